@@ -1,0 +1,50 @@
+# make help says what each target does. Variables: VENV, PYTHON, LLAST_TORCH (tools/install.sh), TESTS, PYTEST_ARGS.
+SHELL := bash
+VENV ?= .venv
+TESTS ?= tests
+PYTEST_ARGS ?= -n 2 --dist loadfile
+TRACKING_URI ?= sqlite:///results/mlflow.db
+RESULTS := results/bleu_table.csv results/report.html results/track.json
+BIN := $(abspath $(VENV))/bin
+export PATH := $(BIN):$(PATH)
+export PYTHONUNBUFFERED := 1
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format ui constraints
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, show the table of BLEU scores
+	@snakemake $(RESULTS)
+	@echo; cat results/bleu_table.md
+	@echo
+	@echo "Look at the report:       open results/report.html in a browser"
+	@echo "Compare the experiments:  make ui, then open http://127.0.0.1:5000"
+
+test: $(VENV)/.installed-demo-dev  ## Run every test that this machine can run; says what was skipped and why
+	@pytest $(PYTEST_ARGS) $(TESTS)
+
+lint: $(VENV)/.installed-demo-dev  ## Check style, types and the workflow
+	ruff check
+	ruff format --check
+	mypy
+	snakefmt --check workflow
+	snakemake --lint
+
+format: $(VENV)/.installed-demo-dev  ## Format code and workflow
+	ruff check --fix
+	ruff format
+	snakefmt workflow
+
+ui: $(VENV)/.installed-demo  ## Show the experiments side by side in MLflow, on http://127.0.0.1:5000
+	mlflow ui --backend-store-uri $(TRACKING_URI) --default-artifact-root results/mlartifacts
+
+constraints: $(VENV)/.installed-demo-dev  ## Write constraints.txt from the installed environment (run in a fresh one)
+	tools/freeze.sh $(VENV)
+	touch $(VENV)/.installed-*
+
+# The stamp says with which pins the environment was installed.
+$(VENV)/.installed-%: pyproject.toml constraints.txt tools/install.sh
+	tools/install.sh $(VENV) $(subst -,$(comma),$*)
+	touch $@
+comma := ,

@@ -1,0 +1,112 @@
+"""Files that later steps trust: written under a temporary name, synced, renamed; and the summary beside them."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, model_validator
+
+from llast.errors import DataError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success sync it and rename it to `path`.
+
+    The suffix is kept, for writers that look at it. On an error nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; other users of a cluster read ours
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically, with newlines as they are."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically, indented and ending in a newline."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that a step has written.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. Run the step that writes it first.") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} is not valid JSON ({error}). Delete it and run the step that writes it.") from None
+
+
+def spec_hash(spec: Any) -> str:
+    """A short stable name for a JSON-like value: what folders that survive an interruption are keyed by."""
+    canonical = json.dumps(spec, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+class Summary(BaseModel, extra="forbid"):
+    """What a step did with its rows. It is the step's declared output, written last, data beside it.
+
+    Attributes:
+        step: name of the step (rule, verb and module have the same).
+        version: version of the step's behaviour; a change of it reruns the step.
+        rows_in: rows read.
+        rows_out: rows written.
+        dropped: rows left out, by reason; `rows_in == rows_out + sum(dropped.values())`.
+        seconds: wall time of the step.
+        details: what else is worth knowing, by step.
+    """
+
+    step: str
+    version: int
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int] = {}
+    seconds: float = 0.0
+    details: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Summary":
+        if self.rows_in != self.rows_out + sum(self.dropped.values()):
+            raise ValueError(f"{self.step}: {self.rows_in} in, {self.rows_out} out, dropped {self.dropped}")
+        return self
+
+    def write(self, path: Path) -> None:
+        """Write the summary as JSON, atomically."""
+        write_json(path, self.model_dump())
+
+
+def read_summary(path: Path) -> Summary:
+    """Read a step's summary.
+
+    Raises:
+        DataError: the file is missing or is not a summary.
+    """
+    try:
+        return Summary.model_validate(read_json(path))
+    except ValueError as error:
+        raise DataError(f"{path} is not a step's summary: {error}. Delete it and run the step again.") from None

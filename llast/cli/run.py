@@ -1,0 +1,166 @@
+"""What each verb does with its arguments: import the step, which may be heavy, and call it."""
+
+import os
+from argparse import Namespace
+from typing import Any
+
+
+def synthesize(args: Namespace, options: Any) -> None:
+    from llast.demo.synthesize import synthesize
+
+    synthesize(args.source, args.pairs, args.output.parent, options, workers=args.workers)
+
+
+def fetch(args: Namespace, options: Any) -> None:
+    from llast.corpus.fetch import fetch
+
+    fetch(args.source, args.pairs, args.output.parent, options.source, args.synthesized, args.downloads)
+
+
+def fetch_model(args: Namespace) -> None:
+    from llast.model.fetch_model import fetch_model
+
+    fetch_model(args.reference, args.output.parent)
+
+
+def resample(args: Namespace, options: Any) -> None:
+    from llast.corpus.resample import resample
+
+    resample(args.fetched, args.output.parent, options, workers=args.workers)
+
+
+def join(args: Namespace) -> None:
+    from llast.corpus.join import join
+
+    join(args.fetched, args.output.parent, args.official_counts)
+
+
+def filter_(args: Namespace, options: Any) -> None:
+    from llast.corpus.filter import filter_rows
+
+    filter_rows(args.joined, args.resampled, args.output.parent, options)
+
+
+def mix(args: Namespace, options: Any) -> None:
+    from llast.mixture.mix import mix
+
+    mix(args.filtered, args.output.parent, options, args.seed)
+
+
+def train(args: Namespace, options: Any) -> None:
+    from llast.config.steps import Machine
+    from llast.launch.train import launch
+
+    machine = Machine(
+        cluster=args.cluster,
+        nodes=args.nodes,
+        tasks_per_node=args.tasks_per_node,
+        gpus_per_node=args.gpus_per_node,
+        threads=args.threads,
+        minutes=args.minutes,
+        memory_mb=args.memory_mb or None,
+        partition=args.partition or None,
+        account=args.account or None,
+    )
+    launch(
+        args.experiment,
+        args.seed,
+        args.mix,
+        args.audio,
+        args.encoder,
+        args.llm,
+        args.output,
+        options,
+        machine,
+    )
+
+
+def translate(args: Namespace, options: Any) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)  # read when torch is imported
+    from llast.evaluation.translate import translate
+
+    translate(
+        run=args.run,
+        checkpoint=args.checkpoint,
+        source=args.source,
+        pairs=args.pairs,
+        filtered=args.filtered,
+        resampled=args.audio,
+        encoder=args.encoder,
+        llm=args.llm,
+        output=args.output.parent,
+        options=options,
+        seed=args.seed,
+        threads=args.threads,
+    )
+
+
+def score(args: Namespace) -> None:
+    from llast.evaluation.score import score
+
+    score(args.translated, args.split, args.output)
+
+
+def table(args: Namespace) -> None:
+    from llast.evaluation.table import read_runs, table
+
+    table(read_runs(args.runs, args.scores), args.output.parent)
+
+
+def report(args: Namespace) -> None:
+    from llast.report.report import report
+
+    report(
+        table=args.table,
+        scores=args.scores,
+        runs=args.runs,
+        corpus=args.corpus,
+        mixes=args.mixes,
+        samples=args.samples,
+        output=args.output,
+        title=args.title,
+        note=args.note or None,
+        published=args.published,
+        tracking_uri=args.tracking_uri,
+    )
+
+
+def track(args: Namespace) -> None:
+    from llast.tracking.track import track
+
+    track(args.runs, args.scores, args.artifacts, args.tracking_uri, args.output)
+
+
+def base_models(args: Namespace) -> None:
+    from llast.demo.pretrain import build_base_models
+
+    build_base_models(args.output, args.seed)
+
+
+def config_show(args: Namespace) -> None:
+    from llast.config.load import read_yaml
+    from llast.config.plan import make_plan
+    from llast.config.schema import as_yaml
+
+    print(as_yaml(make_plan(read_yaml(args.config), [args.config])), end="")
+
+
+def config_check(args: Namespace) -> None:
+    from llast.config.load import read_yaml
+    from llast.config.plan import make_plan
+
+    for path in args.config:
+        plan = make_plan(read_yaml(path), [path])
+        print(f"{path}: good (experiments: {len(plan.experiments)}, pairs: {len(plan.corpus.pairs)})")
+
+
+def config_schema(args: Namespace) -> None:
+    from llast.config.schema import write_schemas
+
+    write_schemas(args.output)
+
+
+def config_keys(args: Namespace) -> None:
+    from llast.config.schema import markdown_keys
+
+    print(markdown_keys(), end="")

@@ -1,0 +1,267 @@
+"""The verbs: for each its sentence, its arguments, and the step that it runs."""
+
+import os
+from argparse import ArgumentTypeError, BooleanOptionalAction
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llast.cli import run
+
+Arguments = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command line.
+
+    Attributes:
+        name: `group verb` or `verb`.
+        help: one sentence.
+        run: is given the parsed arguments, and the options if there are any.
+        arguments: those of `argparse`, by name.
+        options: `module:model` of what `--options` holds.
+    """
+
+    name: str
+    help: str
+    run: Callable[..., object]
+    arguments: Arguments = field(default_factory=dict)
+    options: str | None = None
+
+
+def _summary(text: str) -> Path:
+    path = Path(text)
+    if path.name != "summary.json":
+        raise ArgumentTypeError(f"'{text}': this step writes FOLDER/summary.json and its data beside it")
+    return path
+
+
+def _model_folder(text: str) -> Path:
+    """A folder, or any file directly in it: what Snakemake watches is a file."""
+    path = Path(text)
+    return path.parent if path.is_file() else path
+
+
+def _file(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": Path, "required": True, "metavar": "FILE", "help": text, **more}
+
+
+def _files(text: str) -> dict[str, Any]:
+    return _file(text, nargs="+")
+
+
+def _number(text: str, default: int | None = None) -> dict[str, Any]:
+    return {"type": int, "required": default is None, "default": default, "metavar": "N", "help": text}
+
+
+SUMMARY = {"--output": _file("FOLDER/summary.json, written last; the data lies beside it", type=_summary)}
+SOURCE = {"--source": {"required": True, "metavar": "LANG", "help": "source language, such as fr or zh-CN"}}
+PAIRS = {
+    "--pairs": {"required": True, "nargs": "+", "metavar": "PAIR", "help": "pairs out of it, such as fr_en"}
+}
+WORKERS = {"--workers": _number("processes to work in", 1)}
+SEED = {"--seed": _number("seed")}
+BASES = {
+    "--encoder": _file("folder of the base encoder", type=_model_folder, metavar="DIR"),
+    "--llm": _file("folder of the base LLM", type=_model_folder, metavar="DIR"),
+}
+TRACKING = {
+    "--tracking-uri": {
+        "default": os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///results/mlflow.db"),
+        "metavar": "URI",
+        "help": "MLflow store, by default $MLFLOW_TRACKING_URI, else sqlite:///results/mlflow.db",
+    }
+}
+RUNS = {
+    "--runs": _files("run.json of each run"),
+    "--scores": _files("score files of their checkpoints"),
+}
+
+
+GROUPS = {
+    "demo": "Parts of the demo that are committed and need no rebuilding.",
+    "config": "Look at, check and describe configurations.",
+}
+
+VERBS = (
+    Verb(
+        "synthesize",
+        "Make a synthetic corpus of one source language, in the shape of Common Voice and CoVoST-2.",
+        run.synthesize,
+        {**SOURCE, **PAIRS, **SUMMARY, **WORKERS},
+        "llast.config.corpus:SynthesizeOptions",
+    ),
+    Verb(
+        "fetch",
+        "Find or download the archive and the tables of one source language.",
+        run.fetch,
+        {
+            **SOURCE,
+            **PAIRS,
+            "--synthesized": _file(
+                "summary of synthesize, for a synthetic source", required=False, nargs="?"
+            ),
+            "--downloads": _file("folder for downloads, which an interruption leaves alone", metavar="DIR"),
+            **SUMMARY,
+        },
+        "llast.config.steps:FetchOptions",
+    ),
+    Verb(
+        "fetch-model",
+        "Download a base model from the Hugging Face hub.",
+        run.fetch_model,
+        {"--reference": {"required": True, "metavar": "ORG/NAME@REVISION", "help": "the model"}, **SUMMARY},
+    ),
+    Verb(
+        "resample",
+        "Decode the clips that some table refers to, as 16 kHz FLAC in Arrow shards.",
+        run.resample,
+        {"--fetched": _file("summary of fetch"), **SUMMARY, **WORKERS},
+        "llast.config.corpus:ResampleOptions",
+    ),
+    Verb(
+        "join",
+        "Join tables and transcripts into the official train, dev and test splits.",
+        run.join,
+        {
+            "--fetched": _file("summary of fetch"),
+            "--official-counts": {
+                "action": BooleanOptionalAction,
+                "default": False,
+                "help": "compare rows per split with the published counts",
+            },
+            **SUMMARY,
+        },
+    ),
+    Verb(
+        "filter",
+        "Drop train rows that are of no use, and count each of them; dev and test stay whole.",
+        run.filter_,
+        {"--joined": _file("summary of join"), "--resampled": _file("summary of resample"), **SUMMARY},
+        "llast.config.corpus:FilterOptions",
+    ),
+    Verb(
+        "mix",
+        "Choose the training rows of an experiment.",
+        run.mix,
+        {"--filtered": _files("summaries of filter, one per source language"), **SEED, **SUMMARY},
+        "llast.config.experiment:MixtureOptions",
+    ),
+    Verb(
+        "train",
+        "Train the adapters of an experiment, on this machine or as a Slurm job; goes on where it was interrupted.",
+        run.train,
+        {
+            "--experiment": {"required": True, "metavar": "NAME", "help": "name of the experiment"},
+            **SEED,
+            "--mix": _file("summary of mix"),
+            "--audio": _files("summaries of resample"),
+            **BASES,
+            "--output": _file("run.json, written when all is done; checkpoints lie beside it"),
+            "--cluster": {
+                "choices": ["local", "slurm"],
+                "default": "local",
+                "help": "where (default: %(default)s)",
+            },
+            "--nodes": _number("nodes", 1),
+            "--tasks-per-node": _number("processes on each node, one per GPU", 1),
+            "--gpus-per-node": _number("GPUs on each node", 0),
+            "--threads": _number("CPU threads of each process", 1),
+            "--minutes": _number("time limit of a Slurm job", 2880),
+            "--memory-mb": _number("memory on each node of a Slurm job; 0: the cluster's default", 0),
+            "--partition": {"default": "", "metavar": "NAME", "help": "Slurm partition"},
+            "--account": {"default": "", "metavar": "NAME", "help": "Slurm account"},
+        },
+        "llast.config.steps:TrainSpec",
+    ),
+    Verb(
+        "translate",
+        "Translate the dev and test rows of one source language with one checkpoint.",
+        run.translate,
+        {
+            "--run": _file("run.json of train"),
+            "--checkpoint": _number("number of the checkpoint, from 1"),
+            **SOURCE,
+            **PAIRS,
+            "--filtered": _file("summary of filter"),
+            "--audio": _file("summary of resample"),
+            **BASES,
+            **SEED,
+            "--threads": _number("CPU threads", 1),
+            **SUMMARY,
+        },
+        "llast.config.steps:TranslateOptions",
+    ),
+    Verb(
+        "score",
+        "Score one checkpoint on one split: BLEU and chrF2 of every pair.",
+        run.score,
+        {
+            "--translated": _files("summaries of translate, one per source language"),
+            "--split": {"choices": ["dev", "test"], "required": True, "help": "which rows"},
+            "--output": _file("JSON file to write"),
+        },
+    ),
+    Verb(
+        "table",
+        "Gather all scores in scores.csv, bleu_table.csv and bleu_table.md.",
+        run.table,
+        {**RUNS, "--output": _file("bleu_table.csv; the other two are written beside it")},
+    ),
+    Verb(
+        "report",
+        "Write one HTML file with the table, plots and what the pipeline did with the rows.",
+        run.report,
+        {
+            "--table": _file("bleu_table.csv"),
+            "--scores": _file("scores.csv"),
+            "--runs": _files("run.json of each run"),
+            "--corpus": _files("summaries of synthesize, fetch, resample, join and filter"),
+            "--mixes": _files("summaries of mix"),
+            "--samples": _files("summaries of translate"),
+            "--published": _file("published scores to compare with", required=False, nargs="?"),
+            "--title": {"default": "LLaST", "metavar": "TEXT", "help": "title (default: %(default)s)"},
+            "--note": {"default": "", "metavar": "TEXT", "help": "what a reader has to know first"},
+            **TRACKING,
+            "--output": _file("HTML file to write"),
+        },
+    ),
+    Verb(
+        "track",
+        "Bring every run, its curves, its scores and the table to MLflow; can be repeated.",
+        run.track,
+        {
+            **RUNS,
+            "--artifacts": _files("files to keep with the runs"),
+            **TRACKING,
+            "--output": _file("JSON file to write"),
+        },
+    ),
+    Verb(
+        "demo base-models",
+        "Pre-train the demo's tiny encoder and LLM (half an hour on one core).",
+        run.base_models,
+        {"--output": _file("folder to write", metavar="DIR"), "--seed": _number("seed", 1)},
+    ),
+    Verb(
+        "config show",
+        "Print what a configuration comes to, with everything that is extended and every default.",
+        run.config_show,
+        {"--config": _file("such as config/config.yaml")},
+    ),
+    Verb(
+        "config check",
+        "Check configurations and all experiments that they name.",
+        run.config_check,
+        {"--config": _files("such as config/config.yaml")},
+    ),
+    Verb(
+        "config schema",
+        "Write JSON schemas of the configuration files, for editors.",
+        run.config_schema,
+        {"--output": _file("folder to write", metavar="DIR")},
+    ),
+    Verb("config keys", "Print a Markdown table of every configuration key.", run.config_keys),
+)

@@ -1,0 +1,150 @@
+"""Configuration of an experiment: the model, its training rows, its training and its decoding."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from llast.config.base import Model, Pairs
+
+WHISPER_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+LLAMA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def _known_reference(reference: str) -> str:
+    if reference.startswith(("./", "/")) or _HUB_REFERENCE.fullmatch(reference):
+        return reference
+    if "@" not in reference and _HUB_REFERENCE.fullmatch(f"{reference}@main"):
+        raise ValueError(
+            f"'{reference}' has no revision. Pin one: {reference}@COMMIT, as listed on the model's page."
+        )
+    raise ValueError(f"'{reference}' is neither a folder (starting with ./ or /) nor org/name@revision.")
+
+
+_HUB_REFERENCE = re.compile(r"[\w.-]+/[\w.-]+@[\w.-]+")
+ModelReference = Annotated[str, AfterValidator(_known_reference)]
+"""A base model: `org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."""
+
+
+class LoraOptions(Model):
+    """Low-rank adapters on every listed linear layer of a frozen base (arXiv 2106.09685)."""
+
+    rank: int = Field(ge=1)
+    alpha: float = Field(gt=0, description="The adapter's output is scaled by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="On the input of the adapters, in training.")
+    targets: list[str] | None = Field(
+        None,
+        description="Names of linear layers; default: every linear layer of Whisper's encoder, or of a Llama.",
+    )
+
+
+class EncoderOptions(Model):
+    """The speech encoder: the encoder half of a Whisper checkpoint."""
+
+    base: ModelReference = Field(
+        description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
+    )
+    window: Literal["30s", "clip"] = Field(
+        "30s", description="`30s`: pad every clip to 30 s, as Whisper was trained; `clip`: real frames only."
+    )
+    lora: LoraOptions | None = None
+
+
+class AdaptorOptions(Model):
+    """The three-layer MLP between encoder and LLM."""
+
+    stack: int = Field(
+        1, ge=1, description="Encoder frames concatenated into one LLM position; the paper uses 1."
+    )
+
+
+class LlmOptions(Model):
+    """The language model: any causal LM of transformers."""
+
+    base: ModelReference = Field(
+        description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
+    )
+    template: Literal["llama2", "tinyllama"] = Field(
+        "llama2", description="Chat template of the released code."
+    )
+    lora: LoraOptions | None = None
+
+
+class MixtureOptions(Model):
+    """Which rows an experiment trains on."""
+
+    pairs: Pairs = Field(min_length=1, description="Training directions, or the word `all` for the corpus's.")
+    tasks: dict[Literal["st", "asr"], float] = Field(
+        {"st": 1.0, "asr": 1.0},
+        description="Share of each task's rows that is used: 1 = all, 0.5 = half of them, drawn by seed.",
+    )
+    leakage: Literal["drop", "count"] = Field(
+        "count",
+        description="Train rows whose text occurs in a dev or test set of that language: drop or only count.",
+    )
+
+
+class TrainingOptions(Model):
+    """Schedule and optimiser. Defaults are the released LLaST configuration."""
+
+    epochs: float | None = Field(1.0, gt=0, description="Passes over the mixture; give this or max_steps.")
+    max_steps: int | None = Field(None, ge=1, description="Optimiser steps; overrides epochs.")
+    rows_per_update: int = Field(
+        256, ge=1, description="Rows (clip, task, target) in a step, over all ranks."
+    )
+    tokens_per_micro_batch: int = Field(
+        16384, ge=1, description="Most LLM positions, padding included, that one rank holds at once."
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="At its peak, after the warm-up.")
+    warmup: float = Field(
+        0.03, ge=0, le=1, description="Share of the steps with linear warm-up; then cosine to 0."
+    )
+    betas: tuple[float, float] = Field((0.9, 0.999), description="Of AdamW.")
+    weight_decay: float = Field(0.0, ge=0, description="Of AdamW.")
+    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient of an update.")
+    checkpoints: int = Field(
+        1, ge=1, description="Checkpoints kept and evaluated, evenly spaced, the last at the end."
+    )
+    save_every: int = Field(
+        500, ge=1, description="Optimiser steps between states that training can resume from."
+    )
+    precision: Literal["bf16", "float32"] = Field("bf16", description="Of the bases and of the arithmetic.")
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations again in the backward pass: less memory, more time."
+    )
+    deepspeed: dict[str, Any] = Field(
+        {"zero_optimization": {"stage": 2}},
+        description="Passed to the DeepSpeed engine, over the settings above.",
+    )
+
+    @model_validator(mode="after")
+    def _has_length(self) -> "TrainingOptions":
+        if self.epochs is None and self.max_steps is None:
+            raise ValueError("give epochs or max_steps")
+        return self
+
+
+class DecodingOptions(Model):
+    """How hypotheses are generated."""
+
+    num_beams: int = Field(5, ge=1, description="1: greedy.")
+    max_new_tokens: int = Field(256, ge=1, description="Longest hypothesis.")
+    batch_tokens: int = Field(16384, ge=1, description="Most LLM positions x beams in one batch.")
+
+
+class ExperimentConfig(Model):
+    """An experiment file, `config/experiments/{name}.yaml`; `extends:` is resolved before validation."""
+
+    extends: str | None = Field(
+        None, exclude=True, description="Another experiment, whose values hold where this file says nothing."
+    )
+    kind: Literal["train"] = Field(
+        "train", description="`train`: train adapters, then evaluate each checkpoint."
+    )
+    description: str = Field("", description="What this experiment is, for a reader.")
+    encoder: EncoderOptions
+    adaptor: AdaptorOptions = AdaptorOptions()
+    llm: LlmOptions
+    mixture: MixtureOptions
+    training: TrainingOptions = TrainingOptions()
+    decoding: DecodingOptions = DecodingOptions()

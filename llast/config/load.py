@@ -1,0 +1,147 @@
+"""Reading configuration files: strict YAML, `extends:`, and models with errors that name file and key."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llast.config.corpus import CorpusConfig
+from llast.config.experiment import ExperimentConfig
+from llast.config.validation import Key, did_you_mean, holds, validate
+from llast.config.workflow import WorkflowConfig
+from llast.errors import ConfigError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML as usual, but a key that stands twice in a map is an error and not silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key.value}' stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a map; an empty file is an empty map.
+
+    Raises:
+        ConfigError: no such file, not YAML, a key twice, or not a map.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: {error.problem}.") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys with values, found {type(values).__name__}.")
+    return values
+
+
+def load_workflow(values: Mapping[str, Any], files: Sequence[Path] = ()) -> WorkflowConfig:
+    """Validate the workflow's own configuration.
+
+    Args:
+        values: what Snakemake has merged from the files and `--config`.
+        files: those files; they are read again for what merging hides: a key twice, and which file set a key.
+    """
+    layers = [(str(path), read_yaml(path)) for path in files]
+
+    def origin(key: Key) -> str:
+        """The file whose value is the one that holds: values are flat, so one file's value replaced the others'."""
+        same = [file for file, layer in layers if key and layer.get(key[0]) == values.get(key[0], layer)]
+        return same[0] if same else "--config"
+
+    return validate(WorkflowConfig, dict(values), origin)
+
+
+def load_corpus(name: str, config_dir: Path) -> CorpusConfig:
+    """Load `{config_dir}/corpora/{name}.yaml`."""
+    path = _named_file(name, config_dir / "corpora", "corpus")
+    return validate(CorpusConfig, read_yaml(path), str(path))
+
+
+def load_experiment(
+    name: str, config_dir: Path, corpus_pairs: Sequence[str] | None = None
+) -> ExperimentConfig:
+    """Load `{config_dir}/experiments/{name}.yaml` with all that it extends.
+
+    Args:
+        corpus_pairs: what `mixture.pairs: all` stands for, and what the pairs must be among; None: any pair.
+    """
+    layers = _extended(name, config_dir / "experiments", [])
+    values: dict[str, Any] = {}
+    for _, layer in reversed(layers):
+        values = _merged(values, layer)
+    mixture = values.get("mixture")
+    if corpus_pairs is not None and isinstance(mixture, dict) and mixture.get("pairs") == "all":
+        values = _merged(values, {"mixture": {"pairs": list(corpus_pairs)}})
+    config = validate(ExperimentConfig, values, lambda key: _origin(key, layers, layers[0][0]))
+    absent = [pair for pair in config.mixture.pairs if corpus_pairs is not None and pair not in corpus_pairs]
+    if absent:
+        raise ConfigError(
+            f"{_origin(('mixture', 'pairs'), layers, layers[0][0])}: 'mixture.pairs': {', '.join(absent)} not in the "
+            f"corpus, which has {', '.join(corpus_pairs or ())}. Take it out, or choose a corpus that has it."
+        )
+    return config
+
+
+def _extended(name: str, folder: Path, below: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """An experiment's own values, then those of each ancestor, with their files; `extends` taken out."""
+    if name in below:
+        raise ConfigError(
+            f"{folder / below[-1]}.yaml: 'extends' goes in a circle: {' -> '.join([*below, name])}. Break it."
+        )
+    path = _named_file(name, folder, "experiment", f"{folder / below[-1]}.yaml: 'extends': " if below else "")
+    values = read_yaml(path)
+    parent = values.pop("extends", None)
+    if parent is None:
+        return [(str(path), values)]
+    if not isinstance(parent, str):
+        raise ConfigError(f"{path}: 'extends' is the name of one experiment, not {parent!r}.")
+    return [(str(path), values), *_extended(parent, folder, [*below, name])]
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Maps are merged, lists and scalars replaced, `null` takes out what the base set (RFC 7396)."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None and key in merged:
+            del merged[key]
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merged(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _origin(key: Key, layers: Sequence[tuple[str, Mapping[str, Any]]], otherwise: str) -> str:
+    """The file that set a key: the first layer that has it."""
+    return next((file for file, values in layers if key and holds(values, key)), otherwise)
+
+
+def _named_file(name: str, folder: Path, what: str, where: str = "") -> Path:
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(
+            f"{where}there is no {what} '{name}' ({folder / name}.yaml does not exist).{did_you_mean(name, known)}"
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where}{what} '{name}': a name has only letters, digits and . _ + -. Rename {folder / name}.yaml."
+        )
+    return folder / f"{name}.yaml"

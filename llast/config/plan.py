@@ -1,0 +1,274 @@
+"""The plan: which files each rule reads and which part of the configuration it is given.
+
+The workflow's rules take the bound methods of `Plan` as input and params functions, so that the Snakefile stays
+data. A rule's params hold only the part of the configuration that its step reads: Snakemake reruns a job whose
+params changed, and a change of beam must not retrain.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from pydantic import BaseModel
+
+from llast.config.corpus import CorpusConfig, SyntheticSource
+from llast.config.experiment import ExperimentConfig
+from llast.config.load import load_corpus, load_experiment, load_workflow
+from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions
+from llast.config.workflow import WorkflowConfig
+from llast.errors import ConfigError, UserError
+from llast.languages import pairs_from, source_languages
+
+
+class Wildcards(Protocol):
+    """Snakemake's wildcards: attributes, all of them text."""
+
+    def __getattr__(self, name: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is going to run, resolved and validated.
+
+    Attributes:
+        config: the workflow's own configuration.
+        corpus: the corpus that it names.
+        experiments: the experiments that it names, `mixture.pairs` resolved.
+    """
+
+    config: WorkflowConfig
+    corpus: CorpusConfig
+    experiments: Mapping[str, ExperimentConfig]
+
+    @property
+    def sources(self) -> list[str]:
+        """Source languages of the corpus's pairs."""
+        return source_languages(self.corpus.pairs)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Hub references of the experiments' base models by folder name under `resources/models/`."""
+        bases = [base for one in self.experiments.values() for base in (one.encoder.base, one.llm.base)]
+        return {_model_name(base): base for base in bases if not _is_folder(base)}
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the corpus is made by the step `synthesize`."""
+        return isinstance(self.corpus.source, SyntheticSource)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `track`, `report` and the training launcher read; as a param of theirs, another server would retrain."""
+        return {"MLFLOW_TRACKING_URI": self.config.tracking_uri}
+
+    # Parts of the configuration, as the rules' params
+
+    def source_pairs(self, wildcards: Wildcards) -> list[str]:
+        return pairs_from(wildcards.source, self.corpus.pairs)
+
+    def synthesize_options(self, wildcards: Wildcards) -> str:
+        source = self.corpus.source
+        return _json(source.options) if isinstance(source, SyntheticSource) else "{}"
+
+    def fetch_options(self, wildcards: Wildcards) -> str:
+        """Where the files are. What a synthetic corpus is made of is the business of `synthesize`."""
+        return _json(FetchOptions(source=SyntheticSource() if self.synthetic else self.corpus.source))
+
+    def model_reference(self, wildcards: Wildcards) -> str:
+        return self.models[wildcards.model]
+
+    def resample_options(self, wildcards: Wildcards) -> str:
+        return _json(self.corpus.resample)
+
+    def join_options(self, wildcards: Wildcards) -> str:
+        return "--official-counts" if self.corpus.official_counts else "--no-official-counts"
+
+    def filter_options(self, wildcards: Wildcards) -> str:
+        return _json(self.corpus.filter)
+
+    def mix_options(self, wildcards: Wildcards) -> str:
+        return _json(self._experiment(wildcards).mixture)
+
+    def train_options(self, wildcards: Wildcards) -> str:
+        one = self._experiment(wildcards)
+        return _json(
+            TrainSpec(
+                encoder=one.encoder,
+                adaptor=one.adaptor,
+                llm=one.llm,
+                mixture=one.mixture,
+                training=one.training,
+            )
+        )
+
+    def translate_options(self, wildcards: Wildcards) -> str:
+        return _json(
+            TranslateOptions(
+                decoding=self._experiment(wildcards).decoding,
+                dev_rows=self.config.dev_rows,
+                test_rows=self.config.test_rows,
+            )
+        )
+
+    def report_title(self, wildcards: Wildcards) -> str:
+        return f"LLaST on {self.config.corpus}"
+
+    # Files, as the rules' inputs
+
+    def fetch_inputs(self, wildcards: Wildcards) -> list[str]:
+        return [self._shared("synthesize", wildcards.source)] if self.synthetic else []
+
+    def mix_inputs(self, wildcards: Wildcards) -> list[str]:
+        """The rows of the whole corpus: those of other pairs are needed to find texts of dev and test in train."""
+        return [self._shared("filter", source) for source in self.sources]
+
+    def train_audio(self, wildcards: Wildcards) -> list[str]:
+        pairs = self._experiment(wildcards).mixture.pairs
+        return [self._shared("resample", source) for source in source_languages(pairs)]
+
+    def encoder_files(self, wildcards: Wildcards) -> str:
+        return _model_file(self._experiment(wildcards).encoder.base)
+
+    def llm_files(self, wildcards: Wildcards) -> str:
+        return _model_file(self._experiment(wildcards).llm.base)
+
+    def filtered(self, wildcards: Wildcards) -> str:
+        return self._shared("filter", wildcards.source)
+
+    def resampled(self, wildcards: Wildcards) -> str:
+        return self._shared("resample", wildcards.source)
+
+    def translations(self, wildcards: Wildcards) -> list[str]:
+        """Those of one checkpoint."""
+        return self._translations(wildcards.experiment, wildcards.seed, wildcards.checkpoint)
+
+    def run_files(self, wildcards: Wildcards) -> list[str]:
+        return [f"{self._run(name, seed)}/train/run.json" for name, seed in self._runs()]
+
+    def score_files(self, wildcards: Wildcards) -> list[str]:
+        return [
+            f"{self._run(name, seed)}/score/checkpoint{checkpoint}.{split}.json"
+            for name, seed in self._runs()
+            for checkpoint in self._checkpoints(name)
+            for split in ("dev", "test")
+        ]
+
+    def corpus_summaries(self, wildcards: Wildcards) -> list[str]:
+        """What the report's funnel of rows is drawn from."""
+        steps = ["synthesize"] * self.synthetic + ["resample", "join", "filter"]
+        return [self._shared(step, source) for step in steps for source in self.sources]
+
+    def mix_summaries(self, wildcards: Wildcards) -> list[str]:
+        return [f"{self._run(name, seed)}/mix/summary.json" for name, seed in self._runs()]
+
+    def all_translations(self, wildcards: Wildcards) -> list[str]:
+        return [
+            file
+            for name, seed in self._runs()
+            for checkpoint in self._checkpoints(name)
+            for file in self._translations(name, seed, checkpoint)
+        ]
+
+    def published_scores(self, wildcards: Wildcards) -> list[str]:
+        """Scores of the literature, which stand beside real ones only."""
+        return [] if self.synthetic else [f"{self.config.config_dir}/published.csv"]
+
+    # Paths
+
+    def _shared(self, step: str, source: str) -> str:
+        return f"resources/{self.config.corpus}/{step}/{source}/summary.json"
+
+    def _run(self, experiment: str, seed: int | str) -> str:
+        return f"results/{experiment}/seed{seed}"
+
+    def _runs(self) -> list[tuple[str, int]]:
+        return [(name, seed) for name in self.experiments for seed in self.config.seeds]
+
+    def _checkpoints(self, experiment: str) -> range:
+        return range(1, self.experiments[experiment].training.checkpoints + 1)
+
+    def _translations(self, experiment: str, seed: int | str, checkpoint: int | str) -> list[str]:
+        folder = f"{self._run(experiment, seed)}/translate/checkpoint{checkpoint}"
+        return [f"{folder}/{source}/summary.json" for source in self.sources]
+
+    def _experiment(self, wildcards: Wildcards) -> ExperimentConfig:
+        return self.experiments[wildcards.experiment]
+
+    # What the wildcards may be
+
+    @property
+    def constraints(self) -> dict[str, str]:
+        """Regular expressions for the rules' wildcards: exactly the names of this plan."""
+        return {
+            "corpus": _either([self.config.corpus]),
+            "source": _either(self.sources),
+            "experiment": _either(self.experiments),
+            "seed": _either(map(str, self.config.seeds)),
+            "model": _either(self.models) or "none",
+            "checkpoint": r"[1-9]\d*",
+            "split": "dev|test",
+        }
+
+
+def make_plan(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Plan:
+    """Load and validate everything that a workflow configuration names.
+
+    Args:
+        values: the merged configuration.
+        files: the files it was merged from.
+
+    Raises:
+        ConfigError: with file, key, what is wrong and the nearest valid name.
+    """
+    config = load_workflow(values, [Path(file) for file in files])
+    folder = Path(config.config_dir)
+    corpus = load_corpus(config.corpus, folder)
+    experiments = {name: load_experiment(name, folder, corpus.pairs) for name in config.experiments}
+    for name, one in experiments.items():
+        for key, base in (("encoder.base", one.encoder.base), ("llm.base", one.llm.base)):
+            if _is_folder(base) and not Path(_model_file(base)).is_file():
+                raise ConfigError(
+                    f"experiment '{name}': '{key}': there is no model in {base} ({_model_file(base)} does not exist). "
+                    "Name a folder in Hugging Face format, or a model of the hub as org/name@revision."
+                )
+    return Plan(config, corpus, experiments)
+
+
+def plan_or_exit(values: Mapping[str, Any], files: Sequence[str | Path]) -> Plan:
+    """`make_plan` for the Snakefile: a user's error ends Snakemake with one message and the error's exit code."""
+    try:
+        return make_plan(values, files)
+    except UserError as error:
+        _exit(error)
+
+
+def _exit(error: UserError) -> NoReturn:
+    print(f"llast: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _json(options: BaseModel) -> str:
+    return json.dumps(options.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+
+def _is_folder(base: str) -> bool:
+    return base.startswith(("./", "/"))
+
+
+def _model_name(base: str) -> str:
+    return base.replace("/", "--")
+
+
+def _model_file(base: str) -> str:
+    """The file that stands for a base model, in the folder that holds it."""
+    if _is_folder(base):
+        return f"{base.removeprefix('./').rstrip('/')}/config.json"
+    return f"resources/models/{_model_name(base)}/summary.json"
+
+
+def _either(names: Any) -> str:
+    return "|".join(re.escape(name) for name in names)

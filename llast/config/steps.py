@@ -1,0 +1,82 @@
+"""What the steps are given besides files: their versions, and options that no configuration file holds as such."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from llast.config.base import Model
+from llast.config.corpus import CorpusSource
+from llast.config.experiment import (
+    AdaptorOptions,
+    DecodingOptions,
+    EncoderOptions,
+    LlmOptions,
+    MixtureOptions,
+    TrainingOptions,
+)
+
+STEP_VERSIONS: dict[str, int] = {
+    "synthesize": 1,
+    "fetch": 1,
+    "fetch_model": 1,
+    "resample": 1,
+    "join": 1,
+    "filter": 1,
+    "mix": 1,
+    "train": 1,
+    "translate": 1,
+    "score": 1,
+    "table": 1,
+    "track": 1,
+    "report": 1,
+}
+"""Version of each step's behaviour. Raise it when the code of a step changes what it writes: the step reruns."""
+
+
+class FetchOptions(Model):
+    """Where the files of a corpus come from."""
+
+    source: CorpusSource
+
+
+class TrainSpec(Model):
+    """All that decides the weights of a run, besides the seed and the rows."""
+
+    encoder: EncoderOptions
+    adaptor: AdaptorOptions
+    llm: LlmOptions
+    mixture: MixtureOptions
+    training: TrainingOptions
+
+    @property
+    def trained_pairs(self) -> list[str]:
+        """Directions in the training mixture."""
+        return list(self.mixture.pairs)
+
+
+class TranslateOptions(Model):
+    """Which rows are translated and how."""
+
+    decoding: DecodingOptions = DecodingOptions()
+    splits: tuple[Literal["dev", "test"], ...] = ("dev", "test")
+    dev_rows: int | None = Field(None, ge=1, description="dev rows per pair, drawn by seed; null: all.")
+    test_rows: int | None = Field(None, ge=1, description="test rows per pair, drawn by seed; null: all.")
+
+
+class Machine(Model):
+    """Where a training runs. It never enters a rule's params: another machine does not retrain."""
+
+    cluster: Literal["local", "slurm"] = "local"
+    nodes: int = Field(1, ge=1)
+    tasks_per_node: int = Field(1, ge=1, description="Processes (ranks) on each node; one per GPU.")
+    gpus_per_node: int = Field(0, ge=0)
+    threads: int = Field(1, ge=1, description="CPU threads of each process.")
+    minutes: int = Field(2880, ge=1, description="Time limit of the job; a longer training is requeued.")
+    memory_mb: int | None = Field(None, ge=1, description="Memory of each node; null: the cluster's default.")
+    partition: str | None = Field(None, description="Slurm partition; null: the cluster's default.")
+    account: str | None = Field(None, description="Slurm account; null: the user's default.")
+
+    @property
+    def ranks(self) -> int:
+        """Processes of the whole job."""
+        return self.nodes * self.tasks_per_node

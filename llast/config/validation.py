@@ -1,0 +1,157 @@
+"""From pydantic's errors to one message that names file, dotted key, what is wrong and the nearest valid name."""
+
+import types
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from llast.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+Key = tuple[str, ...]
+
+
+def validate(model: type[M], values: object, where: str | Callable[[Key], str]) -> M:
+    """Validate values against a configuration model.
+
+    Args:
+        where: the file the values come from, or a function that gives the file of a key.
+
+    Raises:
+        ConfigError: one line for each thing that is wrong.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        # An unknown key is often the cause of a missing one: it comes first.
+        details = sorted(
+            error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden"
+        )
+        lines = [_line(model, detail, where) for detail in details]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """The nearest names and the list of all, as the end of a message."""
+    near = get_close_matches(word, known, n=2, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+    return f"{hint} Known: {', '.join(known) or 'none'}."
+
+
+def _line(model: type[BaseModel], detail: ErrorDetails, where: str | Callable[[Key], str]) -> str:
+    key, parent = _walk(model, [part for part in detail["loc"] if part != "[key]"])
+    file = where if isinstance(where, str) else where(key)
+    return f"{file}: {_problem(detail, key, parent)}"
+
+
+def _problem(detail: ErrorDetails, key: Key, parent: list[Any]) -> str:
+    dotted = _dotted(key)
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "extra_forbidden":
+        return f"unknown key '{dotted}'.{did_you_mean(key[-1], _names(parent))}"
+    if kind == "missing":
+        return f"'{dotted}' is missing."
+    if kind == "union_tag_not_found":
+        return f"'{dotted}.{context['discriminator'].strip(chr(39))}' is missing."
+    if kind == "union_tag_invalid":
+        tag = _dotted((*key, context["discriminator"].strip("'")))
+        return (
+            f"'{tag}' is '{context['tag']}'.{did_you_mean(context['tag'], _quoted(context['expected_tags']))}"
+        )
+    if kind == "literal_error":
+        name = f"unknown key '{dotted}'" if "[key]" in detail["loc"] else f"'{dotted}' is {value!r}"
+        return f"{name}.{did_you_mean(str(value), _quoted(context['expected']))}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return f"'{dotted}': {message}" if dotted else message
+    return f"'{dotted}': {message[:1].lower()}{message[1:]}, not {value!r}."
+
+
+def _dotted(key: Key) -> str:
+    """`("pairs", "3")` is written `pairs[3]`; everything else with dots."""
+    text = ""
+    for part in key:
+        text += f"[{part}]" if part.isdigit() else f".{part}" if text else part
+    return text
+
+
+def _quoted(text: str) -> list[str]:
+    """The words of `'a', 'b' or 'c'`."""
+    return text.split("'")[1::2]
+
+
+def _walk(model: type[BaseModel], path: list[Any]) -> tuple[Key, list[Any]]:
+    """The key that an error's location stands for, and the types that the value holding it may have.
+
+    Pydantic puts a union's tag into the location; the tag is no key and is left out.
+    """
+    key: list[str] = []
+    parents: list[Any] = []
+    candidates: list[Any] = [model]
+    for part in path:
+        tagged = [kind for kind in candidates if part in _tags(kind)]
+        if tagged and not any(part in _names([kind]) for kind in candidates):
+            candidates = tagged
+            continue
+        key.append(str(part))
+        parents = candidates
+        candidates = [kind for candidate in candidates for kind in _inside(candidate, part)]
+    return tuple(key), parents
+
+
+def _inside(kind: Any, part: Any) -> list[Any]:
+    """Types that the value under `part` of a value of type `kind` may have."""
+    if _is_model(kind):
+        field = kind.model_fields.get(part)
+        return _flat(field.annotation) if field else []
+    arguments = get_args(kind)
+    if get_origin(kind) is dict:
+        return _flat(arguments[1])
+    if get_origin(kind) in (list, tuple):
+        return _flat(arguments[0])
+    return []
+
+
+def _flat(kind: Any) -> list[Any]:
+    """The members of a (nested, annotated, optional) union."""
+    if get_origin(kind) is Annotated:
+        return _flat(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return [member for argument in get_args(kind) for member in _flat(argument)]
+    return [kind]
+
+
+def _tags(kind: Any) -> list[str]:
+    """Values of the literal fields of a model: what may stand for it as a union's tag."""
+    if not _is_model(kind):
+        return []
+    fields = kind.model_fields.values()
+    return [
+        tag
+        for field in fields
+        if get_origin(field.annotation) is Literal
+        for tag in get_args(field.annotation)
+    ]
+
+
+def _names(kinds: list[Any]) -> list[str]:
+    return [name for kind in kinds if _is_model(kind) for name in kind.model_fields]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def holds(values: Mapping[str, Any], key: Key) -> bool:
+    """Whether nested maps have a value under a key."""
+    inner: Any = values
+    for part in key:
+        if isinstance(inner, list) and part.isdigit():
+            return True
+        if not isinstance(inner, Mapping) or part not in inner:
+            return False
+        inner = inner[part]
+    return True

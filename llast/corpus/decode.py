@@ -1,0 +1,101 @@
+"""Decode one clip to 16 kHz mono FLAC, or say why it cannot be used."""
+
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+
+SAMPLE_RATE = 16_000
+MAX_CHARACTERS_PER_S = {True: 50.0, False: 25.0}
+"""Characters of text per second of speech that nobody reaches, by whether the language writes spaces.
+
+Read speech has 13 to 20 characters/s in alphabets, about 4 in Chinese, 7 in Japanese with kanji. A clip above
+these bounds is a remnant of a longer one.
+"""
+SHORTFALL_S = 0.2
+"""How much shorter than its own header says a clip may decode: whole clips do so by 0 to 6 ms."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A clip after decoding.
+
+    Attributes:
+        clip: its id.
+        seconds: length of the decoded signal, 0 if there is none.
+        flac: FLAC file, 16 kHz, mono, 16 bit; empty if the clip is unusable.
+        reason: why it is unusable (`empty`, `undecodable`, `truncated`, `too_short`), or empty.
+    """
+
+    clip: str
+    seconds: float = 0.0
+    flac: bytes = b""
+    reason: str = ""
+
+
+def decode_clip(clip: str, data: bytes, least_seconds: float, text_seconds: float) -> Decoded:
+    """Decode a clip of any format, channel count and rate that libsndfile knows.
+
+    Args:
+        clip: its id.
+        data: the file.
+        least_seconds: shorter clips are `too_short`.
+        text_seconds: the shortest time in which its sentence can be spoken; shorter clips are `truncated`.
+            So are clips that decode to less than their own header promises (wav, and mp3 with a Xing or LAME
+            header): libsndfile decodes what is left of a truncated mp3 without complaint.
+    """
+    if not data:
+        return Decoded(clip, reason="empty")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate = file.samplerate
+            promised = file.frames if _has_frame_count(data) else 0
+            signal = file.read(dtype="float32", always_2d=True).mean(axis=1)
+    except (soundfile.SoundFileError, RuntimeError):
+        return Decoded(clip, reason="undecodable")
+    seconds = len(signal) / rate
+    if not len(signal) or not np.isfinite(signal).all():
+        return Decoded(clip, seconds, reason="undecodable")
+    if seconds < text_seconds or promised / rate - seconds > SHORTFALL_S or _is_cut_wav(data):
+        return Decoded(clip, seconds, reason="truncated")
+    if seconds < least_seconds:
+        return Decoded(clip, seconds, reason="too_short")
+    return Decoded(clip, seconds, _flac(soxr.resample(signal, rate, SAMPLE_RATE)))
+
+
+def text_seconds(sentence: str, spaced: bool) -> float:
+    """The shortest time in which a sentence can be spoken, in seconds."""
+    return len(sentence) / MAX_CHARACTERS_PER_S[spaced]
+
+
+def decode_flac(flac: bytes) -> np.ndarray:
+    """Samples of a FLAC file that `decode_clip` made: float32 of shape (samples,), in [-1, 1)."""
+    samples, _ = soundfile.read(io.BytesIO(flac), dtype="float32")
+    return samples
+
+
+def _flac(signal: np.ndarray) -> bytes:
+    pcm = np.clip(np.rint(signal * 32768.0), -32768, 32767).astype(np.int16)
+    file = io.BytesIO()
+    soundfile.write(file, pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _has_frame_count(data: bytes) -> bool:
+    """Whether an mp3 file states its number of frames; else libsndfile guesses it from the file's size."""
+    start = 0
+    if data[:3] == b"ID3" and len(data) > 10:
+        start = 10 + (data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9])
+    first_frame = data[start : start + 64]
+    return b"Xing" in first_frame or b"Info" in first_frame
+
+
+def _is_cut_wav(data: bytes) -> bool:
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return False
+    (promised,) = struct.unpack("<I", data[4:8])
+    # Streaming writers leave a size near 4 GiB, or 0: that promises nothing.
+    return bool(promised < 0xF0000000 and len(data) < promised + 8)

@@ -1,0 +1,126 @@
+"""Join CoVoST-2 tables with Common Voice's sentences: the official split files of every pair."""
+
+import csv
+import io
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from llast.artifacts import Summary
+from llast.config.steps import STEP_VERSIONS
+from llast.corpus.archive import read_table
+from llast.corpus.fetched import Fetched
+from llast.corpus.tsv import Table, read_tsv, read_tsv_file, write_tsv
+from llast.languages import SPLITS
+
+SPLIT_OF_LABEL = {"train": "train", "train_covost": "train", "dev": "dev", "test": "test"}
+"""Labels that CoVoST-2 (version 2) uses; `dev_covost`, `dev_dup` and the like belong to no split."""
+
+COLUMNS = ("path", "sentence", "translation", "client_id")
+
+
+def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
+    """Write `covost_v2.{pair}.{split}.tsv` for every pair out of a source language, and the summary.
+
+    The algorithm is that of `get_covost_splits.py` (facebookresearch/covost), written anew: inner join on
+    `path` in the order of `validated.tsv`, then a split by label.
+
+    Rows: those of the tables; one whose clip `validated.tsv` lists twice counts twice. Dropped: `label` (that
+    of no split), `not_validated` (no sentence). Details: `counts` by pair and split; `labels` by pair that are
+    no split; `official` by pair and split where rows differ from the published numbers, as
+    `{"expected", "found"}`.
+
+    Args:
+        fetched: summary of the step fetch.
+        output: folder to write into.
+        official_counts: compare the rows with the published ones.
+
+    Raises:
+        DataError: a table is missing or broken.
+    """
+    began = time.monotonic()
+    files = Fetched.read(fetched)
+    validated = read_tsv_file(files.validated, ("path", "sentence", "client_id"))
+    dropped: Counter[str] = Counter()
+    counts: dict[str, dict[str, int]] = {}
+    labels: dict[str, dict[str, int]] = {}
+    rows = 0
+    for pair, path in files.tables.items():
+        table = read_covost(path)
+        splits, ignored, unmatched = _join(validated, table)
+        counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
+        labels[pair] = dict(sorted(ignored.items()))
+        dropped["label"] += ignored.total()
+        dropped["not_validated"] += unmatched
+        rows += sum(counts[pair].values())
+        for split in SPLITS:
+            write_tsv(output / f"covost_v2.{pair}.{split}.tsv", splits[split])
+    official = _differences(counts) if official_counts else {}
+    summary = Summary(
+        step="join",
+        version=STEP_VERSIONS["join"],
+        rows_in=rows + dropped.total(),
+        rows_out=rows,
+        dropped={reason: count for reason, count in dropped.items() if count},
+        seconds=time.monotonic() - began,
+        details={"counts": counts, "labels": labels, "official": official},
+    )
+    summary.write(output / "summary.json")
+    return summary
+
+
+def read_covost(path: Path) -> Table:
+    """Read a CoVoST-2 table, `.tsv` or `.tar.gz`: columns path, translation, split."""
+    return read_tsv(io.BytesIO(read_table(path)), str(path), ("path", "translation", "split"))
+
+
+def official_table() -> dict[str, dict[str, str]]:
+    """The published row counts, sizes and digests of CoVoST-2, by pair."""
+    with Path(__file__).with_name("official_counts.tsv").open(encoding="utf-8", newline="") as file:
+        return {row["pair"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def _join(validated: Table, table: Table) -> tuple[dict[str, dict[str, list[str]]], Counter[str], int]:
+    """Columns of each split, ignored labels, and the number of table rows without a sentence."""
+    rows_of: defaultdict[str, list[int]] = defaultdict(list)
+    for row, path in enumerate(table["path"]):
+        rows_of[path].append(row)
+    splits: dict[str, dict[str, list[str]]] = {split: {column: [] for column in COLUMNS} for split in SPLITS}
+    ignored: Counter[str] = Counter()
+    matched = set()
+    translations, row_labels = table["translation"], table["split"]
+    for path, sentence, speaker in zip(
+        validated["path"], validated["sentence"], validated["client_id"], strict=True
+    ):
+        if path not in rows_of:
+            continue
+        matched.add(path)
+        for row in rows_of[path]:
+            split = SPLIT_OF_LABEL.get(row_labels[row])
+            if split is None:
+                ignored[row_labels[row]] += 1
+                continue
+            columns = splits[split]
+            columns["path"].append(path)
+            columns["sentence"].append(sentence)
+            columns["translation"].append(translations[row])
+            columns["client_id"].append(speaker)
+    unmatched = sum(len(rows) for path, rows in rows_of.items() if path not in matched)
+    return splits, ignored, unmatched
+
+
+def _differences(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, dict[str, int]]]:
+    published = official_table()
+    differences: dict[str, dict[str, dict[str, int]]] = {}
+    for pair, found in counts.items():
+        for split in SPLITS:
+            expected = int(published[pair][split])
+            if found[split] != expected:
+                differences.setdefault(pair, {})[split] = {"expected": expected, "found": found[split]}
+                print(
+                    f"join: {pair} {split} has {found[split]:,} rows, CoVoST-2 {expected:,}: another release "
+                    "of Common Voice, or an incomplete one. Scores will not be strictly comparable.",
+                    file=sys.stderr,
+                )
+    return differences

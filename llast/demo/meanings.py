@@ -1,0 +1,102 @@
+"""What sentences of the demo's grammar say, apart from any language. `who` is None where the sentence asks who."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llast.demo.lexicon import Adjective, Means, Number, Person, Place, Thing, Time, Verb
+
+Mode = Literal["want", "can", "must"]
+MODES: tuple[Mode, ...] = ("want", "can", "must")
+Degree = Literal["very", "too", "not"]
+DEGREES: tuple[Degree, ...] = ("very", "too", "not")
+
+
+@dataclass(frozen=True)
+class Goods:
+    """Two red apples."""
+
+    number: Number
+    adjective: Adjective | None
+    thing: Thing
+
+
+@dataclass(frozen=True)
+class Act:
+    """The girl bought two red apples yesterday."""
+
+    who: Person | None
+    verb: Verb
+    goods: Goods
+    time: Time
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The girl found two red apples in the park."""
+
+    who: Person | None
+    verb: Verb
+    goods: Goods
+    place: Place
+
+
+@dataclass(frozen=True)
+class Modal:
+    """The girl wants to buy two red apples."""
+
+    who: Person | None
+    mode: Mode
+    verb: Verb
+    goods: Goods
+
+
+@dataclass(frozen=True)
+class Give:
+    """The girl gave the boy two red apples yesterday."""
+
+    who: Person | None
+    verb: Verb
+    goods: Goods
+    recipient: Person
+    time: Time
+
+
+@dataclass(frozen=True)
+class Exist:
+    """There are two red apples in the park."""
+
+    goods: Goods
+    place: Place
+
+
+@dataclass(frozen=True)
+class Travel:
+    """The girl goes to the park by bus every day."""
+
+    who: Person | None
+    means: Means
+    place: Place
+    time: Time
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The girl's bag is too heavy."""
+
+    owner: Person
+    thing: Thing
+    degree: Degree
+    adjective: Adjective
+
+
+@dataclass(frozen=True)
+class Like:
+    """The girl likes red apples."""
+
+    who: Person | None
+    likes: bool
+    adjective: Adjective
+    thing: Thing
+
+
+Meaning = Act | Spot | Modal | Give | Exist | Travel | Quality | Like

@@ -1,0 +1,221 @@
+"""The step `train`: starts the training job or finds the running one, follows it, and writes `run.json`.
+
+    {output folder}/run.json                    the declared output, written last
+    {output folder}/{spec hash}/spec.json       what is trained; a changed spec gets a folder of its own
+                               /job.json        the submitted job
+                               /metrics.jsonl   a record per optimiser step
+                               /checkpoints/    see llast.training.checkpoint
+                               /jobs/           submitit's logs
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import llast
+from llast.artifacts import read_json, read_summary, spec_hash, write_json
+from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
+from llast.errors import DataError, JobError
+from llast.launch import job as jobs
+from llast.progress import LOG_EVERY_S
+from llast.training.updates import checkpoint_steps, total_steps
+
+POLL_S = 0.5
+FORWARD_EVERY_S = 10.0
+
+
+def launch(
+    experiment: str,
+    seed: int,
+    mix: Path,
+    audio: list[Path],
+    encoder: Path,
+    llm: Path,
+    output: Path,
+    options: TrainSpec,
+    machine: Machine,
+) -> None:
+    """Train an experiment to its end and write `output`, its `run.json`.
+
+    A job that an earlier call started and that still runs is followed, not started again. Ctrl-C cancels the job;
+    any other end of this process leaves it running.
+
+    Args:
+        experiment: name of the experiment.
+        seed: seed of the run.
+        mix: summary of the step `mix`.
+        audio: summaries of the step `resample`, one per source language.
+        encoder: folder of the Whisper checkpoint.
+        llm: folder of the causal LM.
+        output: the `run.json` to write.
+        options: model and training.
+        machine: where and on how many processes to train.
+
+    Raises:
+        DataError: the run's folder disagrees with its own spec, or the job cannot be submitted.
+        JobError: the job failed; what it saved is kept, and the next call goes on from there.
+    """
+    rows = read_summary(mix).rows_out
+    if rows == 0:
+        raise DataError(f"{mix}: the mixture has no rows. That file says what was dropped and why.")
+    science = {
+        "step_version": STEP_VERSIONS["train"],
+        "experiment": experiment,
+        "seed": seed,
+        "options": options.model_dump(),
+        "rows_sha256": hashlib.sha256((mix.parent / "rows.parquet").read_bytes()).hexdigest(),
+        "world_size": machine.ranks,
+        "threads": machine.threads,
+    }
+    key = spec_hash(science)
+    run_folder = output.parent / key
+    _write_spec(run_folder / "spec.json", science, mix, audio, encoder, llm)
+    steps = total_steps(rows, options.training)
+    kept = checkpoint_steps(steps, options.training.checkpoints)
+
+    started = time.monotonic()
+    if not _finished(run_folder, kept):
+        job = jobs.find(run_folder)
+        if job is None or not job.running():
+            job = jobs.submit(run_folder, f"llast-{experiment}-seed{seed}", machine)
+        else:
+            print(f"train: following job {job.job_id}, which already runs", file=sys.stderr)
+        forwarder = _Forwarder(run_folder, experiment, seed, key)
+        try:
+            _follow(job, run_folder, f"train {experiment} seed {seed}", steps)
+        except KeyboardInterrupt:
+            job.cancel()
+            print(f"\ntrain: cancelled job {job.job_id}; the next run goes on from its last checkpoint", file=sys.stderr)
+            raise
+        finally:
+            forwarder.stop()
+        if not _finished(run_folder, kept):
+            raise JobError(
+                f"training of {experiment} (seed {seed}) ended early. {job.failure()}\n"
+                f"  Run the same command again: it goes on from the last checkpoint."
+            )
+    write_json(
+        output,
+        {
+            "step_version": STEP_VERSIONS["train"],
+            "experiment": experiment,
+            "seed": seed,
+            "spec_hash": key,
+            "folder": key,
+            "trained_pairs": options.trained_pairs,
+            "steps": steps,
+            "world_size": machine.ranks,
+            "seconds": round(time.monotonic() - started, 1),
+            "checkpoints": [
+                {"checkpoint": number, "step": step, "folder": f"{key}/checkpoints/step-{step:06d}"}
+                for number, step in enumerate(kept, start=1)
+            ],
+            "options": options.model_dump(),
+            "environment": _environment(),
+        },
+    )
+
+
+def _write_spec(path: Path, science: dict[str, Any], mix: Path, audio: list[Path], encoder: Path, llm: Path) -> None:
+    """Write the spec of a fresh run, or check that the one in its folder says the same."""
+    science = json.loads(json.dumps(science))
+    if path.exists():
+        found = {name: value for name, value in read_json(path).items() if name in science}
+        different = [name for name, value in science.items() if found.get(name) != value]
+        if different:
+            raise DataError(
+                f"{path} has been changed: it differs in {', '.join(different)}. "
+                f"Move the folder {path.parent} away and run again."
+            )
+    places = {"mix": mix, "encoder": encoder, "llm": llm}
+    spec = science | {name: str(place.resolve()) for name, place in places.items()}
+    write_json(path, spec | {"audio": [str(summary.resolve()) for summary in audio]})
+
+
+def _finished(run_folder: Path, kept: list[int]) -> bool:
+    return all((run_folder / "checkpoints" / f"step-{step:06d}" / "complete.json").exists() for step in kept)
+
+
+def _follow(job: jobs.TrainingJob, run_folder: Path, what: str, steps: int) -> None:
+    """Show a job's progress until it ends."""
+    terminal = sys.stderr.isatty()
+    metrics, position = run_folder / "metrics.jsonl", 0
+    interval = 0.2 if terminal else LOG_EVERY_S
+    with tqdm(
+        total=steps, desc=what, unit="step", file=sys.stderr, dynamic_ncols=terminal, ascii=not terminal,
+        mininterval=interval, maxinterval=max(1.0, interval),
+    ) as bar:  # fmt: skip
+        while True:
+            running = job.running()  # asked before reading, so that the last records are seen
+            size = metrics.stat().st_size if metrics.exists() else 0
+            if size < position:  # a resumed run has cut its records back to the checkpoint
+                position = 0
+            if size > position:
+                with metrics.open("rb") as file:
+                    file.seek(position)
+                    lines = file.read().split(b"\n")[:-1]
+                if lines:
+                    position += sum(len(line) + 1 for line in lines)
+                    record = json.loads(lines[-1])
+                    bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
+                    bar.update(record["step"] - bar.n)
+            if not running:
+                return
+            time.sleep(POLL_S)
+
+
+class _Forwarder:
+    """Sends metrics to MLflow while the job runs, in a thread; a store that fails costs nothing but a warning."""
+
+    def __init__(self, run_folder: Path, experiment: str, seed: int, key: str) -> None:
+        self._arguments = (run_folder, experiment, seed, key)
+        self._stop = threading.Event()
+        self._uri = os.environ.get("MLFLOW_TRACKING_URI")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        if self._uri:
+            self._thread.start()
+
+    def _run(self) -> None:
+        from llast.tracking.forward import RunIdentity, forward
+
+        run_folder, experiment, seed, key = self._arguments
+        identity = RunIdentity(experiment=experiment, seed=seed, spec_hash=key)
+        warned = False
+        while not self._stop.wait(FORWARD_EVERY_S):
+            try:
+                forward(run_folder, identity, str(self._uri))
+            except Exception as error:  # whatever the store raises: the records are on disk, `track` sends them later
+                if not warned:
+                    print(f"train: MLflow at {self._uri} does not answer ({error}); trying on", file=sys.stderr)
+                warned = True
+
+    def stop(self) -> None:
+        """Stop after the call in progress."""
+        self._stop.set()
+        if self._uri:
+            self._thread.join(timeout=30)
+
+
+def _environment() -> dict[str, str]:
+    """Versions that a result depends on."""
+    packages = ("torch", "transformers", "peft", "deepspeed", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    git = shutil.which("git")
+    head = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False) if git else None
+    return {
+        "python": platform.python_version(),
+        "llast": llast.__version__,
+        "git": head.stdout.strip() if head and head.returncode == 0 else "unknown",
+        **versions,
+    }

@@ -1,0 +1,208 @@
+"""Choose the rows that an experiment trains on: translation and recognition rows of its directions."""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llast.artifacts import Summary, atomic_path, read_summary
+from llast.config.experiment import MixtureOptions
+from llast.config.steps import STEP_VERSIONS
+from llast.errors import ConfigError, DataError
+from llast.languages import source_languages, split_pair
+
+ROWS = pa.schema(
+    [
+        ("clip", pa.string()),
+        ("source", pa.string()),
+        ("task", pa.string()),
+        ("target", pa.string()),
+        ("text", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Rows of one task and direction before any is left out; `leaks` marks those in a dev or test set."""
+
+    source: str
+    task: str
+    target: str
+    clips: list[str]
+    texts: list[str]
+    seconds: list[float]
+    leaks: np.ndarray
+
+
+def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) -> Summary:
+    """Write the training rows of an experiment, `rows.parquet`, and the summary.
+
+    Task `st` has a row per train row of each pair; task `asr` one per train clip of each source language,
+    with the sentence as text and the source as target language (an English clip once, not once per target,
+    as in LLaST's ASR-augmented training, arXiv 2407.15415). Rows are sorted by source, clip, task, target, so
+    that the rows of a clip stand together. A task's share of rows is drawn by a hash of seed, clip, task and
+    target: a larger share contains the rows of a smaller one.
+
+    A row leaks if its text, or for `st` the sentence it translates, is a dev or test text of that language in
+    any of the given pairs, but for case and outer spaces.
+
+    Dropped: `leakage`, `share`. Details: `tasks[task]`, `pairs[pair]` (st) and `asr[language]` with `rows`
+    and `seconds` written; `clips`; `leakage` with `mode`, `rows` that leak, and `directions` of them.
+
+    Args:
+        filtered: summaries of the step filter, one per source language of the corpus.
+        output: folder to write into.
+        options: pairs, tasks and leakage mode.
+        seed: of the experiment.
+
+    Raises:
+        ConfigError: a pair is not in the corpus, or a share is not between 0 and 1.
+        DataError: no row is left.
+    """
+    began = time.monotonic()
+    folders = {pair: path.parent for path in filtered for pair in read_summary(path).details["pairs"]}
+    _check(options, folders)
+    held_out = _held_out_texts(folders)
+    parts: list[pa.Table] = []
+    dropped: Counter[str] = Counter()
+    leaking: dict[str, int] = {}
+    rows_in = 0
+    for candidates in _candidates(folders, options, held_out):
+        rows_in += len(candidates.clips)
+        leaking[f"{candidates.task} {candidates.source}_{candidates.target}"] = int(candidates.leaks.sum())
+        keep = ~candidates.leaks if options.leakage == "drop" else np.ones(len(candidates.clips), dtype=bool)
+        dropped["leakage"] += int((~keep).sum())
+        drawn = keep & _drawn(candidates, options.tasks[candidates.task], seed)  # type: ignore[index]
+        dropped["share"] += int(keep.sum() - drawn.sum())
+        parts.append(_table(candidates).filter(pa.array(drawn)))
+    rows = pa.concat_tables([ROWS.empty_table(), *parts])
+    if not len(rows):
+        raise DataError(
+            f"no training row is left of {rows_in:,} ({dict(dropped)}). Look at the summary.json of the step "
+            "filter for what was dropped before, and widen mixture.pairs or mixture.tasks."
+        )
+    rows = rows.sort_by([(name, "ascending") for name in ("source", "clip", "task", "target")])
+    with atomic_path(output / "rows.parquet") as temporary:
+        pq.write_table(rows, temporary)
+    summary = Summary(
+        step="mix",
+        version=STEP_VERSIONS["mix"],
+        rows_in=rows_in,
+        rows_out=len(rows),
+        dropped={reason: count for reason, count in dropped.items() if count},
+        seconds=time.monotonic() - began,
+        details={
+            **_amounts(parts),
+            "clips": len(rows.select(["source", "clip"]).group_by(["source", "clip"]).aggregate([])),
+            "leakage": {
+                "mode": options.leakage,
+                "rows": sum(leaking.values()),
+                "directions": {direction: count for direction, count in leaking.items() if count},
+            },
+        },
+    )
+    summary.write(output / "summary.json")
+    return summary
+
+
+def _check(options: MixtureOptions, folders: dict[str, Path]) -> None:
+    unknown = [pair for pair in options.pairs if pair not in folders]
+    if unknown:
+        raise ConfigError(
+            f"mixture.pairs: {' '.join(unknown)} not in this corpus, which has {' '.join(folders)}. "
+            "Take the pair out of the experiment, or add it to the corpus's file."
+        )
+    for task, share in options.tasks.items():
+        if not 0 <= share <= 1:
+            raise ConfigError(f"mixture.tasks.{task}: {share} is not a share between 0 and 1.")
+
+
+def _candidates(
+    folders: dict[str, Path], options: MixtureOptions, held_out: dict[str, set[str]]
+) -> Iterator[_Candidates]:
+    wanted = {task for task, share in options.tasks.items() if share > 0}
+    clips_of: dict[str, dict[str, tuple[str, float, bool]]] = {
+        code: {} for code in source_languages(options.pairs)
+    }
+    for pair in dict.fromkeys(options.pairs):
+        source, target = split_pair(pair)
+        table = pq.read_table(
+            folders[pair] / f"{pair}.train.parquet", columns=["clip", "sentence", "translation", "seconds"]
+        )
+        clips, sentences, translations, seconds = (column.to_pylist() for column in table.columns)
+        source_leaks = _leaks(sentences, held_out[source])
+        if "asr" in wanted:
+            for clip, *row in zip(clips, sentences, seconds, source_leaks.tolist(), strict=True):
+                clips_of[source].setdefault(clip, (row[0], row[1], row[2]))
+        if "st" in wanted:
+            leaks = source_leaks | _leaks(translations, held_out[target])
+            yield _Candidates(source, "st", target, clips, translations, seconds, leaks)
+    for source, rows in clips_of.items():
+        if rows:
+            texts, lengths, leaking = (list(column) for column in zip(*rows.values(), strict=True))
+            yield _Candidates(source, "asr", source, list(rows), texts, lengths, np.array(leaking))
+
+
+def _held_out_texts(folders: dict[str, Path]) -> dict[str, set[str]]:
+    """Normalised dev and test texts of every language, over all pairs and both sides."""
+    texts: dict[str, set[str]] = {}
+    for pair, folder in folders.items():
+        for split in ("dev", "test"):
+            table = pq.read_table(folder / f"{pair}.{split}.parquet", columns=["sentence", "translation"])
+            for code, column in zip(split_pair(pair), table.columns, strict=True):
+                texts.setdefault(code, set()).update(map(_normalise, column.to_pylist()))
+    return {code: known - {""} for code, known in texts.items()}
+
+
+def _normalise(text: str) -> str:
+    return text.casefold().strip()
+
+
+def _leaks(texts: list[str], held_out: set[str]) -> np.ndarray:
+    return np.fromiter((_normalise(text) in held_out for text in texts), dtype=bool, count=len(texts))
+
+
+def _drawn(candidates: _Candidates, share: float, seed: int) -> np.ndarray:
+    """Which rows a task's share draws."""
+    if share == 1:
+        return np.ones(len(candidates.clips), dtype=bool)
+    tail = f"\t{candidates.source}\t{candidates.task}\t{candidates.target}"
+    bound = int(share * 2**64)
+
+    def number(clip: str) -> int:
+        return int.from_bytes(hashlib.blake2b(f"{seed}\t{clip}{tail}".encode(), digest_size=8).digest())
+
+    count = len(candidates.clips)
+    return np.fromiter((number(clip) < bound for clip in candidates.clips), dtype=bool, count=count)
+
+
+def _table(candidates: _Candidates) -> pa.Table:
+    count = len(candidates.clips)
+    constant = [pa.repeat(value, count) for value in (candidates.source, candidates.task, candidates.target)]
+    columns = [pa.array(candidates.clips, pa.string()), *constant, pa.array(candidates.texts, pa.string())]
+    return pa.table([*columns, pa.array(candidates.seconds, pa.float64())], schema=ROWS)
+
+
+def _amounts(parts: list[pa.Table]) -> dict[str, Any]:
+    """Rows and seconds by task, and by direction."""
+    amounts: dict[str, dict[str, dict[str, float]]] = {"tasks": {}, "pairs": {}, "asr": {}}
+    for part in parts:
+        if not len(part):
+            continue
+        source, task, target = (part[name][0].as_py() for name in ("source", "task", "target"))
+        places = [(amounts["tasks"], task)]
+        places.append((amounts["asr"], source) if task == "asr" else (amounts["pairs"], f"{source}_{target}"))
+        for place, key in places:
+            entry = place.setdefault(key, {"rows": 0, "seconds": 0.0})
+            entry["rows"] += len(part)
+            entry["seconds"] += float(np.sum(part["seconds"].to_numpy()))
+    return amounts

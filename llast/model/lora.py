@@ -1,0 +1,71 @@
+"""Dual LoRA: one peft adapter on the composite model, so that it saves and loads as one small folder."""
+
+import re
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from llast.config.experiment import LLAMA_TARGETS, WHISPER_TARGETS, LoraOptions
+from llast.model.modeling import LlastForConditionalGeneration
+
+ADAPTOR_FILE = "adaptor.safetensors"
+
+
+def lora_config(encoder: LoraOptions | None, llm: LoraOptions | None) -> LoraConfig | None:
+    """The peft configuration of LoRA on encoder, LLM, both or (None) neither, with the adaptor trained besides."""
+    parts = [("encoder", encoder, WHISPER_TARGETS), ("llm", llm, LLAMA_TARGETS)]
+    used = [(name, options, options.targets or list(default)) for name, options, default in parts if options]
+    if not used:
+        return None
+    pattern = "|".join(rf"{name}\..*\.({'|'.join(map(re.escape, targets))})" for name, _, targets in used)
+    ranks = {rf"^{name}\..*": options.rank for name, options, _ in used}
+    alphas = {rf"^{name}\..*": options.alpha for name, options, _ in used}
+    if len({options.dropout for _, options, _ in used}) > 1:
+        raise ValueError("encoder and LLM LoRA must have the same dropout: peft has one per adapter")
+    return LoraConfig(
+        r=used[0][1].rank,
+        lora_alpha=used[0][1].alpha,
+        lora_dropout=used[0][1].dropout,
+        target_modules=rf"^({pattern})$",
+        rank_pattern=ranks,
+        alpha_pattern=alphas,
+        modules_to_save=["adaptor"],
+    )
+
+
+def add_adapters(
+    model: LlastForConditionalGeneration, encoder: LoraOptions | None, llm: LoraOptions | None
+) -> LlastForConditionalGeneration | PeftModel:
+    """Make the model trainable: LoRA where asked for, and the adaptor. Trainable weights are float32."""
+    config = lora_config(encoder, llm)
+    if config is None:
+        model.adaptor.requires_grad_(True)
+        return model
+    return get_peft_model(model, config)
+
+
+def save_adapters(model: LlastForConditionalGeneration | PeftModel, folder: Path) -> None:
+    """Write adapters and adaptor, without the bases."""
+    if isinstance(model, PeftModel):
+        model.save_pretrained(folder, save_embedding_layers=False)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.contiguous() for name, tensor in model.adaptor.state_dict().items()}
+        save_file(state, folder / ADAPTOR_FILE)
+
+
+def load_adapters(model: LlastForConditionalGeneration, folder: Path) -> LlastForConditionalGeneration:
+    """Put saved adapters and adaptor onto a model of fresh bases; LoRA is merged into the weights."""
+    if (folder / ADAPTOR_FILE).exists():
+        model.adaptor.load_state_dict(load_file(folder / ADAPTOR_FILE))
+        return model
+    adapted = PeftModel.from_pretrained(model, str(folder))
+    merged: LlastForConditionalGeneration = adapted.merge_and_unload()
+    return merged
+
+
+def trainable_parameters(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """The parameters that training changes, in a fixed order."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -1,0 +1,240 @@
+"""Plots of the report as inline SVG: small, with the page's fonts and colours, the same bytes every time."""
+
+import io
+import math
+import re
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from llast.evaluation.markdown import pair_name
+from llast.languages import EN_X, X_EN
+from llast.report.inputs import Cells, Row, Run, Stage
+
+INK, MUTED, LINE, DROPPED = "#010101", "#020202", "#030303", "#040404"
+SERIES = tuple(f"#0500{i:02x}" for i in range(10))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+CSS_COLOURS = {
+    **{INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", DROPPED: "var(--dropped)"},
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES)},
+}
+"""Stand-ins that matplotlib draws with, and the CSS variables that take their place: the page sets light and dark."""
+
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "text.color": INK,
+    "hatch.linewidth": 0.5,
+}
+POINTS_PER_LINE = 200
+
+
+def bleu_by_pair(chosen: Sequence[Row], cells: Cells) -> str:
+    """Bars of the chosen checkpoints' cased test BLEU with 95 % intervals; pale where a pair was not trained on."""
+    groups = [[p for p in direction if p in chosen[0].bleu] for direction in (X_EN, EN_X)]
+    groups = [group for group in groups if group]
+    stacked = sum(map(len, groups)) > 12
+
+    def draw(figure: Figure) -> None:
+        grid = (
+            {"nrows": len(groups)}
+            if stacked
+            else {"ncols": len(groups), "width_ratios": [len(group) + 0.6 for group in groups]}
+        )
+        axes = figure.subplots(squeeze=False, sharey=True, **grid).flat
+        for axis, pairs in zip(axes, groups, strict=True):
+            for i, row in enumerate(chosen):
+                _bars(axis, i, len(chosen), row, pairs, cells)
+            axis.set_xticks(
+                range(len(pairs)), [pair_name(pair) for pair in pairs], rotation=45 if stacked else 0
+            )
+            axis.set_xlim(-0.6, len(pairs) - 0.4)
+            axis.set_ylim(bottom=0)
+            axis.tick_params(axis="x", length=0)
+            axis.set_ylabel("BLEU")
+            if not stacked:
+                axis.label_outer()
+
+    return _svg("pair", "BLEU by pair", (11, 5.6 if stacked else 3.4), draw)
+
+
+def _bars(axis: Axes, index: int, of: int, row: Row, pairs: Sequence[str], cells: Cells) -> None:
+    width = 0.8 / of
+    for position, pair in enumerate(pairs):
+        value = row.bleu[pair]
+        if value is None:
+            continue
+        cell = cells[(*row.run, row.checkpoint, "test", pair)]
+        low, high = (cell.metrics.get(f"bleu_ci95_{end}", value) for end in ("low", "high"))
+        x = position + (index - (of - 1) / 2) * width
+        axis.bar(x, value, width * 0.9, color=_colour(index), alpha=1 if cell.trained else 0.35)
+        if high > low:
+            # the interval is centred on the bootstrap mean, which need not be the score itself
+            axis.plot(
+                [x, x], [max(0, low), high], color=INK, linewidth=min(1.2, 8 * width), solid_capstyle="butt"
+            )
+
+
+def bleu_by_step(
+    rows: Sequence[Row], dev: dict[Row, dict[str, float]], runs: Sequence[tuple[str, int]]
+) -> str:
+    """Average BLEU of every checkpoint over training: test solid, dev dashed, the chosen checkpoint ringed."""
+    panels = [
+        (name, title)
+        for name, title in (("avg_x_en", "Into English"), ("avg_en_x", "Out of English"))
+        if any(row.averages[name] is not None for row in rows)
+    ]
+
+    def draw(figure: Figure) -> None:
+        for axis, (average, title) in zip(
+            figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True
+        ):
+            for i, run in enumerate(runs):
+                own = [row for row in rows if row.run == run]
+                _points(
+                    axis, [(r.step, r.averages[average]) for r in own], color=_colour(i), marker=_marker(i)
+                )
+                _points(
+                    axis,
+                    [(r.step, dev[r].get(average)) for r in own],
+                    color=_colour(i),
+                    linestyle=(0, (3, 2)),
+                )
+                ring = {"linestyle": "", "marker": "o", "markersize": 11, "markerfacecolor": "none"}
+                _points(
+                    axis,
+                    [(r.step, r.averages[average]) for r in own if r.chosen],
+                    markeredgecolor=INK,
+                    **ring,
+                )
+            axis.set_title(title)
+            axis.set_xlabel("optimiser step")
+            axis.set_ylabel("average BLEU")
+            _integer_steps(axis)
+
+    return _svg("step", "Average BLEU by training step", (11, 3.4), draw) if panels else ""
+
+
+def _points(axis: Axes, points: Sequence[tuple[float, float | None]], **style: Any) -> None:
+    known = [(x, y) for x, y in points if y is not None]
+    axis.plot([x for x, _ in known], [y for _, y in known], linewidth=1.4, **style)
+
+
+def training_curves(runs: Sequence[Run]) -> str:
+    """Loss and learning rate over optimiser steps, a line per run; long runs are averaged down."""
+    panels = (("loss", "Training loss (dev loss as points)"), ("learning_rate", "Learning rate"))
+    if not any(run.series("loss") for run in runs):
+        return ""
+
+    def draw(figure: Figure) -> None:
+        for axis, (key, title) in zip(figure.subplots(1, 2), panels, strict=True):
+            for i, run in enumerate(runs):
+                _points(axis, _thinned(run.series(key)), color=_colour(i))
+                if key == "loss":
+                    _points(axis, run.series("dev_loss"), color=_colour(i), marker=_marker(i), linestyle="")
+            axis.set_title(title)
+            axis.set_xlabel("optimiser step")
+            axis.set_ylim(bottom=0)
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            _integer_steps(axis)
+
+    return _svg("curves", "Training curves", (11, 3.4), draw)
+
+
+def funnel(stages: Sequence[Stage]) -> str:
+    """Bars of the rows that each step kept, and beside them those that it dropped."""
+
+    def draw(figure: Figure) -> None:
+        axis = figure.subplots()
+        largest = max([stage.rows_in for stage in stages] + [1])
+        for i, stage in enumerate(stages):
+            dropped = stage.rows_in - stage.rows_out
+            axis.barh(i, stage.rows_out, 0.62, color=SERIES[0])
+            axis.barh(i, dropped, 0.62, left=stage.rows_out, color=DROPPED)
+            share = f"  −{dropped:,} ({100 * dropped / stage.rows_in:.1f} %)" if dropped else ""
+            axis.text(
+                stage.rows_in + largest * 0.01, i, f"{stage.rows_out:,} {stage.unit}{share}", va="center"
+            )
+        axis.set_yticks(range(len(stages)), [stage.name for stage in stages])
+        axis.tick_params(axis="y", length=0)
+        axis.invert_yaxis()
+        axis.set_xlim(0, largest * 1.4)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axis.grid(axis="x")
+        axis.grid(visible=False, axis="y")
+
+    return _svg("funnel", "Rows through the steps", (11, 0.7 + 0.36 * len(stages)), draw) if stages else ""
+
+
+def _colour(index: int) -> str:
+    return SERIES[index % len(SERIES)]
+
+
+def _marker(index: int) -> str:
+    return MARKERS[index % len(MARKERS)]
+
+
+def _integer_steps(axis: Axes) -> None:
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """At most POINTS_PER_LINE points, each the mean of its neighbours."""
+    size = max(1, math.ceil(len(points) / POINTS_PER_LINE))
+    chunks = [points[i : i + size] for i in range(0, len(points), size)]
+    return [(fmean(x for x, _ in chunk), fmean(y for _, y in chunk)) for chunk in chunks]
+
+
+def _svg(name: str, title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+    style: Any = {**STYLE, "svg.hashsalt": name}  # matplotlib's stubs ask for literal keys
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=inches, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return _inline(text.getvalue(), name, title)
+
+
+def _inline(svg: str, name: str, title: str) -> str:
+    """Make matplotlib's file part of a page: no prologue, unique ids, the page's fonts and colours."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    box = re.search(r'viewBox="([^"]+)"', svg)
+    assert box is not None, "matplotlib writes a viewBox"
+    svg = re.sub(
+        r"<svg[^>]*>", f'<svg viewBox="{box.group(1)}" role="img" aria-label="{title}">', svg, count=1
+    )
+    svg = svg.replace("xlink:href", "href")
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"font: (?:\w+ )?([\d.]+px) [^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    for stand_in, colour in CSS_COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    return svg

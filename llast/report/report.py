@@ -1,0 +1,212 @@
+"""Write one self-contained HTML page about all experiments: scores, training, rows, samples."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from llast.artifacts import read_summary, write_text
+from llast.evaluation.checkpoints import AVERAGES
+from llast.evaluation.markdown import AVERAGE_NAMES, pair_name
+from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
+from llast.report import plots
+from llast.report.inputs import Cells, Row, Run, read_run, read_scores, read_table, stages
+from llast.report.published import CASES, beside_ours, read_published
+from llast.report.samples import read_samples
+
+
+def report(
+    table: Path,
+    scores: Path,
+    runs: list[Path],
+    corpus: list[Path],
+    mixes: list[Path],
+    samples: list[Path],
+    output: Path,
+    title: str = "LLaST experiments",
+    note: str | None = None,
+    published: Path | None = None,
+    tracking_uri: str = "sqlite:///results/mlflow.db",
+) -> None:
+    """Write the report.
+
+    Args:
+        table: `bleu_table.csv`.
+        scores: `scores.csv` of the same run of the step `table`.
+        runs: `run.json` of every training run, in the order of the experiments.
+        corpus: summaries of synthesize, resample, join and filter. With one of synthesize among them, the page says
+            that its scores mean nothing elsewhere, and leaves published scores out.
+        mixes: summaries of mix, one for each of `runs`, in the same order.
+        samples: summaries of translate; those of chosen checkpoints are used.
+        output: HTML file. It needs no network and no other file, and the same input gives the same bytes.
+        title: heading of the page.
+        note: a remark below it.
+        published: CSV of published CoVoST-2 scores; None leaves them out.
+        tracking_uri: MLflow store that the closing section points to.
+
+    Raises:
+        DataError: an input is missing or broken.
+    """
+    rows, cells = read_table(table), read_scores(scores)
+    trained = [read_run(path) for path in runs]
+    names = run_names(rows)
+    chosen = [row for row in rows if row.chosen]
+    pairs = list(rows[0].bleu)
+    summaries = [read_summary(path) for path in corpus]
+    synthetic = any(summary.step == "synthesize" for summary in summaries)
+    # seeds of an experiment differ in the draw of rows only: one mixture stands for them
+    mixtures = {
+        run.experiment: read_summary(path) for run, path in reversed(list(zip(trained, mixes, strict=True)))
+    }
+    funnel = stages(summaries, dict(reversed(mixtures.items())))
+    known = None if synthetic or published is None else read_published(published, pairs)
+    environment = Environment(
+        loader=PackageLoader("llast.report", "."), undefined=StrictUndefined, autoescape=True, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["pair"] = pair_name
+    environment.filters["pair_long"] = _long_name
+    page = environment.get_template("template.html.j2").render(
+        title=title,
+        note=note,
+        synthetic=synthetic,
+        names=names,
+        best=_best(chosen, cells),
+        rows=rows,
+        chosen=chosen,
+        cells=cells,
+        directions=_directions(rows, pairs),
+        average_names=AVERAGE_NAMES,
+        average_counts=_average_counts(chosen, cells),
+        highest=max([value for row in rows for value in row.bleu.values() if value is not None] + [1.0]),
+        runs=[(names.get(run.key, run.experiment), run, _speed(run)) for run in trained],
+        varying=varying_options(trained),
+        pairs=pairs,
+        signatures=_signatures(cells),
+        by_pair=plots.bleu_by_pair(chosen, cells),
+        by_step=plots.bleu_by_step(rows, {row: _dev_averages(row, cells) for row in rows}, list(names)),
+        curves=plots.training_curves(trained),
+        funnel=plots.funnel(funnel),
+        stages=funnel,
+        samples=read_samples(samples, chosen),
+        published=beside_ours(known, chosen, cells, names) if known else {},
+        cases=CASES,
+        tracking_uri=tracking_uri,
+    )
+    write_text(output, page)
+
+
+def run_names(rows: list[Row]) -> dict[tuple[str, int], str]:
+    """How runs are called: by experiment, with the seed where there are several."""
+    runs = list(dict.fromkeys(row.run for row in rows))
+    several = len({seed for _, seed in runs}) > 1
+    return {run: f"{run[0]} seed {run[1]}" if several else run[0] for run in runs}
+
+
+def varying_options(runs: list[Run]) -> dict[str, list[str]]:
+    """Options in which the runs differ, by dotted key, with each run's value (a dash where it has none)."""
+    flat = [_flatten(run.description["options"]) for run in runs]
+    keys = sorted({key for options in flat for key in options})
+    values = {key: [options.get(key, "–") for options in flat] for key in keys}
+    return {key: row for key, row in values.items() if len(set(row)) > 1}
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat = {}
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            flat.update(_flatten(item, f"{prefix}{key}."))
+        elif item is None:
+            flat[f"{prefix}{key}"] = "none"
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, item)) if isinstance(item, list) else str(item)
+    return flat
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The run with the highest average test BLEU over the pairs that every run trained on."""
+
+    row: Row
+    average: float
+    pairs: list[str]
+    direction: str
+
+
+def _best(chosen: list[Row], cells: Cells) -> _Best | None:
+    """The best of the chosen checkpoints into English, or out of it where no such pair was trained by all."""
+    for direction, candidates in (("into", X_EN), ("out of", EN_X)):
+        scored = [
+            {pair: cells.get((*row.run, row.checkpoint, "test", pair)) for pair in candidates}
+            for row in chosen
+        ]
+        pairs = [pair for pair in candidates if all((cell := own[pair]) and cell.trained for own in scored)]
+        if pairs:
+            averages = [fmean(row.bleu[pair] or 0.0 for pair in pairs) for row in chosen]
+            highest = max(range(len(chosen)), key=averages.__getitem__)
+            return _Best(chosen[highest], averages[highest], pairs, direction)
+    return None
+
+
+def _directions(rows: list[Row], pairs: list[str]) -> list[tuple[str, list[str], list[str]]]:
+    """Title, averages and pairs of each direction that was scored."""
+    into = [
+        name
+        for name in AVERAGES
+        if name != "avg_en_x" and any(row.averages[name] is not None for row in rows)
+    ]
+    out = [name for name in ("avg_en_x",) if any(row.averages[name] is not None for row in rows)]
+    found = [
+        ("Into English", into, [pair for pair in pairs if pair in X_EN]),
+        ("Out of English", out, [pair for pair in pairs if pair in EN_X]),
+    ]
+    return [direction for direction in found if direction[2]]
+
+
+def _average_counts(chosen: list[Row], cells: Cells) -> dict[tuple[str, int], tuple[int, int]] | None:
+    """Pairs into and out of English that each run trained on, or None where all trained on the same."""
+    trained = {
+        row.run: [pair for (*key, split, pair), cell in cells.items()
+                  if (key, split) == ([*row.run, row.checkpoint], "test") and cell.trained]
+        for row in chosen
+    }  # fmt: skip
+    if len({tuple(pairs) for pairs in trained.values()}) == 1:
+        return None
+    return {run: (len(set(pairs) & set(X_EN)), len(set(pairs) & set(EN_X))) for run, pairs in trained.items()}
+
+
+def _dev_averages(row: Row, cells: Cells) -> dict[str, float]:
+    averages = {}
+    for name in ("avg_x_en", "avg_en_x"):
+        found = [cells.get((*row.run, row.checkpoint, "dev", pair)) for pair in AVERAGES[name]]
+        values = [cell.metrics["bleu"] for cell in found if cell is not None and cell.trained]
+        if values:
+            averages[name] = fmean(values)
+    return averages
+
+
+def _signatures(cells: Cells) -> dict[str, dict[str, list[str]]]:
+    """Test signatures by metric, each with the pairs that it was used for."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for (*_, split, pair), cell in cells.items():
+        for metric, signature in cell.signatures.items():
+            users = found.setdefault(metric, {}).setdefault(signature, [])
+            if split == "test" and pair not in users:
+                users.append(pair)
+    return {
+        metric: {s: sorted(users, key=PAIRS.index) for s, users in by_signature.items() if users}
+        for metric, by_signature in found.items()
+        if not metric.startswith("bleu_ci95")
+    }
+
+
+def _speed(run: Run) -> float | None:
+    values = [value for _, value in run.series("target_tokens_per_s")]
+    return median(values) if values else None
+
+
+def _long_name(pair: str) -> str:
+    source, target = split_pair(pair)
+    return f"{language(source).name} → {language(target).name}"

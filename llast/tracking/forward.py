@@ -1,0 +1,109 @@
+"""Forward the records of a training run to MLflow, each once, with the time at which it was recorded."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric
+
+from llast.errors import DataError
+from llast.tracking.store import METRICS_PER_CALL, Store, open_store
+
+METRICS = {
+    "learning_rate": "train/learning_rate",
+    "grad_norm": "train/grad_norm",
+    "target_tokens_per_s": "train/target_tokens_per_s",
+    "loss": "train/loss",
+    "dev_loss": "dev/loss",
+}
+"""Values of a record and the MLflow metrics that they become, in the order in which they are sent."""
+
+MARKS = ("loss", "dev_loss")
+"""The value that every record of its kind has (a training step, an evaluation): a step with it has arrived.
+
+Sent last, so that a record cut in two by a failing call is sent again; MLflow drops what it has already."""
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What makes a training run the same run: its experiment, its seed, and the hash of all that it trains."""
+
+    experiment: str
+    seed: int
+    spec_hash: str
+
+    @property
+    def key(self) -> str:
+        """Value of the tag by which MLflow's run is found again."""
+        return f"{self.experiment}/seed{self.seed}/{self.spec_hash}"
+
+    @property
+    def name(self) -> str:
+        """Name of the run in MLflow."""
+        return f"{self.experiment} seed {self.seed}"
+
+
+def forward(run_folder: Path, identity: RunIdentity, tracking_uri: str) -> int:
+    """Send the records of `run_folder/metrics.jsonl` that MLflow does not have yet; return how many those were.
+
+    May be called at any time, also while the file grows (a half-written last line waits for the next call), after the
+    database was lost (all is sent again), and after a resumed training repeated some steps (their first record stays).
+
+    Raises:
+        DataError: a line of `metrics.jsonl` is broken.
+        llast.tracking.store.StoreError, mlflow.exceptions.MlflowException: the store does not take the records.
+    """
+    records = read_records(run_folder)
+    if not records:
+        return 0
+    store = open_store(tracking_uri)
+    run_id = store.run(identity.key, identity.name, milliseconds(records[0]))
+    return send_records(store, run_id, records)
+
+
+def send_records(store: Store, run_id: str, records: list[dict[str, Any]]) -> int:
+    """Send those records whose step is beyond what the run already has; return their number."""
+    sent = {mark: _last_step(store, run_id, METRICS[mark]) for mark in MARKS}
+    new = [
+        record for record in records if any(mark in record and record["step"] > sent[mark] for mark in MARKS)
+    ]
+    metrics = [
+        Metric(METRICS[name], float(record[name]), milliseconds(record), record["step"])
+        for record in new
+        for name in METRICS
+        if record.get(name) is not None
+    ]
+    send_metrics(store, run_id, metrics)
+    return len(new)
+
+
+def send_metrics(store: Store, run_id: str, metrics: list[Metric]) -> None:
+    """Send metrics in as few calls as MLflow allows."""
+    for start in range(0, len(metrics), METRICS_PER_CALL):
+        store.client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
+
+
+def read_records(run_folder: Path) -> list[dict[str, Any]]:
+    """The complete lines of `metrics.jsonl`, a record each; none where training has not begun.
+
+    Raises:
+        DataError: a complete line is not a record.
+    """
+    path = run_folder / "metrics.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    try:
+        return [json.loads(line) for line in lines]
+    except json.JSONDecodeError:
+        raise DataError(f"{path} has a broken line. Remove that line and run the step again.") from None
+
+
+def milliseconds(record: dict[str, Any]) -> int:
+    """A record's time in the unit of MLflow."""
+    return int(record["time"] * 1000)
+
+
+def _last_step(store: Store, run_id: str, metric: str) -> int:
+    return max((point.step for point in store.client.get_metric_history(run_id, metric)), default=-1)

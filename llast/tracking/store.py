@@ -1,0 +1,109 @@
+"""The MLflow store: opened safely by many processes at once, and the runs in it, found by a key of ours."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+EXPERIMENT = "llast"
+RUN_KEY = "llast.run_key"
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # else the page opens on traces of LLM calls
+SQLITE = "sqlite:///"
+LOCK_TIMEOUT_S = 120.0
+METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
+
+
+class StoreError(Exception):
+    """The store cannot be used now: a server that does not answer, a broken database. Nothing on disk is lost."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open MLflow store.
+
+    Attributes:
+        client: MLflow's client.
+        experiment_id: id of the MLflow experiment that holds all our runs.
+        uri: where the store is.
+    """
+
+    client: MlflowClient
+    experiment_id: str
+    uri: str
+
+    def run(self, key: str, name: str, started_ms: int) -> str:
+        """Id of the run with this key; it is created where there is none (also after the store was lost)."""
+        with _locked(self.uri):
+            found = self.client.search_runs(
+                [self.experiment_id], filter_string=f"tags.`{RUN_KEY}` = '{key}'", max_results=1
+            )
+            if found:
+                return str(found[0].info.run_id)
+            run = self.client.create_run(
+                self.experiment_id, start_time=started_ms, tags={RUN_KEY: key}, run_name=name
+            )
+            return str(run.info.run_id)
+
+
+def open_store(uri: str) -> Store:
+    """Open a store: `sqlite:///relative/path.db`, or a server.
+
+    A SQLite database is created under a file lock, since MLflow's own set-up fails when several processes meet on an
+    empty one. Its artifacts go to the folder `mlartifacts` beside it; those of a server go where the server says.
+
+    Raises:
+        StoreError: the store cannot be opened.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # else 60 lines about the set-up of a new database
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    database = _database(uri)
+    try:
+        with _locked(uri):
+            client = MlflowClient(tracking_uri=uri)
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is None:
+                artifacts = None if database is None else (database.parent / "mlartifacts").resolve().as_uri()
+                created = client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=TRAINING)
+                return Store(client, created, uri)
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)
+            return Store(client, experiment.experiment_id, uri)
+    except MlflowException as error:
+        raise StoreError(first_line(error)) from error
+    except (
+        Exception
+    ) as error:  # SQLAlchemy, requests and the file system each have their own for "it is not there"
+        raise StoreError(f"{type(error).__name__}: {first_line(error)}") from error
+
+
+def without_password(uri: str) -> str:
+    """A tracking URI as it may be shown and written to files."""
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@") if password else uri
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, without the pages that some databases add."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _database(uri: str) -> Path | None:
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+@contextlib.contextmanager
+def _locked(uri: str) -> Iterator[None]:
+    """Hold the lock of a SQLite store; a server takes care of itself."""
+    database = _database(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(database.with_name(database.name + ".lock"), timeout=LOCK_TIMEOUT_S):
+        yield

@@ -1,0 +1,152 @@
+"""The step `track`: everything about a workflow's runs in MLflow, side by side."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from llast.artifacts import read_json, spec_hash, write_json
+from llast.config.steps import STEP_VERSIONS
+from llast.evaluation.checkpoints import RunScores, read_runs
+from llast.progress import progress
+from llast.tracking.forward import RunIdentity, milliseconds, read_records, send_metrics, send_records
+from llast.tracking.params import varying_params
+from llast.tracking.scores import score_metrics
+from llast.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store, without_password
+
+CHILD_OF = "mlflow.parentRunId"
+DESCRIPTION = "mlflow.note.content"
+SENT_SCORES = "llast.sent_scores"
+PARAMS_PER_CALL = 100  # MLflow's limit for log_batch
+
+
+def track(
+    runs: list[Path], scores: list[Path], artifacts: list[Path], tracking_uri: str, output: Path
+) -> dict[str, Any]:
+    """Bring MLflow up to date with a workflow's runs: curves, scores by checkpoint, parameters, table and report.
+
+    One MLflow run per experiment and seed (run name `{experiment} seed {n}`), below a parent run that holds
+    `artifacts`. Parameters are those in which the runs differ; all others are in the artifact `config.yaml`. May be
+    repeated at any time: what MLflow has is not sent again, what it lost is.
+
+    A store that cannot be reached does not fail the step: it warns, and `output` gets the status `pending`.
+
+    Args:
+        runs: `run.json` of each training run.
+        scores: files of the step `score`, of any of these runs, checkpoints and splits.
+        artifacts: files to keep with the parent run, such as tables and the report.
+        tracking_uri: `sqlite:///path.db`, or the address of an MLflow server.
+        output: JSON file to write; its content is also returned.
+
+    Raises:
+        DataError: an input is missing or broken.
+    """
+    configs = [read_json(path) for path in runs]
+    records = [
+        read_records(path.parent / config["folder"]) for path, config in zip(runs, configs, strict=True)
+    ]
+    scored = read_runs(runs, scores)
+    params = varying_params(configs)
+    result: dict[str, Any] = {
+        "step_version": STEP_VERSIONS["track"],
+        "status": "done",
+        "tracking_uri": without_password(tracking_uri),
+        "mlflow_experiment": EXPERIMENT,
+    }
+    try:
+        store = open_store(tracking_uri)
+        identities = [_identity(config) for config in configs]
+        parent = _send_parent(store, identities, records, artifacts)
+        sent = [
+            _send_run(store, parent, *run)
+            for run in progress(
+                list(zip(identities, configs, records, scored, params, strict=True)), "track", unit="run"
+            )
+        ]
+        result |= {"parent_run_id": parent, "runs": sent}
+    except (StoreError, MlflowException, OSError) as error:
+        result |= {"status": "pending", "reason": without_password(first_line(error))}
+        print(
+            f"track: MLflow at {result['tracking_uri']} does not take the runs: {result['reason']}\n"
+            f"  Nothing is lost, all of it is in the results folder. When MLflow is back, delete {output} and run "
+            f"the workflow again, or repeat this `llast track` command.",
+            file=sys.stderr,
+        )
+    write_json(output, result)
+    return result
+
+
+def _identity(config: dict[str, Any]) -> RunIdentity:
+    return RunIdentity(config["experiment"], config["seed"], config["spec_hash"])
+
+
+def _send_parent(
+    store: Store, identities: list[RunIdentity], records: list[list[dict[str, Any]]], artifacts: list[Path]
+) -> str:
+    """The run of the workflow itself: another set of runs gets another parent."""
+    keys = sorted(identity.key for identity in identities)
+    names = list(dict.fromkeys(identity.experiment for identity in identities))
+    times = [milliseconds(record) for of_run in records for record in of_run] or [0]
+    run_id = store.run(f"workflow/{spec_hash(keys)}", f"workflow: {', '.join(names)}"[:120], min(times))
+    store.client.set_tag(
+        run_id, DESCRIPTION, "All experiments of one workflow. Its artifacts: table, scores, report."
+    )
+    for path in artifacts:
+        store.client.log_artifact(run_id, str(path))
+    store.client.set_terminated(run_id, "FINISHED", end_time=max(times))
+    return run_id
+
+
+def _send_run(
+    store: Store,
+    parent: str,
+    identity: RunIdentity,
+    config: dict[str, Any],
+    records: list[dict[str, Any]],
+    scored: RunScores,
+    params: dict[str, str],
+) -> dict[str, Any]:
+    """One training run: its records, scores, parameters and configuration. Returns what `track.json` says of it."""
+    started = milliseconds(records[0]) if records else 0
+    run_id = store.run(identity.key, identity.name, started)
+    new_records = send_records(store, run_id, records)
+    known = [Param(name, value) for name, value in params.items()]
+    for start in range(0, len(known), PARAMS_PER_CALL):
+        store.client.log_batch(run_id, params=known[start : start + PARAMS_PER_CALL])
+    new_scores = _send_scores(store, run_id, scored)
+    pairs = config["trained_pairs"]
+    described = f"{config['steps']} steps on {len(pairs)} pairs: {' '.join(pairs)}"
+    store.client.log_batch(run_id, tags=[RunTag(CHILD_OF, parent), RunTag(DESCRIPTION, described)])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        store.client.log_artifact(run_id, str(path))
+    store.client.set_terminated(
+        run_id, "FINISHED", end_time=milliseconds(records[-1]) if records else started
+    )
+    return {
+        "experiment": identity.experiment,
+        "seed": identity.seed,
+        "run_id": run_id,
+        "new_records": new_records,
+        "new_scores": new_scores,
+    }
+
+
+def _send_scores(store: Store, run_id: str, scored: RunScores) -> int:
+    """Send the score metrics unless exactly these are there already; return how many were sent.
+
+    A tag says what was sent. MLflow itself would keep both where a pair was scored again with another result; the
+    newer one is shown.
+    """
+    metrics: list[Metric] = score_metrics(scored)
+    digest = spec_hash([[metric.key, metric.value, metric.step] for metric in metrics])
+    if store.client.get_run(run_id).data.tags.get(SENT_SCORES) == digest:
+        return 0
+    send_metrics(store, run_id, metrics)
+    store.client.set_tag(run_id, SENT_SCORES, digest)
+    return len(metrics)

@@ -1,0 +1,84 @@
+"""Checkpoints of a training run: complete or ignored.
+
+    {run folder}/checkpoints/step-000150/adapter/        adapters and adaptor, without the bases: kept
+                                        /engine/         optimiser state of every rank: newest two only
+                                        /rng/rank0.pt    random state of every rank
+                                        /complete.json   written last: {"step": 150}
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+
+from llast.artifacts import read_json, write_json
+from llast.model.lora import save_adapters
+
+MARKER = "complete.json"
+KEPT_ENGINES = 2
+
+
+def folder_of(run_folder: Path, step: int) -> Path:
+    """Folder of the checkpoint after `step` optimiser steps."""
+    return run_folder / "checkpoints" / f"step-{step:06d}"
+
+
+def complete_steps(run_folder: Path) -> list[int]:
+    """Steps of the complete checkpoints of a run, ascending."""
+    markers = (run_folder / "checkpoints").glob(f"step-*/{MARKER}")
+    return sorted(int(read_json(marker)["step"]) for marker in markers)
+
+
+def save(engine: Any, run_folder: Path, step: int, kept: list[int]) -> None:
+    """Save a checkpoint; every rank calls this after the same step.
+
+    Args:
+        engine: the DeepSpeed engine.
+        run_folder: folder of the run.
+        step: optimiser steps done.
+        kept: steps whose adapters are kept for evaluation; others only serve to resume.
+    """
+    folder = folder_of(run_folder, step)
+    rank = torch.distributed.get_rank()
+    if rank == 0:
+        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted save left
+        (folder / "rng").mkdir(parents=True)
+        save_adapters(engine.module, folder / "adapter")
+    torch.distributed.barrier()
+    random_state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        random_state["cuda"] = torch.cuda.get_rng_state()
+    torch.save(random_state, folder / "rng" / f"rank{rank}.pt")
+    engine.save_checkpoint(str(folder), tag="engine", save_latest=False, exclude_frozen_parameters=True)
+    torch.distributed.barrier()
+    if rank == 0:
+        write_json(folder / MARKER, {"step": step})
+        _prune(run_folder, kept)
+    torch.distributed.barrier()
+
+
+def load_newest(engine: Any, run_folder: Path) -> int:
+    """Continue from the newest complete checkpoint with engine state; returns its step, or 0 for a fresh start."""
+    steps = [step for step in complete_steps(run_folder) if (folder_of(run_folder, step) / "engine").exists()]
+    if not steps:
+        return 0
+    folder = folder_of(run_folder, steps[-1])
+    engine.load_checkpoint(str(folder), tag="engine", load_module_strict=False)
+    random_state = torch.load(folder / "rng" / f"rank{torch.distributed.get_rank()}.pt", weights_only=True)
+    torch.set_rng_state(random_state["cpu"])
+    if "cuda" in random_state:
+        torch.cuda.set_rng_state(random_state["cuda"])
+    return steps[-1]
+
+
+def _prune(run_folder: Path, kept: list[int]) -> None:
+    steps = complete_steps(run_folder)
+    for step in steps[:-KEPT_ENGINES]:
+        folder = folder_of(run_folder, step)
+        if step in kept:
+            shutil.rmtree(folder / "engine", ignore_errors=True)
+        else:
+            (folder / MARKER).unlink()
+            shutil.rmtree(folder, ignore_errors=True)

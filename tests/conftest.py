@@ -1,0 +1,100 @@
+"""What several test folders need: tiny base models and a small set of training rows, made in seconds."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+TEXTS = ["the red house", "a small dog sleeps", "she reads", "we see two cats", "he buys bread", "it rains today"]
+
+
+@pytest.fixture(scope="session")
+def base_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `whisper/` and `llama/`: random weights, in Hugging Face format."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    folder = tmp_path_factory.mktemp("bases")
+    torch.manual_seed(0)
+    whisper = WhisperConfig(
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        vocab_size=100,
+        max_target_positions=16,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    WhisperForConditionalGeneration(whisper).save_pretrained(folder / "whisper")
+    WhisperFeatureExtractor().save_pretrained(folder / "whisper")
+    bpe = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    bpe.pre_tokenizer = pre_tokenizers.Metaspace()
+    bpe.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse(), decoders.Metaspace()])
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    prompts = ["[INST] \nPlease translate the French sentence into English. [/INST]"]
+    bpe.train_from_iterator(TEXTS + prompts, trainers.BpeTrainer(vocab_size=400, special_tokens=special))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="</s>"
+    )
+    tokenizer.save_pretrained(folder / "llama")
+    llama = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=len(tokenizer),
+    )
+    LlamaForCausalLM(llama).save_pretrained(folder / "llama")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """Summaries of `mix` and of `resample` (fr): 24 clips of noise, each with an ST row, two of three with ASR too."""
+    from llast.artifacts import Summary
+    from llast.corpus.decode import Decoded
+    from llast.corpus.store import write_index, write_shard
+
+    root = tmp_path_factory.mktemp("rows")
+    store = root / "resample" / "fr" / "store"
+    store.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    clips, rows = [], []
+    for number in range(24):
+        samples = (0.1 * random.standard_normal(int(random.integers(4_000, 16_000)))).astype(np.float32)
+        name = f"clip{number:02d}"
+        flac = io.BytesIO()
+        soundfile.write(flac, samples, 16_000, format="FLAC", subtype="PCM_16")
+        clips.append(Decoded(name, len(samples) / 16_000, flac.getvalue()))
+        text = f"{TEXTS[number % 6]} and {TEXTS[number // 6]}"
+        rows.append((name, "fr", "st", "en", text, len(samples) / 16_000))
+        if number % 3:
+            rows.append((name, "fr", "asr", "fr", text[::-1], len(samples) / 16_000))
+    write_shard(store / "shard-00000.arrow", iter(clips), 100)
+    write_index(store, 1)
+    resample = store.parent / "summary.json"
+    Summary(step="resample", version=1, rows_in=24, rows_out=24, details={"store": "store"}).write(resample)
+    names = ["clip", "source", "task", "target", "text", "seconds"]
+    mix = root / "mix" / "summary.json"
+    mix.parent.mkdir()
+    pq.write_table(pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True))), mix.parent / "rows.parquet")
+    Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows)).write(mix)
+    return mix, [resample]

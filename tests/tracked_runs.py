@@ -1,0 +1,100 @@
+"""What training and scoring leave on disk, for tests of tracking: two experiments with two checkpoints each."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llast.artifacts import write_json, write_text
+
+STARTED = 1_763_870_000.0
+STEPS = 40
+PAIRS = ("fr_en", "de_en", "en_de")
+BLEU = {  # of test, by experiment, checkpoint and pair; dev is one point more
+    "adapted": {1: (40.0, 30.0, 20.0), 2: (61.5, 50.5, 33.25)},
+    "frozen": {1: (15.0, 12.0, 8.0), 2: (13.0, 11.0, 7.0)},
+}
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """Inputs of the step `track`."""
+
+    runs: list[Path]
+    scores: list[Path]
+    artifacts: list[Path]
+
+    def arguments(self) -> dict[str, Any]:
+        return {"runs": self.runs, "scores": self.scores, "artifacts": self.artifacts}
+
+
+def write_workflow(results: Path) -> Workflow:
+    """Write the workflow's files in the layout of `results/`."""
+    runs, scores = [], []
+    for experiment in BLEU:
+        folder = results / experiment / "seed1"
+        runs.append(write_run(folder / "train", experiment))
+        for checkpoint in BLEU[experiment]:
+            for split in ("dev", "test"):
+                path = folder / "score" / f"checkpoint{checkpoint}.{split}.json"
+                write_json(path, scored(experiment, checkpoint, split))
+                scores.append(path)
+    table = results / "bleu_table.csv"
+    write_text(table, "experiment,fr_en\nadapted,61.50\n")
+    return Workflow(runs, scores, [table])
+
+
+def write_run(folder: Path, experiment: str) -> Path:
+    """Write a run with a record per step, and `run.json`; return the latter."""
+    key = f"{experiment}-0123"
+    (folder / key).mkdir(parents=True)
+    (folder / key / "metrics.jsonl").write_text("".join(record(step) for step in range(1, STEPS + 1)))
+    lora = {"rank": 8, "alpha": 16.0} if experiment == "adapted" else None
+    write_json(
+        folder / "run.json",
+        {
+            "experiment": experiment,
+            "seed": 1,
+            "spec_hash": key,
+            "folder": key,
+            "trained_pairs": list(PAIRS),
+            "steps": STEPS,
+            "options": {
+                "llm": {"base": "./llama", "lora": lora},
+                "mixture": {"pairs": list(PAIRS), "tasks": {"st": 1.0, "asr": 0.5 if lora else 0.25}},
+                "training": {"learning_rate": 2e-4, "max_steps": STEPS},
+            },
+        },
+    )
+    return folder / "run.json"
+
+
+def record(step: int, loss: float | None = None) -> str:
+    """A line of `metrics.jsonl`."""
+    values = {
+        "step": step,
+        "time": STARTED + step,
+        "loss": 100 / (step + 9) if loss is None else loss,
+        "learning_rate": 1e-4,
+        "grad_norm": 0.5,
+        "target_tokens_per_s": 900.0,
+        "rows": 32,
+        "epoch": step / 100,
+    }
+    return json.dumps(values) + "\n"
+
+
+def scored(experiment: str, checkpoint: int, split: str) -> dict[str, Any]:
+    """What the step `score` writes."""
+    values = dict(zip(PAIRS, BLEU[experiment][checkpoint], strict=True))
+    return {
+        "experiment": experiment,
+        "seed": 1,
+        "split": split,
+        "checkpoint": checkpoint,
+        "step": checkpoint * STEPS // 2,
+        "pairs": {
+            pair: {"bleu": bleu + (split == "dev"), "chrf2": bleu + 10, "rows": 100, "expected": 100}
+            for pair, bleu in values.items()
+        },
+    }

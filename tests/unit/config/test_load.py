@@ -1,0 +1,192 @@
+"""Configuration files are read strictly, and every mistake is one message that names file, key and what to do."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from llast.config.experiment import ExperimentConfig
+from llast.config.load import load_corpus, load_experiment, load_workflow, read_yaml
+from llast.errors import ConfigError
+from llast.languages import PAIRS
+
+PARENT = """
+encoder: {base: ./enc, window: clip, lora: {rank: 8, alpha: 16}}
+llm: {base: ./llm, lora: {rank: 4, alpha: 8}}
+mixture: {pairs: [fr_en, de_en], tasks: {st: 1.0, asr: 0.5}}
+training: {max_steps: 10, betas: [0.9, 0.95]}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    for folder in ("corpora", "experiments"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "experiments/parent.yaml").write_text(PARENT)
+    return tmp_path
+
+
+def experiment(config: Path, text: str, name: str = "child") -> ExperimentConfig:
+    (config / f"experiments/{name}.yaml").write_text(text)
+    return load_experiment(name, config)
+
+
+def message(config: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        experiment(config, text)
+    return str(error.value).replace(str(config), "CONFIG")
+
+
+def test_extending_merges_maps_and_replaces_lists(config: Path) -> None:
+    child = experiment(config, "extends: parent\ntraining: {betas: [0.5, 0.6]}\nmixture: {pairs: [ja_en]}")
+    assert child.training.betas == (0.5, 0.6)
+    assert child.training.max_steps == 10
+    assert child.mixture.pairs == ["ja_en"]
+    assert child.mixture.tasks == {"st": 1.0, "asr": 0.5}
+    assert child.encoder.lora is not None
+    assert child.encoder.lora.rank == 8
+
+
+def test_null_takes_out_what_the_parent_set(config: Path) -> None:
+    child = experiment(config, "extends: parent\nencoder: {lora: null}\nmixture: {tasks: {asr: null}}")
+    assert child.encoder.lora is None
+    assert child.encoder.window == "clip"
+    assert child.mixture.tasks == {"st": 1.0}
+
+
+def test_a_grandchild_overrides_its_ancestors_in_order(config: Path) -> None:
+    experiment(config, "extends: parent\ntraining: {max_steps: 20, warmup: 0.5}", "middle")
+    child = experiment(config, "extends: middle\ntraining: {max_steps: 30}")
+    assert (child.training.max_steps, child.training.warmup) == (30, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "extends: parent\ntraining: {learning_rat: 1e-4}",
+            "CONFIG/experiments/child.yaml: unknown key 'training.learning_rat'. Did you mean 'learning_rate'? Known: ",
+        ),
+        ("extend: parent", "CONFIG/experiments/child.yaml: unknown key 'extend'. Did you mean 'extends'?"),
+        (
+            "extends: parent\nencoder: {lora: {rnak: 4}}",
+            "CONFIG/experiments/child.yaml: unknown key 'encoder.lora.rnak'. Did you mean 'rank'? "
+            "Known: rank, alpha, dropout, targets.",
+        ),
+        (
+            "extends: parent\nmixture: {tasks: {srt: 1}}",
+            "CONFIG/experiments/child.yaml: unknown key 'mixture.tasks.srt'. Did you mean 'st' or 'asr'? Known: st, asr.",
+        ),
+        (
+            "extends: parent\nencoder: {window: clop}",
+            "CONFIG/experiments/child.yaml: 'encoder.window' is 'clop'. Did you mean 'clip'? Known: 30s, clip.",
+        ),
+        (
+            "extends: parent\nmixture: {pairs: [fr_en, fr_ne]}",
+            "CONFIG/experiments/child.yaml: 'mixture.pairs[1]': 'fr_ne' is not a pair of CoVoST-2. Did you mean",
+        ),
+        (
+            "extends: parent\nmixture: {pairs: [fr_en, fr_en]}",
+            "CONFIG/experiments/child.yaml: 'mixture.pairs': fr_en is listed twice.",
+        ),
+        (
+            "extends: parent\ntraining: {warmup: 3}",
+            "CONFIG/experiments/child.yaml: 'training.warmup': input should be less than or equal to 1, not 3.",
+        ),
+        (
+            "extends: parent\nencoder: {base: openai/whisper-tiny}",
+            "CONFIG/experiments/child.yaml: 'encoder.base': 'openai/whisper-tiny' has no revision. Pin one: "
+            "openai/whisper-tiny@COMMIT",
+        ),
+        (
+            "extends: parent\nllm: {base: whisper}",
+            "CONFIG/experiments/child.yaml: 'llm.base': 'whisper' is neither a folder (starting with ./ or /) nor org/",
+        ),
+        (
+            "extends: paret",
+            "CONFIG/experiments/child.yaml: 'extends': there is no experiment 'paret' "
+            "(CONFIG/experiments/paret.yaml does not exist). Did you mean 'parent'? Known: child, parent.",
+        ),
+        (
+            "extends: child",
+            "CONFIG/experiments/child.yaml: 'extends' goes in a circle: child -> child. Break it.",
+        ),
+        (
+            "extends: [parent]",
+            "CONFIG/experiments/child.yaml: 'extends' is the name of one experiment, not ['parent'].",
+        ),
+        ("llm: {base: ./a}\nllm: {base: ./b}", "CONFIG/experiments/child.yaml:2: key 'llm' stands twice."),
+        ("llm: {base: ./a", "CONFIG/experiments/child.yaml:1: expected ',' or '}'"),
+        ("- parent", "CONFIG/experiments/child.yaml: expected keys with values, found list."),
+        ("mixture: {pairs: all}\nllm: {base: ./a}", "CONFIG/experiments/child.yaml: 'encoder' is missing."),
+        ("extends: parent\ntraining: 5", "CONFIG/experiments/child.yaml: 'training': "),
+    ],
+)
+def test_a_mistake_names_file_key_and_remedy(config: Path, text: str, expected: str) -> None:
+    assert message(config, text).startswith(expected)
+
+
+def test_a_mistake_in_the_parent_names_the_parents_file(config: Path) -> None:
+    parent = config / "experiments/parent.yaml"
+    parent.write_text(PARENT.replace("max_steps: 10", "max_stepz: 10"))
+    assert message(config, "extends: parent\ntraining: {warmup: 0.1}").startswith(
+        "CONFIG/experiments/parent.yaml: unknown key 'training.max_stepz'. Did you mean 'max_steps'?"
+    )
+
+
+def test_two_mistakes_are_two_lines(config: Path) -> None:
+    lines = message(config, "extends: parent\ntraining: {warmup: 3, betaz: 1}").splitlines()
+    assert [line.split("'")[1] for line in lines] == ["training.betaz", "training.warmup"]
+
+
+def test_all_pairs_are_those_of_the_corpus(config: Path) -> None:
+    (config / "experiments/child.yaml").write_text("extends: parent\nmixture: {pairs: all}")
+    assert load_experiment("child", config, ["fr_en", "en_de"]).mixture.pairs == ["fr_en", "en_de"]
+    assert load_experiment("child", config).mixture.pairs == list(PAIRS)
+
+
+def test_a_training_pair_outside_the_corpus_is_an_error(config: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"parent.yaml: 'mixture.pairs': de_en not in the corpus, which has fr_en\."
+    ):
+        load_experiment("parent", config, ["fr_en"])
+
+
+def test_a_misspelt_key_of_a_source_is_looked_up_in_its_kind(config: Path) -> None:
+    corpus = config / "corpora/small.yaml"
+    corpus.write_text("pairs: [fr_en]\nsource: {kind: local, audio: a, tables: b, table: c}")
+    with pytest.raises(
+        ConfigError, match=r"unknown key 'source.table'. Did you mean 'tables'\? Known: kind, audio, tab"
+    ):
+        load_corpus("small", config)
+    corpus.write_text("pairs: [fr_en]\nsource: {kind: lokal}")
+    with pytest.raises(ConfigError, match="'source.kind' is 'lokal'. Did you mean 'local'"):
+        load_corpus("small", config)
+    corpus.write_text("pairs: [fr_en]\nsource: {audio: a}")
+    with pytest.raises(ConfigError, match="'source.kind' is missing"):
+        load_corpus("small", config)
+
+
+def test_a_name_that_a_shell_would_split_is_refused(config: Path) -> None:
+    shutil.copy(config / "experiments/parent.yaml", config / "experiments/my model.yaml")
+    with pytest.raises(ConfigError, match="has only letters, digits"):
+        load_experiment("my model", config)
+
+
+def test_the_workflow_configuration_names_the_file_whose_value_holds(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("corpus: demo\nexperiments: [a]\nseeds: [1]")
+    (tmp_path / "mine.yaml").write_text("seeds: [1, 1]")
+    files = [tmp_path / "base.yaml", tmp_path / "mine.yaml"]
+    merged = {"corpus": "demo", "experiments": ["a"], "seeds": [1, 1]}
+    with pytest.raises(ConfigError, match=r"mine.yaml: 'seeds': 1 is listed twice\."):
+        load_workflow(merged, files)
+    with pytest.raises(ConfigError, match=r"--config: unknown key 'sedes'. Did you mean 'seeds'"):
+        load_workflow({**merged, "seeds": [1], "sedes": 3}, files)
+    (tmp_path / "mine.yaml").write_text("seeds: [1]\nseeds: [2]")
+    with pytest.raises(ConfigError, match=r"mine.yaml:2: key 'seeds' stands twice"):
+        load_workflow(merged, files)
+
+
+def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing.yaml does not exist"):
+        read_yaml(tmp_path / "nothing.yaml")

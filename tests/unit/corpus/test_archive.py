@@ -1,0 +1,154 @@
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llast.corpus.archive import inspect, read_clips, read_table
+from llast.errors import DataError
+from tests.unit.corpus.conftest import write_tar
+
+FILES = [
+    ("validated.tsv", b"path\tsentence\tclient_id\n"),
+    ("clips/a.mp3", b"A"),
+    ("clips/b.mp3", b"B"),
+    ("other.tsv", b"x"),
+]
+
+
+@pytest.mark.parametrize("archive", ["fr.tar.gz", "fr.tar"])
+@pytest.mark.parametrize("root", ["", "cv-corpus-5.1/fr/"])
+@pytest.mark.parametrize("last", [False, True])
+def test_release_is_found_flat_or_nested_wherever_validated_stands(
+    tmp_path: Path, archive: str, root: str, last: bool
+) -> None:
+    files = [(root + name, data) for name, data in (reversed(FILES) if last else FILES)]
+    write_tar(tmp_path / archive, files)
+    release = inspect(tmp_path / archive, "fr")
+    assert release.root == root.rstrip("/")
+    assert release.validated == FILES[0][1]
+    assert release.bytes == (tmp_path / archive).stat().st_size
+    assert release.sha256 == hashlib.sha256((tmp_path / archive).read_bytes()).hexdigest()
+    assert dict(read_clips(tmp_path / archive, release.root, {"a", "nowhere"})) == {"a": b"A"}
+
+
+def test_leading_dot_of_tar_in_a_folder_is_no_other_name(tmp_path: Path) -> None:
+    write_tar(tmp_path / "fr.tar", [("./" + name, data) for name, data in FILES])
+    assert inspect(tmp_path / "fr.tar", "fr").root == ""
+    assert dict(read_clips(tmp_path / "fr.tar", "", {"b"})) == {"b": b"B"}
+
+
+def test_only_clips_of_the_root_count_and_the_first_of_two(tmp_path: Path) -> None:
+    files = [
+        ("validated.tsv", b""),
+        ("old/clips/a.mp3", b"old"),
+        ("clips/._a.mp3", b"mac"),
+        ("clips/a.mp3", b"1"),
+    ]
+    write_tar(tmp_path / "fr.tar", [*files, ("clips/a.mp3", b"2"), ("clips/b.mp3", b"B")])
+    assert list(read_clips(tmp_path / "fr.tar", "", {"b", "a"})) == [("a", b"1"), ("b", b"B")]
+
+
+def test_an_unpacked_folder_is_read_like_its_archive(tmp_path: Path) -> None:
+    for name, data in FILES:
+        path = tmp_path / "cv" / "fr" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    release = inspect(tmp_path / "cv", "fr")
+    assert (release.root, release.validated, release.bytes) == ("fr", FILES[0][1], 2)
+    assert list(read_clips(tmp_path / "cv", release.root, {"b", "a"})) == [("a", b"A"), ("b", b"B")]
+    path.with_name("c.mp3").write_bytes(b"")
+    (tmp_path / "cv" / "fr" / "clips" / "a.mp3").write_bytes(b"longer")
+    assert inspect(tmp_path / "cv", "fr").sha256 != release.sha256
+
+
+def test_of_several_languages_the_one_asked_for_is_read(tmp_path: Path) -> None:
+    write_tar(
+        tmp_path / "cv.tar", [(f"cv/{code}/validated.tsv", code.encode()) for code in ("de", "fr", "en")]
+    )
+    assert inspect(tmp_path / "cv.tar", "fr").validated == b"fr"
+    with pytest.raises(DataError, match=r"has several: cv/de, cv/en, cv/fr"):
+        inspect(tmp_path / "cv.tar", "it")
+
+
+def _member(kind: bytes, name: str = "clips/a.mp3", target: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    member.linkname = target
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _member(tarfile.REGTYPE, "/etc/cron.d/a"),
+        _member(tarfile.REGTYPE, "clips/../../a.mp3"),
+        _member(tarfile.SYMTYPE, target="/etc/passwd"),
+        _member(tarfile.LNKTYPE, target="clips/b.mp3"),
+        _member(tarfile.CHRTYPE),
+        _member(tarfile.FIFOTYPE),
+    ],
+    ids=["absolute", "dots", "symlink", "hardlink", "device", "fifo"],
+)
+def test_hostile_members_are_refused_by_name(tmp_path: Path, member: tarfile.TarInfo) -> None:
+    path = tmp_path / "fr.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in FILES:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        archive.addfile(member)
+    with pytest.raises(DataError, match=member.name):
+        inspect(path, "fr")
+    with pytest.raises(DataError, match="Archive refused"):
+        list(read_clips(path, "", {"nowhere"}))
+
+
+def test_giant_headers_are_refused_unread(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    header.size = 1 << 33
+    (tmp_path / "fr.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(DataError, match="header of 8,589,934,592 bytes"):
+        inspect(tmp_path / "fr.tar", "fr")
+
+
+def test_a_chain_of_headers_is_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    header.size = 1
+    (tmp_path / "fr.tar").write_bytes((header.tobuf(tarfile.GNU_FORMAT) + bytes(512)) * 5000)
+    with pytest.raises(DataError, match="not a complete tar"):
+        inspect(tmp_path / "fr.tar", "fr")
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_archive_is_noticed(tmp_path: Path, keep: float) -> None:
+    random = np.random.default_rng(0)
+    write_tar(tmp_path / "fr.tar.gz", [*FILES, *((f"clips/{n}.mp3", random.bytes(9_999)) for n in range(20))])
+    data = (tmp_path / "fr.tar.gz").read_bytes()
+    (tmp_path / "fr.tar.gz").write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(DataError, match="not a complete tar or tar.gz archive"):
+        inspect(tmp_path / "fr.tar.gz", "fr")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"), [([], "holds no validated.tsv"), ([("clips/a.mp3", b"")], "holds no validated.tsv")]
+)
+def test_an_archive_of_something_else_is_refused(
+    tmp_path: Path, files: list[tuple[str, bytes]], message: str
+) -> None:
+    write_tar(tmp_path / "fr.tar.gz", files)
+    with pytest.raises(DataError, match=message):
+        inspect(tmp_path / "fr.tar.gz", "fr")
+
+
+def test_tables_are_read_plain_or_archived(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_bytes(b"path\n")
+    write_tar(tmp_path / "a.tsv.tar.gz", [("._a.tsv", b"mac"), ("a.tsv", b"path\n")])
+    assert read_table(tmp_path / "a.tsv") == read_table(tmp_path / "a.tsv.tar.gz") == b"path\n"
+    write_tar(tmp_path / "empty.tar.gz", [])
+    with pytest.raises(DataError, match=r"holds 0 \.tsv files"):
+        read_table(tmp_path / "empty.tar.gz")

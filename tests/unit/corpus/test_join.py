@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from llast.corpus.join import join, official_table
+from llast.corpus.tsv import read_tsv_file
+from llast.languages import PAIRS
+from tests.unit.corpus.conftest import SPEAKER, Release
+
+COLUMNS = ("path", "sentence", "translation", "client_id")
+
+
+def rows(path: Path) -> list[tuple[str, ...]]:
+    table = read_tsv_file(path, COLUMNS)
+    return list(zip(*(table[column] for column in COLUMNS), strict=True))
+
+
+def test_splits_follow_the_labels_in_the_order_of_validated(tmp_path: Path, mp3: bytes) -> None:
+    release = Release()
+    for name, label in (
+        ("a", "test"),
+        ("b", "train"),
+        ("c", "dev"),
+        ("d", "train_covost"),
+        ("e", "dev_covost"),
+        ("f", "dev_dup"),
+        ("g", "train"),
+    ):
+        release.add(f"{name}.mp3", mp3, f'"phrase {name}"', f"sentence {name}", label)
+    release.tables["fr_en"].reverse()
+    del release.sentences["g.mp3"]
+    release.sentences["spare.mp3"] = "nobody translates this"
+    summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=False)
+    assert rows(tmp_path / "out" / "covost_v2.fr_en.train.tsv") == [
+        ("b.mp3", '"phrase b"', "sentence b", SPEAKER),
+        ("d.mp3", '"phrase d"', "sentence d", SPEAKER),
+    ]
+    assert [row[0] for row in rows(tmp_path / "out" / "covost_v2.fr_en.dev.tsv")] == ["c.mp3"]
+    assert [row[0] for row in rows(tmp_path / "out" / "covost_v2.fr_en.test.tsv")] == ["a.mp3"]
+    assert summary.details == {
+        "counts": {"fr_en": {"train": 2, "dev": 1, "test": 1}},
+        "labels": {"fr_en": {"dev_covost": 1, "dev_dup": 1}},
+        "official": {},
+    }
+    assert (summary.rows_in, summary.rows_out, summary.dropped) == (7, 4, {"label": 2, "not_validated": 1})
+
+
+def test_each_pair_of_a_source_has_its_own_splits(tmp_path: Path, mp3: bytes) -> None:
+    release = Release("en")
+    for pair in ("en_de", "en_zh-CN"):
+        release.add("a.mp3", mp3, "hello", f"{pair} text", "test", pair)
+    summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=False)
+    for pair in ("en_de", "en_zh-CN"):
+        assert rows(tmp_path / "out" / f"covost_v2.{pair}.test.tsv") == [
+            ("a.mp3", "hello", f"{pair} text", SPEAKER)
+        ]
+        assert summary.details["counts"][pair] == {"train": 0, "dev": 0, "test": 1}
+
+
+def test_counts_that_differ_from_the_published_ones_are_said(
+    tmp_path: Path, release: Release, capfd: pytest.CaptureFixture[str]
+) -> None:
+    summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=True)
+    assert summary.details["official"]["fr_en"]["dev"] == {"expected": 14760, "found": 1}
+    assert "fr_en dev has 1 rows, CoVoST-2 14,760" in capfd.readouterr().err
+
+
+def test_published_counts_cover_every_pair() -> None:
+    table = official_table()
+    assert set(table) == set(PAIRS)
+    assert sum(int(row["train"]) for pair, row in table.items() if pair.endswith("_en")) == 652_586
+    assert {int(row["train"]) for pair, row in table.items() if pair.startswith("en_")} == {289_430}

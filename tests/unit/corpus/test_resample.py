@@ -1,0 +1,211 @@
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from llast.artifacts import Summary, read_summary
+from llast.config.corpus import ResampleOptions
+from llast.corpus.decode import decode_clip
+from llast.corpus.resample import resample
+from llast.corpus.store import AudioStore
+from llast.errors import DataError
+from tests.unit.corpus.conftest import Release, tone
+
+SMALL_SHARDS = ResampleOptions(clips_per_shard=3)
+
+
+def store_bytes(output: Path) -> dict[str, bytes]:
+    folder = output / read_summary(output / "summary.json").details["store"]
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def dropped(summary: Summary) -> dict[str, str]:
+    return {entry["clip"]: entry["reason"] for entry in summary.details["quarantine"]}
+
+
+@pytest.mark.parametrize(("root", "last"), [("", False), ("cv-corpus-5.1/fr/", True)])
+def test_every_clip_is_stored_or_quarantined_with_its_reason(
+    tmp_path: Path, release: Release, root: str, last: bool
+) -> None:
+    summary = resample(release.fetch(tmp_path, root, last), tmp_path / "out", ResampleOptions())
+    assert dropped(summary) == {
+        "none": "missing",
+        "zero": "empty",
+        "text": "undecodable",
+        "cut": "truncated",
+        "short": "too_short",
+    }
+    assert (summary.rows_in, summary.rows_out) == (15, 10)
+    store = AudioStore.open(tmp_path / "out" / "summary.json")
+    assert store.clips == [*(f"good{n}" for n in range(6)), "opus", "rate32", "stereo", "wave"]
+    assert summary.details["seconds"] == pytest.approx(sum(store.durations().values()))
+
+
+def test_samples_are_the_clip_at_16_khz(tmp_path: Path, release: Release) -> None:
+    resample(release.fetch(tmp_path), tmp_path / "out", ResampleOptions())
+    store = AudioStore.open(tmp_path / "out" / "summary.json")
+    for clip, pitch, seconds in (
+        ("good0", 300, 1.0),
+        ("good5", 550, 1.5),
+        ("stereo", 440, 1.5),
+        ("wave", 440, 1.5),
+    ):
+        samples = store.samples(clip)
+        assert samples.dtype == np.float32
+        assert store.seconds(clip) == pytest.approx(seconds, abs=0.03)
+        assert len(samples) == pytest.approx(16_000 * seconds, abs=480)
+        middle = samples[4_000:12_000]
+        assert np.argmax(np.abs(np.fft.rfft(middle))) * 2 == pitch
+        assert np.abs(middle).max() == pytest.approx(0.3, abs=0.03)
+
+
+def test_store_says_what_it_has(tmp_path: Path, release: Release) -> None:
+    resample(release.fetch(tmp_path), tmp_path / "out", SMALL_SHARDS)
+    store = AudioStore.open(tmp_path / "out" / "summary.json")
+    assert "good3" in store
+    assert "zero" not in store
+    assert store.seconds("zero") is None
+    assert len(store) == 10
+    with pytest.raises(DataError, match="no clip 'zero'"):
+        store.samples("zero")
+    copy = pickle.loads(pickle.dumps(store))
+    assert np.array_equal(copy.samples("stereo"), store.samples("stereo"))
+
+
+def test_shards_open_with_datasets(tmp_path: Path, release: Release) -> None:
+    from datasets import Dataset
+
+    summary = resample(release.fetch(tmp_path), tmp_path / "out", SMALL_SHARDS)
+    shards = sorted((tmp_path / "out" / summary.details["store"]).glob("shard-*.arrow"))
+    assert [len(Dataset.from_file(str(path))) for path in shards] == [3, 3, 3, 1]
+    row = Dataset.from_file(str(shards[2]))[0]
+    assert row["clip"] == "stereo"
+    samples, rate = soundfile.read(io.BytesIO(row["flac"]))
+    assert (rate, samples.ndim) == (16_000, 1)
+    assert len(samples) == pytest.approx(16_000 * row["seconds"], abs=1)
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path, release: Release) -> None:
+    for number in range(40):
+        release.add(f"more{number}.mp3", tone(0.3, pitch=200 + 10 * number), f"m{number}", f"m{number}")
+    fetched = release.fetch(tmp_path)
+    one = resample(fetched, tmp_path / "one", SMALL_SHARDS, workers=1)
+    two = resample(fetched, tmp_path / "two", SMALL_SHARDS, workers=2)
+    assert one.details == two.details
+    assert store_bytes(tmp_path / "one") == store_bytes(tmp_path / "two")
+
+
+def test_archive_layout_does_not_change_the_audio(tmp_path: Path, release: Release) -> None:
+    resample(release.fetch(tmp_path / "flat"), tmp_path / "a", ResampleOptions())
+    resample(release.fetch(tmp_path / "nested", "cv-corpus-9/fr/", True), tmp_path / "b", ResampleOptions())
+    assert store_bytes(tmp_path / "a") == store_bytes(tmp_path / "b")
+
+
+def test_a_killed_run_goes_on_after_its_last_complete_shard(tmp_path: Path) -> None:
+    release = Release()
+    for number in range(150):
+        data = b"" if number % 20 == 7 else tone(2.0, pitch=200 + 5 * number)
+        release.add(f"c{number:03}.mp3", data, f"n{number}", f"n{number}")
+    fetched = release.fetch(tmp_path)
+    whole = resample(fetched, tmp_path / "whole", SMALL_SHARDS)
+    script = (
+        "import sys; from pathlib import Path; from llast.corpus.resample import resample;"
+        "from llast.config.corpus import ResampleOptions as O;"
+        f"resample(Path({str(fetched)!r}), Path(sys.argv[1]), O(clips_per_shard=3), workers=int(sys.argv[2]))"
+    )
+    for workers, shards_before in (("1", 4), ("2", 8)):
+        output = tmp_path / f"killed{workers}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(output), workers],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while len(list(output.glob("*/shard-*.arrow"))) < shards_before and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        assert not (output / "summary.json").exists()
+        before = {path: path.stat().st_mtime_ns for path in output.glob("*/shard-*.arrow")}
+        assert shards_before <= len(before) < 47
+        again = resample(fetched, output, SMALL_SHARDS)
+        assert again.details == whole.details
+        assert store_bytes(output) == store_bytes(tmp_path / "whole")
+        assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+        _wait_until_alone(process.pid)
+
+
+def _wait_until_alone(session: int) -> None:
+    """The decoding processes of a killed run end by themselves."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("decoding processes outlive their killed parent")
+
+
+def test_an_unreadable_shard_is_made_again(tmp_path: Path, release: Release) -> None:
+    fetched = release.fetch(tmp_path)
+    resample(fetched, tmp_path / "out", SMALL_SHARDS)
+    good = store_bytes(tmp_path / "out")
+    folder = tmp_path / "out" / read_summary(tmp_path / "out" / "summary.json").details["store"]
+    (folder / "shard-00001.arrow").write_bytes(good["shard-00001.arrow"][:1000])
+    (folder / ".shard-00002.left.arrow").write_bytes(b"half")
+    resample(fetched, tmp_path / "out", SMALL_SHARDS)
+    assert store_bytes(tmp_path / "out") == good
+
+
+def test_changed_options_start_a_new_store(tmp_path: Path, release: Release) -> None:
+    fetched = release.fetch(tmp_path)
+    first = resample(fetched, tmp_path / "out", ResampleOptions())
+    second = resample(fetched, tmp_path / "out", ResampleOptions(min_seconds=1.05))
+    assert first.details["store"] != second.details["store"]
+    assert dropped(second)["good0"] == "too_short"
+    assert AudioStore.open(tmp_path / "out" / "summary.json").clips[0] == "good1"
+
+
+def test_a_translation_that_changes_keeps_the_store(tmp_path: Path, release: Release) -> None:
+    first = resample(release.fetch(tmp_path / "a"), tmp_path / "out", ResampleOptions())
+    release.tables["fr_en"] = [(path, text + "!", label) for path, text, label in release.tables["fr_en"]]
+    second = resample(release.fetch(tmp_path / "b"), tmp_path / "out", ResampleOptions())
+    assert first.details["store"] == second.details["store"]
+
+
+@pytest.mark.parametrize("kind", ["MP3", "WAV"])
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_whole_clips_are_never_truncated_and_half_ones_always(kind: str, rate: int) -> None:
+    for seconds in (1.0, 3.7):
+        data = tone(seconds, rate=rate, kind=kind)
+        assert not decode_clip("a", data, 0.1, text_seconds=0.0).reason
+        assert decode_clip("a", data[: len(data) // 2], 0.1, text_seconds=0.0).reason == "truncated"
+
+
+def test_a_remnant_without_a_header_is_known_by_its_sentence(tmp_path: Path) -> None:
+    data = tone(4.0)
+    bare = data[data.index(data[:2], 100) :]  # without the first frame, which says how many follow
+    assert b"Info" in data
+    assert b"Info" not in bare
+    release = Release()
+    sentence = "Une phrase assez longue pour durer plus de quatre secondes."
+    release.add("whole.mp3", bare, sentence, "x")
+    release.add("rest.mp3", bare[:9000], sentence, "x")
+    summary = resample(release.fetch(tmp_path), tmp_path / "out", ResampleOptions())
+    assert dropped(summary) == {"rest": "truncated"}
+
+
+def test_a_missing_archive_is_named(tmp_path: Path, release: Release) -> None:
+    fetched = release.fetch(tmp_path)
+    (tmp_path / "files" / "fr.tar.gz").unlink()
+    with pytest.raises(DataError, match=r"fr\.tar\.gz does not exist"):
+        resample(fetched, tmp_path / "out", ResampleOptions())
+    assert not (tmp_path / "out" / "summary.json").exists()

@@ -1,0 +1,190 @@
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llast.artifacts import Summary, read_json
+from llast.errors import DataError
+from llast.evaluation.score import score
+
+SENTENCES = {
+    "en": [
+        "The boat waits by the river.",
+        "Two Birds sing, and it rains!",
+        "We don't know that old house.",
+        "Yes.",
+    ],
+    "de": [
+        "Das Boot wartet am Fluss.",
+        "Zwei Vögel singen, und es regnet!",
+        "Wir kennen das alte Haus nicht.",
+        "Ja.",
+    ],
+    "zh-CN": ["船在河边等着。", "两只鸟在唱歌，下雨了！", "我们不认识那座老房子。", "是的 OK。"],
+    "ja": [
+        "船は川のそばで待っています。",
+        "二羽の鳥が歌い、雨が降る！",
+        "私たちはその古い家を知りません。",
+        "はい。",
+    ],
+}
+
+
+def rows_of(pair: str, count: int) -> list[dict[str, Any]]:
+    """Rows whose hypotheses are partly right, one of them empty and one with a line separator inside."""
+    draw = random.Random(pair)
+    target = SENTENCES[pair.split("_")[1]]
+    rows = []
+    for i in range(count):
+        reference = target[i % len(target)]
+        hypothesis = reference if draw.random() < 0.5 else target[draw.randrange(len(target))].lower()
+        rows.append({"clip": f"clip{i}", "sentence": "…", "reference": reference, "hypothesis": hypothesis})
+    if count > 2:
+        rows[0]["hypothesis"] = ""
+        rows[1]["hypothesis"] = "a\u2028" + rows[1]["reference"]
+    return rows
+
+
+def write_translation(
+    folder: Path,
+    pairs: dict[str, list[dict[str, Any]]],
+    step: int = 150,
+    claimed: int | None = None,
+    missing: int = 0,
+) -> Path:
+    """A translate summary with its hypotheses."""
+    described = {}
+    for pair, rows in pairs.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{pair}.test.jsonl").write_text(lines, encoding="utf-8")
+        count = len(rows) if claimed is None else claimed
+        described[pair] = {"test": {"rows": count, "expected": count + missing, "file": f"{pair}.test.jsonl"}}
+    details = {"experiment": "x", "seed": 3, "checkpoint": 1, "step": step, "pairs": described}
+    Summary(step="translate", version=1, rows_in=0, rows_out=0, details=details).write(
+        folder / "summary.json"
+    )
+    return folder / "summary.json"
+
+
+def sacrebleu(folder: Path, rows: list[dict[str, Any]], *options: str) -> dict[str, Any]:
+    """What sacreBLEU's own command line says of the rows."""
+    for name in ("hypothesis", "reference"):
+        # sacreBLEU's files have a sentence a line; the separator becomes the space that its tokenizers make of it
+        (folder / name).write_text(
+            "".join(row[name].replace("\u2028", " ") + "\n" for row in rows), encoding="utf-8"
+        )
+    command = [
+        sys.executable,
+        "-m",
+        "sacrebleu",
+        "reference",
+        "-i",
+        "hypothesis",
+        "-f",
+        "json",
+        "-w",
+        "8",
+        *options,
+    ]
+    environment = {k: v for k, v in os.environ.items() if k != "SACREBLEU_SEED"}
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("pair", "tokenizer"), [("fr_en", "13a"), ("en_de", "13a"), ("en_zh-CN", "zh"), ("en_ja", "ja-mecab")]
+)
+def test_sacrebleu_command_line_agrees(tmp_path: Path, pair: str, tokenizer: str) -> None:
+    rows = rows_of(pair, 40)
+    scores = score([write_translation(tmp_path, {pair: rows})], "test", tmp_path / "score.json")["pairs"][
+        pair
+    ]
+
+    bleu = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--confidence")
+    assert 5 < bleu["score"] < 95
+    assert scores["bleu"] == pytest.approx(bleu["score"], abs=1e-6)
+    assert scores["signature"] == bleu["signature"]
+    low, high = scores["bleu_ci95"]
+    assert (low + high) / 2 == pytest.approx(bleu["confidence_mean"], abs=1e-6)
+    assert (high - low) / 2 == pytest.approx(bleu["confidence_var"], abs=1e-6)
+
+    lower = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--lowercase")
+    assert (scores["bleu_lc"], scores["signature_lc"]) == (pytest.approx(lower["score"]), lower["signature"])
+    chrf = sacrebleu(tmp_path, rows, "-m", "chrf")
+    assert (scores["chrf2"], scores["signature_chrf"]) == (pytest.approx(chrf["score"]), chrf["signature"])
+    if pair in ("en_zh-CN", "en_ja"):
+        char = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", "char")
+        assert (scores["bleu_char"], scores["signature_char"]) == (
+            pytest.approx(char["score"]),
+            char["signature"],
+        )
+    else:
+        assert "bleu_char" not in scores
+
+
+def test_the_file_says_what_was_scored(tmp_path: Path) -> None:
+    english = write_translation(tmp_path / "en", {"en_ja": rows_of("en_ja", 12)}, missing=2)
+    french = write_translation(tmp_path / "fr", {"fr_en": rows_of("fr_en", 12)})
+    result = score([english, french], "test", tmp_path / "score.json")
+    assert read_json(tmp_path / "score.json") == result
+    assert {key: result[key] for key in ("experiment", "seed", "checkpoint", "step", "split")} == {
+        "experiment": "x",
+        "seed": 3,
+        "checkpoint": 1,
+        "step": 150,
+        "split": "test",
+    }
+    assert list(result["pairs"]) == ["fr_en", "en_ja"]
+    assert (result["pairs"]["en_ja"]["rows"], result["pairs"]["en_ja"]["expected"]) == (12, 14)
+    assert result == score([french, english], "test", tmp_path / "again.json")
+
+
+def test_a_pair_without_rows_and_one_with_few(tmp_path: Path) -> None:
+    path = write_translation(tmp_path, {"fr_en": [], "de_en": rows_of("de_en", 2)}, missing=5)
+    pairs = score([path], "test", tmp_path / "score.json")["pairs"]
+    empty = {
+        key: pairs["fr_en"][key] for key in ("bleu", "bleu_lc", "bleu_ci95", "chrf2", "rows", "expected")
+    }
+    assert empty == {
+        "bleu": None,
+        "bleu_lc": None,
+        "bleu_ci95": None,
+        "chrf2": None,
+        "rows": 0,
+        "expected": 5,
+    }
+    assert pairs["de_en"]["bleu"] is not None
+    assert pairs["de_en"]["bleu_ci95"] is None
+
+
+def test_hypotheses_that_are_all_empty_score_zero(tmp_path: Path) -> None:
+    rows = [{**row, "hypothesis": ""} for row in rows_of("fr_en", 20)]
+    pairs = score([write_translation(tmp_path, {"fr_en": rows})], "test", tmp_path / "score.json")["pairs"]
+    assert (pairs["fr_en"]["bleu"], pairs["fr_en"]["bleu_ci95"], pairs["fr_en"]["chrf2"]) == (0, [0, 0], 0)
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    rows = rows_of("fr_en", 12)
+    good = write_translation(tmp_path / "good", {"fr_en": rows})
+    other_step = write_translation(tmp_path / "other", {"de_en": rows}, step=300)
+    cut = write_translation(tmp_path / "cut", {"de_en": rows}, claimed=13)
+    for translated, split, message in [
+        ([good, other_step], "test", "different checkpoints"),
+        ([good, good.parent / "../good/summary.json"], "test", "more than one"),
+        ([good, cut], "test", "12 rows, its summary says 13"),
+        ([good], "dev", "no dev rows of fr_en"),
+        ([], "test", "nothing to score"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            score(translated, split, tmp_path / "score.json")
+    (good.parent / "fr_en.test.jsonl").unlink()
+    with pytest.raises(DataError, match="translate again"):
+        score([good], "test", tmp_path / "score.json")
+    assert not (tmp_path / "score.json").exists()

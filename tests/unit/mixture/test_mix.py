@@ -1,0 +1,155 @@
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llast.artifacts import Summary
+from llast.config.experiment import MixtureOptions
+from llast.corpus.filter import ROWS
+from llast.errors import ConfigError, DataError
+from llast.languages import SPLITS
+from llast.mixture.mix import mix
+
+Rows = list[tuple[str, str, str]]  # clip, sentence, translation
+
+
+def filtered(folder: Path, source: str, pairs: dict[str, dict[str, Rows]]) -> Path:
+    """Write what the step filter writes."""
+    output = folder / source
+    output.mkdir(parents=True)
+    for pair, splits in pairs.items():
+        for split in SPLITS:
+            rows = [(*row, "speaker", 1.5) for row in splits.get(split, [])]
+            columns = list(zip(*rows, strict=True)) or [()] * 5
+            table = pa.table(
+                [pa.array(column, kind.type) for column, kind in zip(columns, ROWS, strict=True)], schema=ROWS
+            )
+            pq.write_table(table, output / f"{pair}.{split}.parquet")
+    summary = Summary(
+        step="filter", version=1, rows_in=0, rows_out=0, details={"pairs": {pair: {} for pair in pairs}}
+    )
+    summary.write(output / "summary.json")
+    return output / "summary.json"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[Path]:
+    """fr_en with 3 train rows, en_de and en_ja with 3 and 2 rows over the same English clips."""
+    french = {"train": [(f"fr{n}", f"phrase {n}", f"sentence {n}") for n in range(3)]}
+    german = {"train": [(f"en{n}", f"English {n}", f"Deutsch {n}") for n in (2, 0, 1)]}
+    japanese = {"train": [(f"en{n}", f"English {n}", f"日本語 {n}") for n in (0, 3)]}
+    return [
+        filtered(tmp_path, "fr", {"fr_en": french}),
+        filtered(tmp_path, "en", {"en_de": german, "en_ja": japanese}),
+    ]
+
+
+def run(corpus: list[Path], seed: int = 1, **options: Any) -> tuple[list[tuple[str, ...]], Summary]:
+    output = corpus[0].parent.parent / "mix"
+    summary = mix(corpus, output, MixtureOptions(**options), seed)
+    rows = pq.read_table(output / "rows.parquet").to_pylist()
+    assert len(rows) == summary.rows_out
+    return [
+        tuple(row[name] for name in ("clip", "source", "task", "target", "text")) for row in rows
+    ], summary
+
+
+ALL = ["fr_en", "en_de", "en_ja"]
+
+
+def test_rows_of_a_clip_stand_together_and_english_is_recognised_once(corpus: list[Path]) -> None:
+    rows, summary = run(corpus, pairs=ALL)
+    assert rows[:7] == [
+        ("en0", "en", "asr", "en", "English 0"),
+        ("en0", "en", "st", "de", "Deutsch 0"),
+        ("en0", "en", "st", "ja", "日本語 0"),
+        ("en1", "en", "asr", "en", "English 1"),
+        ("en1", "en", "st", "de", "Deutsch 1"),
+        ("en2", "en", "asr", "en", "English 2"),
+        ("en2", "en", "st", "de", "Deutsch 2"),
+    ]
+    assert rows[-1] == ("fr2", "fr", "st", "en", "sentence 2")
+    assert len(rows) == 15
+    assert summary.details["tasks"] == {
+        "st": {"rows": 8, "seconds": 12.0},
+        "asr": {"rows": 7, "seconds": 10.5},
+    }
+    assert {pair: entry["rows"] for pair, entry in summary.details["pairs"].items()} == {
+        "fr_en": 3,
+        "en_de": 3,
+        "en_ja": 2,
+    }
+    assert {code: entry["rows"] for code, entry in summary.details["asr"].items()} == {"fr": 3, "en": 4}
+    assert summary.details["clips"] == 7
+    assert (summary.rows_in, summary.dropped) == (15, {})
+
+
+def test_only_the_pairs_and_tasks_asked_for(corpus: list[Path]) -> None:
+    rows, _ = run(corpus, pairs=["en_ja"], tasks={"st": 1.0})
+    assert rows == [("en0", "en", "st", "ja", "日本語 0"), ("en3", "en", "st", "ja", "日本語 3")]
+    rows, _ = run(corpus, pairs=["en_ja"], tasks={"st": 0.0, "asr": 1.0})
+    assert [row[0] for row in rows] == ["en0", "en3"]
+
+
+def test_a_larger_share_contains_the_rows_of_a_smaller_one(tmp_path: Path) -> None:
+    many = {"train": [(f"fr{n}", f"phrase {n}", f"sentence {n}") for n in range(2000)]}
+    corpus = [filtered(tmp_path, "fr", {"fr_en": many})]
+    half, summary = run(corpus, pairs=["fr_en"], tasks={"st": 0.5, "asr": 0.25})
+    again, _ = run(corpus, pairs=["fr_en"], tasks={"st": 0.5, "asr": 0.25})
+    more, _ = run(corpus, pairs=["fr_en"], tasks={"st": 0.6, "asr": 0.25})
+    other, _ = run(corpus, seed=2, pairs=["fr_en"], tasks={"st": 0.5, "asr": 0.25})
+    assert half == again
+    assert set(half) < set(more)
+    assert set(half) != set(other)
+    assert summary.details["tasks"]["st"]["rows"] == pytest.approx(1000, abs=100)
+    assert summary.details["tasks"]["asr"]["rows"] == pytest.approx(500, abs=90)
+    assert summary.dropped == {"share": 4000 - len(half)}
+
+
+@pytest.mark.parametrize("mode", ["drop", "count"])
+def test_rows_whose_text_is_held_out_are_found_in_every_language(
+    tmp_path: Path, mode: Literal["drop", "count"]
+) -> None:
+    french = {
+        "train": [("fr0", "ok", "fine"), ("fr1", "gardé", "x"), ("fr2", "y", "An English DEV sentence. ")],
+        "dev": [("fr8", "Gardé", "unused")],
+    }
+    german = {
+        "train": [("en0", "clean", "sauber"), ("en1", "french TEST target", "z"), ("en2", "w", "Wahl")],
+        "dev": [("en8", "an english dev sentence.", "d")],
+    }
+    welsh = {"train": [("cy0", "a", "b")], "test": [("cy8", "c", "French test target"), ("cy9", "wahl", "")]}
+    corpus = [
+        filtered(tmp_path, "fr", {"fr_en": french}),
+        filtered(tmp_path, "en", {"en_de": german}),
+        filtered(tmp_path, "cy", {"cy_en": welsh}),
+    ]
+    rows, summary = run(corpus, pairs=["fr_en", "en_de"], leakage=mode)
+    leaking = {
+        ("fr1", "fr", "asr", "fr", "gardé"),
+        ("fr1", "fr", "st", "en", "x"),
+        ("fr2", "fr", "st", "en", "An English DEV sentence. "),
+        ("en1", "en", "asr", "en", "french TEST target"),
+        ("en1", "en", "st", "de", "z"),
+    }
+    assert leaking.isdisjoint(rows) if mode == "drop" else leaking < set(rows)
+    assert len(rows) == (7 if mode == "drop" else 12)
+    assert summary.dropped == ({"leakage": 5} if mode == "drop" else {})
+    assert summary.details["leakage"] == {
+        "mode": mode,
+        "rows": 5,
+        "directions": {"st fr_en": 2, "st en_de": 1, "asr fr_fr": 1, "asr en_en": 1},
+    }
+
+
+def test_what_cannot_be_mixed_is_refused(corpus: list[Path]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"mixture\.pairs: es_en not in this corpus, which has fr_en en_de en_ja"
+    ):
+        run(corpus, pairs=["fr_en", "es_en"])
+    with pytest.raises(ConfigError, match=r"mixture\.tasks\.st: 1\.5"):
+        run(corpus, pairs=["fr_en"], tasks={"st": 1.5})
+    with pytest.raises(DataError, match="no training row is left of 3"):
+        run(corpus, pairs=["fr_en"], tasks={"asr": 1e-9})

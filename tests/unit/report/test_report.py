@@ -1,0 +1,217 @@
+import csv
+import html
+import re
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llast.errors import ConfigError
+from llast.languages import PAIRS
+from llast.report.inputs import read_run, read_scores, read_table
+from llast.report.published import CASES, beside_ours, read_published
+from llast.report.report import report, varying_options
+
+DEMO_PAIRS = ("fr_en", "de_en", "zh-CN_en", "en_de", "en_ja")
+PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"
+VOID = {"meta", "link", "br", "hr", "img", "input", "col", "wbr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are balanced, and keeps tags, ids and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.pieces: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.pieces))
+
+
+@pytest.fixture(scope="module")
+def demo(results: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Two experiments on a synthetic corpus, one of them trained on a part of the pairs."""
+    return results(
+        tmp_path_factory.mktemp("demo"),
+        DEMO_PAIRS,
+        {"whole": DEMO_PAIRS, "part": DEMO_PAIRS[:2]},
+        synthetic=True,
+    )
+
+
+def make(results: Any, name: str = "report.html", **more: Any) -> str:
+    report(**results.report_inputs(), output=results.folder / name, **more)
+    return (results.folder / name).read_text(encoding="utf-8")
+
+
+def test_the_page_holds_the_table(demo: Any) -> None:
+    page = Page(make(demo, title="A & B", note="a <remark>"))
+    assert "A & B a <remark>" in page.text
+    with (demo.folder / "bleu_table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    for row in rows:
+        shown = [row[column] for column in (*DEMO_PAIRS, "avg_x_en", "avg_en_x") if row[column]]
+        assert all(f"{float(value):.1f}" in page.text for value in shown)
+    # the scored pairs that an experiment did not train on are set apart, in every row of it
+    assert sum(a == ("td", "class", "untrained") for a in page.attributes) == 2 * 3
+    assert (
+        "whole trained on 3 into and 2 out of English; part trained on 2 into and 0 out of English"
+        in page.text
+    )
+
+
+def test_the_page_needs_nothing_else(demo: Any) -> None:
+    text = make(demo)
+    page = Page(text)
+    for _, name, value in page.attributes:
+        if name in ("src", "href", "xlink:href", "srcset", "data"):
+            assert value.startswith("#"), value
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
+    assert "http" not in text
+    assert "@import" not in text
+    ids = Counter(value for _, name, value in page.attributes if name == "id")
+    assert max(ids.values()) == 1
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= set(ids)
+
+
+def test_the_plots_take_the_colours_of_the_page(demo: Any) -> None:
+    text = make(demo)
+    assert text.count("<svg") == 4
+    drawn = " ".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
+    assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) <= {
+        "#000000"
+    }  # the default of paths that are not filled
+    used = set(re.findall(r"var\((--[\w-]+)\)", text))
+    defined = set(re.findall(r"(--[\w-]+):", text))
+    assert used <= defined | {"--v"}
+
+
+def test_the_same_bytes_every_time(demo: Any) -> None:
+    assert make(demo, "1.html") == make(demo, "2.html")
+
+
+def test_a_synthetic_corpus_is_never_set_beside_published_scores(demo: Any) -> None:
+    page = Page(make(demo, published=PUBLISHED))
+    assert "Synthetic speech." in page.text
+    assert "mean nothing outside the demo" in page.text
+    assert "SeamlessM4T" not in page.text
+
+
+def test_a_real_corpus_is_set_beside_published_scores(results: Callable[..., Any], tmp_path: Path) -> None:
+    real = results(tmp_path, DEMO_PAIRS, {"ours": DEMO_PAIRS[:4]}, checkpoints=1)
+    page = Page(make(real, published=PUBLISHED))
+    assert "Synthetic" not in page.text
+    assert "SeamlessM4T-large-v2" in page.text
+    assert "SeamlessM4T" not in Page(make(real)).text
+
+    rows, cells = read_table(tmp_path / "bleu_table.csv"), read_scores(tmp_path / "scores.csv")
+    groups = beside_ours(read_published(PUBLISHED, DEMO_PAIRS), rows, cells, {("ours", 1): "ours"})
+    cell = cells["ours", 1, 1, "test", "fr_en"]
+    assert groups["cased"][0].bleu["fr_en"] == cell.metrics["bleu"]
+    assert groups["lower"][0].bleu["fr_en"] == cell.metrics["bleu_lc"]
+    assert "en_ja" not in groups["cased"][0].bleu  # not trained on
+    assert not any(system.ours for system in groups["unknown"])
+
+
+def test_the_shipped_published_scores_are_well_formed() -> None:
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["system", "pair", "value", "case", "source"]
+    for row in rows:
+        assert row["pair"] in PAIRS, row
+        assert row["case"] in CASES, row
+        assert 0 <= float(row["value"]) < 60, row
+        assert row["source"], row
+    assert len({(row["system"], row["pair"]) for row in rows}) == len(rows)
+    llast = {row["pair"]: row for row in rows if row["system"] == "LLaST-8B"}
+    assert {pair: float(row["value"]) for pair, row in llast.items()} == {
+        "fr_en": 44.1,
+        "ja_en": 24.4,
+        "de_en": 40.8,
+        "zh-CN_en": 23.3,
+        "es_en": 45.3,
+        "it_en": 42.1,
+    }
+    assert {row["case"] for row in llast.values()} == {"lower"}
+
+
+def test_an_unknown_case_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "published.csv"
+    path.write_text("system,pair,value,case,source\nX,fr_en,1.0,upper,me\n")
+    with pytest.raises(ConfigError, match=r"published\.csv:2: case is 'upper'"):
+        read_published(path, ["fr_en"])
+
+
+def test_the_funnel_adds_up_over_languages(demo: Any) -> None:
+    text = Page(make(demo)).text
+    # four source languages of 1,046 clips each, of which 2 missing and 4 broken
+    assert "resample 4,184 4,160 24 undecodable 16 , missing 8" in text.replace("16,", "16 ,")
+    assert "mix: whole 2,000 1,990 10 leakage 10" in text
+    assert "mix: part 2,000 1,690 310" in text
+
+
+def test_samples_are_those_of_the_chosen_checkpoints_and_escaped(demo: Any) -> None:
+    text = make(demo)
+    assert "<b>rain" not in text
+    assert "&lt;b&gt;rain" in text
+    for summary in demo.samples:
+        lines = (summary.parent / "fr_en.test.jsonl").read_text() if "/fr/" in str(summary) else ""
+        hypotheses = re.findall(r'"hypothesis": "([^"]*)"', lines)
+        shown = sum(html.escape(hypothesis) in text for hypothesis in hypotheses)
+        if lines:
+            assert shown >= 3 if "checkpoint2" in str(summary) else shown < 3
+
+
+def test_the_best_run_is_found_on_common_pairs(demo: Any) -> None:
+    chosen = [row for row in read_table(demo.folder / "bleu_table.csv") if row.chosen]
+    averages = {row.experiment: ((row.bleu["fr_en"] or 0) + (row.bleu["de_en"] or 0)) / 2 for row in chosen}
+    best = max(averages, key=averages.__getitem__)
+    expected = (
+        f"{averages[best]:.1f} best BLEU into English: {best} mean of 2 pairs that every run trained on"
+    )
+    assert expected in Page(make(demo)).text
+
+
+def test_all_36_pairs(results: Callable[..., Any], tmp_path: Path) -> None:
+    full = results(tmp_path, PAIRS, {"x": PAIRS, "y": PAIRS[:9]}, checkpoints=2, rows=2)
+    page = Page(make(full))
+    assert "36 pairs evaluated" in page.text
+    assert all(f"{pair.replace('_', '→')}" in page.text for pair in PAIRS)
+
+
+def test_what_varies_between_runs(demo: Any) -> None:
+    varying = varying_options([read_run(path) for path in demo.runs])
+    assert varying["encoder.lora.rank"] == ["32", "–"]
+    assert "training.learning_rate" not in varying
+
+
+def test_training_records_may_be_cut_short_or_missing(results: Callable[..., Any], tmp_path: Path) -> None:
+    small = results(tmp_path, ["fr_en"], {"x": ["fr_en"]}, rows=2)
+    assert len(read_run(small.runs[0]).series("loss")) == 300  # the half-written last record is left out
+    (small.runs[0].parent / "abc" / "metrics.jsonl").unlink()
+    assert "Learning rate" not in Page(make(small)).text

@@ -1,0 +1,96 @@
+# What experiments share: audio and tables of the corpus, one job per source language.
+
+
+localrules:
+    fetch,
+
+
+rule synthesize:
+    output:
+        summary="resources/{corpus}/synthesize/{source}/summary.json",
+    log:
+        "logs/{corpus}/synthesize/{source}.log",
+    resources:
+        cpus_per_task=1,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        pairs=plan.source_pairs,
+        options=plan.synthesize_options,
+        version=STEP_VERSIONS["synthesize"],
+    shell:
+        "llast synthesize --source {wildcards.source} --pairs {params.pairs} --output {output.summary}"
+        " --options {params.options:q} --workers {resources.cpus_per_task} --log {log}"
+
+
+rule fetch:
+    input:
+        synthesized=plan.fetch_inputs,
+    output:
+        summary="resources/{corpus}/fetch/{source}/summary.json",
+    log:
+        "logs/{corpus}/fetch/{source}.log",
+    params:
+        pairs=plan.source_pairs,
+        options=plan.fetch_options,
+        # Survives an interruption: half a download goes on where it stopped.
+        downloads="resources/{corpus}/downloads",
+        version=STEP_VERSIONS["fetch"],
+    shell:
+        "llast fetch --source {wildcards.source} --pairs {params.pairs} --synthesized {input.synthesized}"
+        " --downloads {params.downloads} --output {output.summary} --options {params.options:q} --log {log}"
+
+
+rule resample:
+    input:
+        fetched="resources/{corpus}/fetch/{source}/summary.json",
+    output:
+        summary="resources/{corpus}/resample/{source}/summary.json",
+    log:
+        "logs/{corpus}/resample/{source}.log",
+    resources:
+        cpus_per_task=1,
+        mem_mb=4000,
+        runtime=720,
+    params:
+        options=plan.resample_options,
+        version=STEP_VERSIONS["resample"],
+    shell:
+        "llast resample --fetched {input.fetched} --output {output.summary} --options {params.options:q}"
+        " --workers {resources.cpus_per_task} --log {log}"
+
+
+rule join:
+    input:
+        fetched="resources/{corpus}/fetch/{source}/summary.json",
+    output:
+        summary="resources/{corpus}/join/{source}/summary.json",
+    log:
+        "logs/{corpus}/join/{source}.log",
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=plan.join_options,
+        version=STEP_VERSIONS["join"],
+    shell:
+        "llast join --fetched {input.fetched} --output {output.summary} {params.options} --log {log}"
+
+
+rule filter:
+    input:
+        joined="resources/{corpus}/join/{source}/summary.json",
+        resampled="resources/{corpus}/resample/{source}/summary.json",
+    output:
+        summary="resources/{corpus}/filter/{source}/summary.json",
+    log:
+        "logs/{corpus}/filter/{source}.log",
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=plan.filter_options,
+        version=STEP_VERSIONS["filter"],
+    shell:
+        "llast filter --joined {input.joined} --resampled {input.resampled} --output {output.summary}"
+        " --options {params.options:q} --log {log}"

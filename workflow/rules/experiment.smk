@@ -1,0 +1,113 @@
+# What one experiment makes, for each of its seeds: training rows, checkpoints, translations, scores.
+
+
+localrules:
+    fetch_model,
+    train,
+
+
+rule fetch_model:
+    output:
+        summary="resources/models/{model}/summary.json",
+    log:
+        "logs/models/{model}.log",
+    params:
+        reference=plan.model_reference,
+        version=STEP_VERSIONS["fetch_model"],
+    shell:
+        "llast fetch-model --reference {params.reference} --output {output.summary} --log {log}"
+
+
+rule mix:
+    input:
+        filtered=plan.mix_inputs,
+    output:
+        summary="results/{experiment}/seed{seed}/mix/summary.json",
+    log:
+        "logs/{experiment}/seed{seed}/mix.log",
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=plan.mix_options,
+        version=STEP_VERSIONS["mix"],
+    shell:
+        "llast mix --filtered {input.filtered} --seed {wildcards.seed} --output {output.summary}"
+        " --options {params.options:q} --log {log}"
+
+
+# Runs where Snakemake runs and submits the training itself, locally or to Slurm: an allocation that only waits for
+# another one would be waste. Checkpoints lie beside run.json, undeclared, so that they survive an interruption.
+rule train:
+    input:
+        mix="results/{experiment}/seed{seed}/mix/summary.json",
+        audio=plan.train_audio,
+        encoder=plan.encoder_files,
+        llm=plan.llm_files,
+    output:
+        run="results/{experiment}/seed{seed}/train/run.json",
+    log:
+        "logs/{experiment}/seed{seed}/train.log",
+    threads: 2
+    resources:
+        cluster="local",
+        nodes=1,
+        tasks_per_node=2,
+        gpus_per_node=0,
+        cpus_per_task=1,
+        mem_mb=0,
+        runtime=2880,
+        slurm_partition="",
+        slurm_account="",
+    params:
+        options=plan.train_options,
+        version=STEP_VERSIONS["train"],
+    shell:
+        "llast train --experiment {wildcards.experiment} --seed {wildcards.seed} --mix {input.mix}"
+        " --audio {input.audio} --encoder {input.encoder} --llm {input.llm} --output {output.run}"
+        " --options {params.options:q} --cluster {resources.cluster} --nodes {resources.nodes}"
+        " --tasks-per-node {resources.tasks_per_node} --gpus-per-node {resources.gpus_per_node}"
+        " --threads {resources.cpus_per_task} --minutes {resources.runtime} --memory-mb {resources.mem_mb}"
+        " --partition {resources.slurm_partition:q} --account {resources.slurm_account:q} --log {log}"
+
+
+rule translate:
+    input:
+        run="results/{experiment}/seed{seed}/train/run.json",
+        filtered=plan.filtered,
+        audio=plan.resampled,
+        encoder=plan.encoder_files,
+        llm=plan.llm_files,
+    output:
+        summary="results/{experiment}/seed{seed}/translate/checkpoint{checkpoint}/{source}/summary.json",
+    log:
+        "logs/{experiment}/seed{seed}/translate/checkpoint{checkpoint}/{source}.log",
+    resources:
+        cpus_per_task=1,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        pairs=plan.source_pairs,
+        options=plan.translate_options,
+        version=STEP_VERSIONS["translate"],
+    shell:
+        "llast translate --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
+        " --pairs {params.pairs} --filtered {input.filtered} --audio {input.audio}"
+        " --encoder {input.encoder} --llm {input.llm} --seed {wildcards.seed} --output {output.summary}"
+        " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"
+
+
+rule score:
+    input:
+        translated=plan.translations,
+    output:
+        scores="results/{experiment}/seed{seed}/score/checkpoint{checkpoint}.{split}.json",
+    log:
+        "logs/{experiment}/seed{seed}/score/checkpoint{checkpoint}.{split}.log",
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        version=STEP_VERSIONS["score"],
+    shell:
+        "llast score --translated {input.translated} --split {wildcards.split} --output {output.scores} --log {log}"

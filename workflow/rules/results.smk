@@ -1,0 +1,62 @@
+# What all experiments end in: the table, the report, the runs in MLflow.
+
+
+localrules:
+    all,
+    table,
+    report,
+    track,
+
+
+rule table:
+    input:
+        runs=plan.run_files,
+        scores=plan.score_files,
+    output:
+        scores="results/scores.csv",
+        wide="results/bleu_table.csv",
+        markdown="results/bleu_table.md",
+    log:
+        "logs/table.log",
+    params:
+        version=STEP_VERSIONS["table"],
+    shell:
+        "llast table --runs {input.runs} --scores {input.scores} --output {output.wide} --log {log}"
+
+
+rule report:
+    input:
+        table=rules.table.output.wide,
+        scores=rules.table.output.scores,
+        runs=plan.run_files,
+        corpus=plan.corpus_summaries,
+        mixes=plan.mix_summaries,
+        samples=plan.all_translations,
+        published=plan.published_scores,
+    output:
+        report="results/report.html",
+    log:
+        "logs/report.log",
+    params:
+        title=plan.report_title,
+        version=STEP_VERSIONS["report"],
+    shell:
+        "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
+        " --mixes {input.mixes} --samples {input.samples} --published {input.published}"
+        " --title {params.title:q} --output {output.report} --log {log}"
+
+
+rule track:
+    input:
+        runs=plan.run_files,
+        scores=plan.score_files,
+        artifacts=[*rules.table.output, rules.report.output.report],
+    output:
+        track="results/track.json",
+    log:
+        "logs/track.log",
+    params:
+        version=STEP_VERSIONS["track"],
+    shell:
+        "llast track --runs {input.runs} --scores {input.scores} --artifacts {input.artifacts}"
+        " --output {output.track} --log {log}"
