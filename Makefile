@@ -1,9 +1,12 @@
-# make help says what each target does. Variables: VENV, PYTHON, LLAST_TORCH (tools/install.sh), TESTS, PYTEST_ARGS.
+# `make help` says what each target does. Variables: VENV, TESTS, PYTEST_ARGS, TRACKING_URI, PORT, and those of
+# tools/install.sh.
 SHELL := bash
 VENV ?= .venv
 TESTS ?= tests
 PYTEST_ARGS ?= -n 2 --dist loadfile
 TRACKING_URI ?= sqlite:///results/mlflow.db
+PORT ?= 5000
+COMPARE := http://127.0.0.1:$(PORT)/\#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART
 RESULTS := results/bleu_table.csv results/report.html results/track.json
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
@@ -19,7 +22,7 @@ demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, sh
 	@echo; cat results/bleu_table.md
 	@echo
 	@echo "Look at the report:       open results/report.html in a browser"
-	@echo "Compare the experiments:  make ui, then open http://127.0.0.1:5000"
+	@echo "Compare the experiments:  make ui, then open $(COMPARE)"
 
 test: $(VENV)/.installed-demo-dev  ## Run every test that this machine can run; says what was skipped and why
 	@pytest $(PYTEST_ARGS) $(TESTS)
@@ -36,8 +39,9 @@ format: $(VENV)/.installed-demo-dev  ## Format code and workflow
 	ruff format
 	snakefmt workflow
 
-ui: $(VENV)/.installed-demo  ## Show the experiments side by side in MLflow, on http://127.0.0.1:5000
-	mlflow ui --backend-store-uri $(TRACKING_URI) --default-artifact-root results/mlartifacts
+ui: $(VENV)/.installed-demo  ## Show the experiments side by side in MLflow, in a browser on this machine
+	@echo "Open $(COMPARE) (Ctrl-C ends the server)"
+	@mlflow ui --backend-store-uri $(TRACKING_URI) --port $(PORT) --workers 1
 
 constraints: $(VENV)/.installed-demo-dev  ## Write constraints.txt from the installed environment (run in a fresh one)
 	tools/freeze.sh $(VENV)

@@ -59,7 +59,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Run the step that writes it first.") from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not valid JSON ({error}). Delete it and run the step that writes it.") from None
+        raise DataError(
+            f"{path} is not valid JSON ({error}). Delete it and run the step that writes it."
+        ) from None
 
 
 def spec_hash(spec: Any) -> str:
@@ -109,4 +111,6 @@ def read_summary(path: Path) -> Summary:
     try:
         return Summary.model_validate(read_json(path))
     except ValueError as error:
-        raise DataError(f"{path} is not a step's summary: {error}. Delete it and run the step again.") from None
+        raise DataError(
+            f"{path} is not a step's summary: {error}. Delete it and run the step again."
+        ) from None

@@ -62,9 +62,7 @@ _ALL = (
 LANGUAGES: dict[str, Language] = {language.code: language for language in _ALL}
 
 X_EN = tuple(f"{language.code}_en" for language in _ALL if language.code != "en")
-EN_X = tuple(
-    f"en_{code}" for code in "de tr fa sv-SE mn zh-CN cy ca sl et id ar ta lv ja".split()
-)
+EN_X = tuple(f"en_{code}" for code in "de tr fa sv-SE mn zh-CN cy ca sl et id ar ta lv ja".split())
 PAIRS: tuple[str, ...] = X_EN + EN_X
 """The 36 directions of CoVoST-2: 21 into English, 15 out of it (arXiv 2007.10310, section 2)."""
 

@@ -7,11 +7,10 @@ params changed, and a change of beam must not retrain.
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -20,14 +19,10 @@ from llast.config.experiment import ExperimentConfig
 from llast.config.load import load_corpus, load_experiment, load_workflow
 from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions
 from llast.config.workflow import WorkflowConfig
-from llast.errors import ConfigError, UserError
+from llast.errors import ConfigError
 from llast.languages import pairs_from, source_languages
 
-
-class Wildcards(Protocol):
-    """Snakemake's wildcards: attributes, all of them text."""
-
-    def __getattr__(self, name: str) -> str: ...
+Wildcards = Any  # Snakemake's: an attribute for each wildcard, all of them text
 
 
 @dataclass(frozen=True)
@@ -236,19 +231,6 @@ def make_plan(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Pl
                     "Name a folder in Hugging Face format, or a model of the hub as org/name@revision."
                 )
     return Plan(config, corpus, experiments)
-
-
-def plan_or_exit(values: Mapping[str, Any], files: Sequence[str | Path]) -> Plan:
-    """`make_plan` for the Snakefile: a user's error ends Snakemake with one message and the error's exit code."""
-    try:
-        return make_plan(values, files)
-    except UserError as error:
-        _exit(error)
-
-
-def _exit(error: UserError) -> NoReturn:
-    print(f"llast: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
 
 
 def _json(options: BaseModel) -> str:

@@ -118,10 +118,15 @@ def _allow_extending(schema: dict[str, Any]) -> None:
     """An experiment's file may leave out what it extends, and may take a value out with null."""
     for part in (schema, *schema["$defs"].values()):
         part.pop("required", None)
-        for name, value in part["properties"].items():
-            types_ = [option.get("type") for option in value.get("anyOf", [])]
-            if "null" not in types_:
-                part["properties"][name] = {"anyOf": [value, {"type": "null"}]}
+        part["properties"] = {name: _or_null(value) for name, value in part["properties"].items()}
+
+
+def _or_null(value: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(value.get("additionalProperties"), dict):
+        value = {**value, "additionalProperties": _or_null(value["additionalProperties"])}
+    if any(option == {"type": "null"} for option in value.get("anyOf", [])):
+        return value
+    return {"anyOf": [value, {"type": "null"}]}
 
 
 def as_yaml(plan: "Plan") -> str:

@@ -53,9 +53,10 @@ def decode_clip(clip: str, data: bytes, least_seconds: float, text_seconds: floa
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = file.samplerate
             promised = file.frames if _has_frame_count(data) else 0
-            signal = file.read(dtype="float32", always_2d=True).mean(axis=1)
+            channels = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError):
         return Decoded(clip, reason="undecodable")
+    signal = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     seconds = len(signal) / rate
     if not len(signal) or not np.isfinite(signal).all():
         return Decoded(clip, seconds, reason="undecodable")

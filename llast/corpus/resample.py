@@ -1,16 +1,9 @@
 """Turn the clips that CoVoST-2 refers to into 16 kHz mono FLAC with random access."""
 
 import hashlib
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from llast.artifacts import Summary, spec_hash
@@ -20,16 +13,11 @@ from llast.corpus.archive import clip_id, read_clips
 from llast.corpus.decode import Decoded, decode_clip, text_seconds
 from llast.corpus.fetched import Fetched
 from llast.corpus.join import SPLIT_OF_LABEL, read_covost
+from llast.corpus.pool import map_in_order
 from llast.corpus.store import complete_shards, shard_path, write_index, write_shard
 from llast.corpus.tsv import read_tsv_file
-from llast.errors import DataError
 from llast.languages import language
 from llast.progress import progress
-
-CLIPS_PER_TASK = 16
-"""Clips that a worker gets at once: keeps the cost of passing them small beside 6 ms of decoding each."""
-TASKS_PER_WORKER = 4
-"""Tasks under way per worker: bounds the memory, whatever the archive's size."""
 
 
 def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int = 1) -> Summary:
@@ -74,9 +62,8 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
             (clip, data, options.min_seconds, wanted[clip])
             for clip, data in read_clips(files.audio, files.root, left)
         )
-        for clip in progress(
-            _decode(tasks, workers), f"resample {files.source}", total=len(left), unit="clip"
-        ):
+        decoded = map_in_order(decode_clip, tasks, workers)
+        for clip in progress(decoded, f"resample {files.source}", total=len(left), unit="clip"):
             left.remove(clip.clip)
             if clip.reason:
                 reasons[clip.clip] = clip.reason
@@ -94,7 +81,7 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
         version=STEP_VERSIONS["resample"],
         rows_in=len(wanted),
         rows_out=stored,
-        dropped={reason: list(reasons.values()).count(reason) for reason in sorted(set(reasons.values()))},
+        dropped=dict(sorted(Counter(reasons.values()).items())),
         seconds=time.monotonic() - began,
         details={
             "store": store,
@@ -121,49 +108,3 @@ def _wanted(files: Fetched) -> dict[str, float]:
         if clip in wanted:
             wanted[clip] = text_seconds(sentence, spaced)
     return wanted
-
-
-Task = tuple[str, bytes, float, float]
-
-
-def _decode(tasks: Iterable[Task], workers: int) -> Iterator[Decoded]:
-    """Decode clips in their order, with a bounded number of them under way."""
-    if workers <= 1:
-        for task in tasks:
-            yield decode_clip(*task)
-        return
-    tasks = iter(tasks)
-    pending: deque[Future[list[Decoded]]] = deque()
-    # A pool of futures, since a multiprocessing.Pool waits for ever for a worker that was killed.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_parent)
-    try:
-        while batch := list(islice(tasks, CLIPS_PER_TASK)):
-            pending.append(pool.submit(_decode_batch, batch))
-            if len(pending) >= TASKS_PER_WORKER * workers:
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-    except BrokenProcessPool:
-        raise DataError(
-            "a decoding process died, perhaps for want of memory. Run the step again, with fewer workers if "
-            "it dies again: it goes on after the last complete shard."
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _decode_batch(batch: list[Task]) -> list[Decoded]:
-    return [decode_clip(*task) for task in batch]
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent process, and end when it ends, even by SIGKILL."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def leave() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=leave, daemon=True).start()

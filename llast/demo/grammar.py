@@ -89,7 +89,9 @@ def _draw(rng: random.Random) -> Meaning:
             return Modal(who(), one(MODES), one(lexicon.VERBS), goods())
         case "give":
             giver = who()
-            recipient = one([person for person in lexicon.PERSONS if person.recipient and person is not giver])
+            recipient = one(
+                [person for person in lexicon.PERSONS if person.recipient and person is not giver]
+            )
             return Give(giver, one(lexicon.GIVING), goods(), recipient, one(lexicon.TIMES))
         case "exist":
             return Exist(goods(), one(lexicon.PLACES))

@@ -35,24 +35,57 @@ def _person(en: str, fr: str, de: str, es: str, ja: str, zh: str, recipient: boo
     es_of, es_to = (f"d{es}", f"a{es[1:]}") if es.startswith("el ") else (f"de {es}", f"a {es}")
     nominative, dative, genitive = de.split("/")
     return Person(
-        en, fr, fr_of, fr_to, feminine, nominative, dative, genitive, es, f"{es_of}", f"{es_to}", ja, zh, recipient
+        en,
+        fr,
+        fr_of,
+        fr_to,
+        feminine,
+        nominative,
+        dative,
+        genitive,
+        es,
+        f"{es_of}",
+        f"{es_to}",
+        ja,
+        zh,
+        recipient,
     )
 
 
 PERSONS = (
-    _person("my father", "mon père", "mein Vater/meinem Vater/meines Vaters", "mi padre", "ちち", "我爸爸", False),
-    _person("my mother", "ma mère", "meine Mutter/meiner Mutter/meiner Mutter", "mi madre", "はは", "我妈妈", False),
     _person(
-        "my grandmother", "ma grand-mère", "meine Oma/meiner Oma/meiner Oma", "mi abuela", "そぼ", "我奶奶", False
+        "my father", "mon père", "mein Vater/meinem Vater/meines Vaters", "mi padre", "ちち", "我爸爸", False
     ),
-    _person("the teacher", "le professeur", "der Lehrer/dem Lehrer/des Lehrers", "el profesor", "せんせい", "老师"),
+    _person(
+        "my mother",
+        "ma mère",
+        "meine Mutter/meiner Mutter/meiner Mutter",
+        "mi madre",
+        "はは",
+        "我妈妈",
+        False,
+    ),
+    _person(
+        "my grandmother",
+        "ma grand-mère",
+        "meine Oma/meiner Oma/meiner Oma",
+        "mi abuela",
+        "そぼ",
+        "我奶奶",
+        False,
+    ),
+    _person(
+        "the teacher", "le professeur", "der Lehrer/dem Lehrer/des Lehrers", "el profesor", "せんせい", "老师"
+    ),
     _person("the doctor", "le médecin", "der Arzt/dem Arzt/des Arztes", "el médico", "いしゃ", "医生"),
     _person("the farmer", "le fermier", "der Bauer/dem Bauern/des Bauern", "el granjero", "のうか", "农民"),
     _person("the boy", "le garçon", "der Junge/dem Jungen/des Jungen", "el niño", "おとこのこ", "男孩"),
     _person("the girl", "la fille", "das Mädchen/dem Mädchen/des Mädchens", "la niña", "おんなのこ", "女孩"),
     _person("the woman", "la femme", "die Frau/der Frau/der Frau", "la mujer", "おんなのひと", "女人"),
     _person("the man", "l'homme", "der Mann/dem Mann/des Mannes", "el hombre", "おとこのひと", "男人"),
-    _person("the singer", "le chanteur", "der Sänger/dem Sänger/des Sängers", "el cantante", "かしゅ", "歌手"),
+    _person(
+        "the singer", "le chanteur", "der Sänger/dem Sänger/des Sängers", "el cantante", "かしゅ", "歌手"
+    ),
     _person("the king", "le roi", "der König/dem König/des Königs", "el rey", "おうさま", "国王"),
     _person("the queen", "la reine", "die Königin/der Königin/der Königin", "la reina", "じょおう", "女王"),
 )
@@ -100,14 +133,25 @@ THINGS = (
     _thing("boat boats", "m bateau bateaux", "n Boot Boote", "m barco barcos", "ふね せき", "船 艘"),
     _thing("letter letters", "f lettre lettres", "m Brief Briefe", "f carta cartas", "てがみ つう", "信 封"),
     _thing("cup cups", "f tasse tasses", "f Tasse Tassen", "f taza tazas", "コップ つ", "杯子 个"),
-    _thing("umbrella umbrellas", "m parapluie parapluies", "m Schirm Schirme", "m paraguas paraguas", "かさ ほん", "雨伞 把"),
-    _thing("apple apples", "f pomme pommes", "m Apfel Äpfel", "f manzana manzanas", "りんご つ", "苹果 个", True),
+    _thing(
+        "umbrella umbrellas",
+        "m parapluie parapluies",
+        "m Schirm Schirme",
+        "m paraguas paraguas",
+        "かさ ほん",
+        "雨伞 把",
+    ),
+    _thing(
+        "apple apples", "f pomme pommes", "m Apfel Äpfel", "f manzana manzanas", "りんご つ", "苹果 个", True
+    ),
     _thing("flower flowers", "f fleur fleurs", "f Blume Blumen", "f flor flores", "はな ほん", "花 朵", True),
     _thing("egg eggs", "m œuf œufs", "n Ei Eier", "m huevo huevos", "たまご つ", "鸡蛋 个", True),
     _thing("fish fish", "m poisson poissons", "m Fisch Fische", "m pez peces", "さかな ひき", "鱼 条", True),
     _thing("dog dogs", "m chien chiens", "m Hund Hunde", "m perro perros", "いぬ ひき", "狗 只", True),
     _thing("cat cats", "m chat chats", "f Katze Katzen", "m gato gatos", "ねこ ひき", "猫 只", True),
-    _thing("horse horses", "m cheval chevaux", "n Pferd Pferde", "m caballo caballos", "うま とう", "马 匹", True),
+    _thing(
+        "horse horses", "m cheval chevaux", "n Pferd Pferde", "m caballo caballos", "うま とう", "马 匹", True
+    ),
     _thing("bird birds", "m oiseau oiseaux", "m Vogel Vögel", "m pájaro pájaros", "とり わ", "鸟 只", True),
     _thing("cow cows", "f vache vaches", "f Kuh Kühe", "f vaca vacas", "うし とう", "牛 头", True),
 )
@@ -140,7 +184,17 @@ def _adjective(en: str, fr: str, de: str, es: str, ja: str, zh: str, kind: str) 
     masculine, feminine = (es.split() * 2)[:2]
     attribute, bare = (zh.split() * 2)[:2]
     return Adjective(
-        en, tuple(fr.split("/")), "b" in kind, stem, predicate, (masculine, feminine), ja, attribute, bare, "s" in kind, "l" in kind
+        en,
+        tuple(fr.split("/")),
+        "b" in kind,
+        stem,
+        predicate,
+        (masculine, feminine),
+        ja,
+        attribute,
+        bare,
+        "s" in kind,
+        "l" in kind,
     )
 
 
@@ -152,11 +206,23 @@ ADJECTIVES = (
     _adjective("yellow", "jaune/jaune/jaunes/jaunes", "gelb", "amarillo amarilla", "きいろい", "黄色的", "l"),
     _adjective("big", "grand/grande/grands/grandes", "groß", "grande grande", "おおきい", "大", "bsl"),
     _adjective("small", "petit/petite/petits/petites", "klein", "pequeño pequeña", "ちいさい", "小", "bsl"),
-    _adjective("beautiful", "beau/belle/beaux/belles/bel", "schön", "bonito bonita", "きれいな", "漂亮的 漂亮", "bsl"),
+    _adjective(
+        "beautiful", "beau/belle/beaux/belles/bel", "schön", "bonito bonita", "きれいな", "漂亮的 漂亮", "bsl"
+    ),
     _adjective("old", "vieux/vieille/vieux/vieilles/vieil", "alt", "viejo vieja", "ふるい", "旧", "bs"),
-    _adjective("new", "nouveau/nouvelle/nouveaux/nouvelles/nouvel", "neu", "nuevo nueva", "あたらしい", "新", "bs"),
+    _adjective(
+        "new", "nouveau/nouvelle/nouveaux/nouvelles/nouvel", "neu", "nuevo nueva", "あたらしい", "新", "bs"
+    ),
     _adjective("expensive", "cher/chère/chers/chères", "teur teuer", "caro cara", "たかい", "昂贵的 贵", "s"),
-    _adjective("cheap", "bon marché/bon marché/bon marché/bon marché", "billig", "barato barata", "やすい", "便宜的 便宜", "s"),
+    _adjective(
+        "cheap",
+        "bon marché/bon marché/bon marché/bon marché",
+        "billig",
+        "barato barata",
+        "やすい",
+        "便宜的 便宜",
+        "s",
+    ),
     _adjective("heavy", "lourd/lourde/lourds/lourdes", "schwer", "pesado pesada", "おもい", "沉重的 重", "s"),
 )
 
@@ -321,12 +387,22 @@ class Time:
 
 TIMES = (
     Time("past", "yesterday", "hier", "gestern", "ayer", "きのう", "昨天"),
-    Time("past", "last week", "la semaine dernière", "letzte Woche", "la semana pasada", "せんしゅう", "上周"),
+    Time(
+        "past", "last week", "la semaine dernière", "letzte Woche", "la semana pasada", "せんしゅう", "上周"
+    ),
     Time("past", "last night", "hier soir", "gestern Abend", "anoche", "ゆうべ", "昨晚"),
     Time("present", "every day", "tous les jours", "jeden Tag", "todos los días", "まいにち", "每天"),
     Time("present", "every week", "chaque semaine", "jede Woche", "cada semana", "まいしゅう", "每周"),
     Time("present", "every morning", "chaque matin", "jeden Morgen", "cada mañana", "まいあさ", "每天早上"),
     Time("future", "tomorrow", "demain", "morgen", "mañana", "あした", "明天"),
-    Time("future", "next week", "la semaine prochaine", "nächste Woche", "la próxima semana", "らいしゅう", "下周"),
+    Time(
+        "future",
+        "next week",
+        "la semaine prochaine",
+        "nächste Woche",
+        "la próxima semana",
+        "らいしゅう",
+        "下周",
+    ),
     Time("future", "tonight", "ce soir", "heute Abend", "esta noche", "こんばん", "今晚"),
 )

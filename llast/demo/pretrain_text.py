@@ -53,7 +53,11 @@ class TextTraining:
 
 def train_tokenizer(sentences: Sequence[str], size: int) -> PreTrainedTokenizerFast:
     """A Llama-like BPE: word-start mark, bytes for what is unknown, `<unk>` 0, `<s>` 1, `</s>` 2."""
-    prompts = [text for task, source, target in TASKS for text in vars(prompt(task, source, target, TEMPLATE)).values()]
+    prompts = [
+        text
+        for task, source, target in TASKS
+        for text in vars(prompt(task, source, target, TEMPLATE)).values()
+    ]
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -120,7 +124,11 @@ class Row:
 
 
 def draw_rows(
-    tokenizer: PreTrainedTokenizerFast, meanings: Sequence[Meaning], count: int, share_blurred: float, rng: random.Random
+    tokenizer: PreTrainedTokenizerFast,
+    meanings: Sequence[Meaning],
+    count: int,
+    share_blurred: float,
+    rng: random.Random,
 ) -> list[Row]:
     """Random tasks of random meanings. Blurred sources are cut into smaller pieces, which then repeat or vanish."""
     pieces = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
@@ -142,11 +150,15 @@ def draw_rows(
             ]
         else:
             source = encode(tokenizer, text)
-        rows.append(Row(around[task][0], source, around[task][1], [*encode(tokenizer, translation), EOS], blurred))
+        rows.append(
+            Row(around[task][0], source, around[task][1], [*encode(tokenizer, translation), EOS], blurred)
+        )
     return rows
 
 
-def collate(rows: Sequence[Row], embedding: torch.nn.Module, blur: torch.Generator) -> dict[str, torch.Tensor]:
+def collate(
+    rows: Sequence[Row], embedding: torch.nn.Module, blur: torch.Generator
+) -> dict[str, torch.Tensor]:
     """Embeddings, attention mask and labels (of the next token) of a batch, padded on the right.
 
     The sources of blurred rows are mixed with their neighbours and get noise of up to the embedding's own scale.
@@ -210,7 +222,9 @@ def train_text_model(
             attn_implementation="eager",  # twice as fast as sdpa here: short rows, bfloat16, one thread
         )
     )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
     queue: list[list[Row]] = []
     loss_sum = 0.0
     for step in progress(range(options.steps), "language model", total=options.steps, unit="step"):

@@ -40,7 +40,7 @@ def _english(meaning: Meaning) -> str:
         case Spot(_, done, some, place):
             words = f"{done.en[1]} {goods(some)} {place.en}"
         case Modal(_, mode, done, some):
-            words = f"{ {'want': 'wants to', 'can': 'can', 'must': 'must'}[mode]} {done.en[2]} {goods(some)}"
+            words = f"{ {'want': 'wants to', 'can': 'can', 'must': 'must'}[mode] } {done.en[2]} {goods(some)}"
         case Give(_, done, some, recipient, time):
             words = f"{verb(done.en, time.tense)} {recipient.en} {goods(some)} {time.en}"
         case Travel(_, means, place, time):
@@ -85,7 +85,7 @@ def _french(meaning: Meaning) -> str:
         case Spot(_, done, some, place):
             words = f"a {done.fr[1]} {goods(some)} {place.fr}"
         case Modal(_, mode, done, some):
-            words = f"{ {'want': 'veut', 'can': 'peut', 'must': 'doit'}[mode]} {done.fr[2]} {goods(some)}"
+            words = f"{ {'want': 'veut', 'can': 'peut', 'must': 'doit'}[mode] } {done.fr[2]} {goods(some)}"
         case Give(_, done, some, recipient, time):
             words = f"{verb(done.fr, time.tense)} {goods(some)} {recipient.fr_to} {time.fr}"
         case Travel(traveller, means, place, time):
@@ -119,7 +119,9 @@ def _german(meaning: Meaning) -> str:
         case Quality(owner, thing, degree, adjective):
             article = {"m": "der", "f": "die", "n": "das"}[thing.de_gender]
             measure = {"very": "sehr", "too": "zu", "not": "nicht"}[degree]
-            return _sentence(f"{article} {thing.de} {owner.de_genitive} ist {measure} {adjective.de_predicate}", owner)
+            return _sentence(
+                f"{article} {thing.de} {owner.de_genitive} ist {measure} {adjective.de_predicate}", owner
+            )
     who = meaning.who.de if meaning.who else "wer"
     match meaning:
         case Act(_, done, some, time):
@@ -127,7 +129,7 @@ def _german(meaning: Meaning) -> str:
         case Spot(_, done, some, place):
             words = clause(done.de, "past", f"{place.de} {goods(some)}")
         case Modal(_, mode, done, some):
-            words = f"{ {'want': 'will', 'can': 'kann', 'must': 'muss'}[mode]} {goods(some)} {done.de[2]}"
+            words = f"{ {'want': 'will', 'can': 'kann', 'must': 'muss'}[mode] } {goods(some)} {done.de[2]}"
         case Give(_, done, some, recipient, time):
             words = clause(done.de, time.tense, f"{recipient.de_dative} {time.de} {goods(some)}")
         case Travel(_, means, place, time):
@@ -170,7 +172,7 @@ def _spanish(meaning: Meaning) -> str:
         case Spot(_, done, some, place):
             words = f"{done.es[1]} {goods(some)} {place.es}"
         case Modal(_, mode, done, some):
-            words = f"{ {'want': 'quiere', 'can': 'puede', 'must': 'debe'}[mode]} {done.es[2]} {goods(some)}"
+            words = f"{ {'want': 'quiere', 'can': 'puede', 'must': 'debe'}[mode] } {done.es[2]} {goods(some)}"
         case Give(_, done, some, recipient, time):
             words = f"le {verb(done.es, time.tense)} {goods(some)} {recipient.es_to} {time.es}"
         case Travel(_, means, place, time):
@@ -178,7 +180,9 @@ def _spanish(meaning: Meaning) -> str:
         case Like(liker, likes, adjective, thing):
             who = liker.es_to if liker else "a quién"
             article = "las" if thing.es_gender == "f" else "los"
-            words = f"{'le' if likes else 'no le'} gustan {article} {noun_phrase(adjective, thing, plural=True)}"
+            words = (
+                f"{'le' if likes else 'no le'} gustan {article} {noun_phrase(adjective, thing, plural=True)}"
+            )
     sentence = _sentence(f"{who} {words}", meaning.who)
     return sentence if meaning.who else f"¿{sentence}"
 
@@ -203,7 +207,9 @@ def _japanese(meaning: Meaning) -> str:
         case Quality(owner, thing, degree, adjective):
             stem, na = adjective.ja[:-1], adjective.ja.endswith("な")
             is_, is_not = ("です", "ではありません") if na else ("いです", "くないです")
-            quality = {"very": f"とても{stem}{is_}", "too": f"{stem}すぎます", "not": f"{stem}{is_not}"}[degree]
+            quality = {"very": f"とても{stem}{is_}", "too": f"{stem}すぎます", "not": f"{stem}{is_not}"}[
+                degree
+            ]
             return f"{owner.ja}の{thing.ja}は{quality}。"
     who = f"{meaning.who.ja}は" if meaning.who else "だれが"
     match meaning:
@@ -212,7 +218,11 @@ def _japanese(meaning: Meaning) -> str:
         case Spot(_, done, some, place):
             words = f"{place.ja}で{goods(some)}{done.ja[1]}"
         case Modal(_, mode, done, some):
-            ending = {"want": f"{done.ja[2]}たがっています", "can": done.ja[3], "must": f"{done.ja[4]}なければなりません"}
+            ending = {
+                "want": f"{done.ja[2]}たがっています",
+                "can": done.ja[3],
+                "must": f"{done.ja[4]}なければなりません",
+            }
             words = f"{goods(some)}{ending[mode]}"
         case Give(_, done, some, recipient, time):
             words = f"{time.ja}{recipient.ja}に{goods(some)}{verb(done.ja, time.tense)}"
@@ -235,7 +245,9 @@ def _chinese(meaning: Meaning) -> str:
         case Exist(some, place):
             return f"{place.zh}有{goods(some)}。"
         case Quality(owner, thing, degree, adjective):
-            quality = {"very": "非常{}", "too": "太{}了", "not": "不{}"}[degree].format(adjective.zh_predicate)
+            quality = {"very": "非常{}", "too": "太{}了", "not": "不{}"}[degree].format(
+                adjective.zh_predicate
+            )
             return f"{owner.zh}的{thing.zh}{quality}。"
     who = meaning.who.zh if meaning.who else "谁"
     match meaning:
@@ -244,7 +256,7 @@ def _chinese(meaning: Meaning) -> str:
         case Spot(_, done, some, place):
             words = f"在{place.zh}{done.zh[1]}{goods(some)}"
         case Modal(_, mode, done, some):
-            words = f"{ {'want': '想', 'can': '能', 'must': '必须'}[mode]}{done.zh[0]}{goods(some)}"
+            words = f"{ {'want': '想', 'can': '能', 'must': '必须'}[mode] }{done.zh[0]}{goods(some)}"
         case Give(_, done, some, recipient, time):
             words = f"{time.zh}{verb(done.zh, time.tense).format(recipient.zh)}{goods(some)}"
         case Travel(_, means, place, time):

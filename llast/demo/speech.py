@@ -5,12 +5,15 @@ espeak-ng is under the GPL-3, so the wheel is an extra of its own (`llast[demo]`
 
 import _ctypes
 import ctypes
+import io
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
+import soxr
 
 from llast.errors import ConfigError
 from llast.languages import language
@@ -27,6 +30,8 @@ USUAL_RATES = (175, 190, 210)
 """espeak-ng's words a minute. It counts kana and hanzi as words of their own, so those need more."""
 
 PITCHES = (42, 50, 58)
+VOICES_PER_LANGUAGE = len(VARIANTS) * len(USUAL_RATES) * len(PITCHES)
+CLIP_RATE = 48_000
 
 SYNCHRONOUS = 2
 DONT_EXIT = 0x8000
@@ -65,6 +70,8 @@ def speak(text: str, lang: str, voice: Voice) -> tuple[npt.NDArray[np.float32], 
         ConfigError: the wheel is not installed, or the language or the variant is unknown.
     """
     name = f"{VOICES.get(language(lang).code, lang)}+{voice.variant}"
+    if voice.variant not in VARIANTS:  # espeak-ng would take its default voice without a word
+        raise ConfigError(f"unknown voice variant '{voice.variant}'. Known: {' '.join(VARIANTS)}.")
     library_path, data_path = _paths()
     library = ctypes.CDLL(library_path)
     try:
@@ -82,17 +89,36 @@ def speak(text: str, lang: str, voice: Voice) -> tuple[npt.NDArray[np.float32], 
 
         library.espeak_SetSynthCallback(collect)
         if library.espeak_SetVoiceByName(ctypes.c_char_p(name.encode())) != 0:
-            raise ConfigError(f"espeak-ng has no voice '{name}'. Variants are named in speech.VARIANTS.")
+            raise ConfigError(
+                f"espeak-ng has no voice '{name}'. Install the version that constraints.txt names."
+            )
         library.espeak_SetParameter(RATE, voice.rate, 0)
         library.espeak_SetParameter(PITCH, voice.pitch, 0)
         encoded = text.encode() + b"\0"
         library.espeak_Synth(
-            ctypes.c_char_p(encoded), ctypes.c_size_t(len(encoded)), 0, POSITION_BY_CHARACTER, 0, UTF8, None, None
+            ctypes.c_char_p(encoded),
+            ctypes.c_size_t(len(encoded)),
+            0,
+            POSITION_BY_CHARACTER,
+            0,
+            UTF8,
+            None,
+            None,
         )
         library.espeak_Terminate()
     finally:
         _ctypes.dlclose(library._handle)
     return np.frombuffer(b"".join(chunks), np.int16).astype(np.float32) / 32768, sampling_rate
+
+
+def encode_mp3(samples: npt.NDArray[np.float32], sampling_rate: int, stereo_44k: bool = False) -> bytes:
+    """A clip as Common Voice keeps it: mono mp3 at 48 kHz; or, as a few of its clips are, stereo at 44.1 kHz."""
+    rate = 44_100 if stereo_44k else CLIP_RATE
+    signal = soxr.resample(samples, sampling_rate, rate, quality="MQ")
+    file = io.BytesIO()
+    channels = np.stack([signal, signal], axis=1) if stereo_44k else signal
+    soundfile.write(file, channels, rate, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.8)
+    return file.getvalue()
 
 
 @cache

@@ -1,8 +1,8 @@
 """The step `translate`: hypotheses of a checkpoint for all pairs out of one source language.
 
-    {output folder}/summary.json                the declared output, written last
-                   /{pair}.{split}.jsonl        a record per row: clip, sentence, reference, hypothesis, seconds
-                   /{spec hash}/part-00000.jsonl   what is done so far; an interrupted call goes on from there
+{output folder}/summary.json                the declared output, written last
+               /{pair}.{split}.jsonl        a record per row: clip, sentence, reference, hypothesis, seconds
+               /{spec hash}/part-00000.jsonl   what is done so far; an interrupted call goes on from there
 """
 
 import hashlib
@@ -168,7 +168,9 @@ def _rows(
             available += len(table)
             limit = limits[split]
             if limit is not None and limit < len(table):
-                drawn = sorted(table, key=lambda row: hashlib.sha256(f"{seed} {row['clip']}".encode()).digest())[:limit]
+                drawn = sorted(
+                    table, key=lambda row: hashlib.sha256(f"{seed} {row['clip']}".encode()).digest()
+                )[:limit]
                 names = {row["clip"] for row in drawn}
                 table = [row for row in table if row["clip"] in names]
             selected[(pair, split)] = len(table)
@@ -185,7 +187,9 @@ def _key(trained: dict[str, Any], adapter: Path, options: TranslateOptions, rows
     weights = hashlib.sha256()
     for file in sorted(adapter.glob("*.safetensors")):
         weights.update(file.read_bytes())
-    work = hashlib.sha256("\n".join(f"{row.pair} {row.split} {row.number} {row.clip}" for row in rows).encode())
+    work = hashlib.sha256(
+        "\n".join(f"{row.pair} {row.split} {row.number} {row.clip}" for row in rows).encode()
+    )
     spec = {
         "version": STEP_VERSIONS["translate"],
         "run": trained["spec_hash"],

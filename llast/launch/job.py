@@ -59,7 +59,11 @@ class TrainingJob:
             log = self.folder / f"{self.job_id}_{rank}_log.err"
             lines = [line for line in _tail(log) if line.strip()]
             ended = (self.folder / f"{self.job_id}_{rank}_result.pkl").exists()
-            lost = any(word in line for line in lines[-5:] for word in ("Connection closed", "Connection reset", "gloo"))
+            lost = any(
+                word in line
+                for line in lines[-5:]
+                for word in ("Connection closed", "Connection reset", "gloo")
+            )
             ranks.append((ended, lost, rank, log, lines))
         ended, _, rank, log, lines = min(ranks, key=lambda item: item[:3])
         if not ended:
@@ -123,7 +127,12 @@ def submit(run_folder: Path, name: str, machine: Machine) -> TrainingJob:
         for number, handler in kept.items():
             signal.signal(number, handler)
     started = psutil.Process(int(job.job_id)).create_time() if machine.cluster == "local" else 0.0
-    saved = {"job_id": job.job_id, "machine": machine.model_dump(), "started": started, "submitted": time.time()}
+    saved = {
+        "job_id": job.job_id,
+        "machine": machine.model_dump(),
+        "started": started,
+        "submitted": time.time(),
+    }
     write_json(run_folder / JOB_FILE, saved)
     return TrainingJob(run_folder / "jobs", job.job_id, machine, started)
 

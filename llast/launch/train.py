@@ -1,11 +1,11 @@
 """The step `train`: starts the training job or finds the running one, follows it, and writes `run.json`.
 
-    {output folder}/run.json                    the declared output, written last
-    {output folder}/{spec hash}/spec.json       what is trained; a changed spec gets a folder of its own
-                               /job.json        the submitted job
-                               /metrics.jsonl   a record per optimiser step
-                               /checkpoints/    see llast.training.checkpoint
-                               /jobs/           submitit's logs
+{output folder}/run.json                    the declared output, written last
+{output folder}/{spec hash}/spec.json       what is trained; a changed spec gets a folder of its own
+                           /job.json        the submitted job
+                           /metrics.jsonl   a record per optimiser step
+                           /checkpoints/    see llast.training.checkpoint
+                           /jobs/           submitit's logs
 """
 
 import hashlib
@@ -96,7 +96,10 @@ def launch(
             _follow(job, run_folder, f"train {experiment} seed {seed}", steps)
         except KeyboardInterrupt:
             job.cancel()
-            print(f"\ntrain: cancelled job {job.job_id}; the next run goes on from its last checkpoint", file=sys.stderr)
+            print(
+                f"\ntrain: cancelled job {job.job_id}; the next run goes on from its last checkpoint",
+                file=sys.stderr,
+            )
             raise
         finally:
             forwarder.stop()
@@ -127,7 +130,9 @@ def launch(
     )
 
 
-def _write_spec(path: Path, science: dict[str, Any], mix: Path, audio: list[Path], encoder: Path, llm: Path) -> None:
+def _write_spec(
+    path: Path, science: dict[str, Any], mix: Path, audio: list[Path], encoder: Path, llm: Path
+) -> None:
     """Write the spec of a fresh run, or check that the one in its folder says the same."""
     science = json.loads(json.dumps(science))
     if path.exists():
@@ -195,9 +200,13 @@ class _Forwarder:
         while not self._stop.wait(FORWARD_EVERY_S):
             try:
                 forward(run_folder, identity, str(self._uri))
-            except Exception as error:  # whatever the store raises: the records are on disk, `track` sends them later
+            except (
+                Exception
+            ) as error:  # whatever the store raises: the records are on disk, `track` sends them later
                 if not warned:
-                    print(f"train: MLflow at {self._uri} does not answer ({error}); trying on", file=sys.stderr)
+                    print(
+                        f"train: MLflow at {self._uri} does not answer ({error}); trying on", file=sys.stderr
+                    )
                 warned = True
 
     def stop(self) -> None:
@@ -212,7 +221,11 @@ def _environment() -> dict[str, str]:
     packages = ("torch", "transformers", "peft", "deepspeed", "numpy")
     versions = {name: importlib.metadata.version(name) for name in packages}
     git = shutil.which("git")
-    head = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False) if git else None
+    head = (
+        subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        if git
+        else None
+    )
     return {
         "python": platform.python_version(),
         "llast": llast.__version__,

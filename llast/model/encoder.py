@@ -56,7 +56,9 @@ def encode(encoder: WhisperEncoder, mel: torch.Tensor, frames: torch.Tensor) -> 
     return encoder.layer_norm(hidden)
 
 
-def encode_clips(encoder: WhisperEncoder, samples: torch.Tensor, positions: torch.Tensor, window: str) -> torch.Tensor:
+def encode_clips(
+    encoder: WhisperEncoder, samples: torch.Tensor, positions: torch.Tensor, window: str
+) -> torch.Tensor:
     """Encoder output of a batch of clips.
 
     Args:

@@ -106,7 +106,10 @@ class LlastForConditionalGeneration(PreTrainedModel):
         """
         speech = self.embed_audio(samples, positions)
         embeddings = self.llm.get_input_embeddings()(input_ids)
-        inside = torch.arange(speech.shape[1], device=speech.device) < (-(-positions // self.config.stack))[:, None]
+        inside = (
+            torch.arange(speech.shape[1], device=speech.device)
+            < (-(-positions // self.config.stack))[:, None]
+        )
         embeddings = embeddings.masked_scatter(audio[..., None], speech[inside].to(embeddings.dtype))
         hidden = self.llm.get_decoder()(
             inputs_embeds=embeddings,
@@ -154,7 +157,9 @@ class LlastForConditionalGeneration(PreTrainedModel):
         for row, sequence in enumerate(sequences):
             inputs[row, longest - len(sequence) :] = sequence
             mask[row, longest - len(sequence) :] = 1
-        output: torch.Tensor = self.llm.generate(inputs_embeds=inputs, attention_mask=mask, do_sample=False, **generation)
+        output: torch.Tensor = self.llm.generate(
+            inputs_embeds=inputs, attention_mask=mask, do_sample=False, **generation
+        )
         return output
 
 

@@ -82,10 +82,10 @@ def open_store(uri: str) -> Store:
         raise StoreError(f"{type(error).__name__}: {first_line(error)}") from error
 
 
-def without_password(uri: str) -> str:
-    """A tracking URI as it may be shown and written to files."""
+def without_password(text: str, uri: str) -> str:
+    """A text as it may be shown and written to files: the password in a tracking URI is left out."""
     password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
+    return text.replace(f":{password}@", ":***@") if password else text
 
 
 def first_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from llast.tracking.params import varying_params
 from llast.tracking.scores import score_metrics
 from llast.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store, without_password
 
-CHILD_OF = "mlflow.parentRunId"
+WORKFLOW = "llast.workflow"
 DESCRIPTION = "mlflow.note.content"
 SENT_SCORES = "llast.sent_scores"
 PARAMS_PER_CALL = 100  # MLflow's limit for log_batch
@@ -29,16 +29,17 @@ def track(
 ) -> dict[str, Any]:
     """Bring MLflow up to date with a workflow's runs: curves, scores by checkpoint, parameters, table and report.
 
-    One MLflow run per experiment and seed (run name `{experiment} seed {n}`), below a parent run that holds
-    `artifacts`. Parameters are those in which the runs differ; all others are in the artifact `config.yaml`. May be
-    repeated at any time: what MLflow has is not sent again, what it lost is.
+    One MLflow run per experiment and seed (run name `{experiment} seed {n}`), and one for the workflow, which holds
+    `artifacts`; the tag `llast.workflow` of the former names the latter. (MLflow's own nesting would hide the former
+    until a row is unfolded.) Parameters are those in which the runs differ; all others are in the artifact
+    `config.yaml`. May be repeated at any time: what MLflow has is not sent again, what it lost is.
 
     A store that cannot be reached does not fail the step: it warns, and `output` gets the status `pending`.
 
     Args:
         runs: `run.json` of each training run.
         scores: files of the step `score`, of any of these runs, checkpoints and splits.
-        artifacts: files to keep with the parent run, such as tables and the report.
+        artifacts: files to keep with the workflow's run, such as tables and the report.
         tracking_uri: `sqlite:///path.db`, or the address of an MLflow server.
         output: JSON file to write; its content is also returned.
 
@@ -54,22 +55,22 @@ def track(
     result: dict[str, Any] = {
         "step_version": STEP_VERSIONS["track"],
         "status": "done",
-        "tracking_uri": without_password(tracking_uri),
+        "tracking_uri": without_password(tracking_uri, tracking_uri),
         "mlflow_experiment": EXPERIMENT,
     }
     try:
         store = open_store(tracking_uri)
         identities = [_identity(config) for config in configs]
-        parent = _send_parent(store, identities, records, artifacts)
+        workflow = _send_workflow(store, identities, records, artifacts)
         sent = [
-            _send_run(store, parent, *run)
+            _send_run(store, workflow, *run)
             for run in progress(
                 list(zip(identities, configs, records, scored, params, strict=True)), "track", unit="run"
             )
         ]
-        result |= {"parent_run_id": parent, "runs": sent}
+        result |= {"workflow_run_id": workflow, "runs": sent}
     except (StoreError, MlflowException, OSError) as error:
-        result |= {"status": "pending", "reason": without_password(first_line(error))}
+        result |= {"status": "pending", "reason": without_password(first_line(error), tracking_uri)}
         print(
             f"track: MLflow at {result['tracking_uri']} does not take the runs: {result['reason']}\n"
             f"  Nothing is lost, all of it is in the results folder. When MLflow is back, delete {output} and run "
@@ -84,10 +85,10 @@ def _identity(config: dict[str, Any]) -> RunIdentity:
     return RunIdentity(config["experiment"], config["seed"], config["spec_hash"])
 
 
-def _send_parent(
+def _send_workflow(
     store: Store, identities: list[RunIdentity], records: list[list[dict[str, Any]]], artifacts: list[Path]
 ) -> str:
-    """The run of the workflow itself: another set of runs gets another parent."""
+    """The run of the workflow itself; another set of runs gets another one."""
     keys = sorted(identity.key for identity in identities)
     names = list(dict.fromkeys(identity.experiment for identity in identities))
     times = [milliseconds(record) for of_run in records for record in of_run] or [0]
@@ -103,7 +104,7 @@ def _send_parent(
 
 def _send_run(
     store: Store,
-    parent: str,
+    workflow: str,
     identity: RunIdentity,
     config: dict[str, Any],
     records: list[dict[str, Any]],
@@ -120,7 +121,7 @@ def _send_run(
     new_scores = _send_scores(store, run_id, scored)
     pairs = config["trained_pairs"]
     described = f"{config['steps']} steps on {len(pairs)} pairs: {' '.join(pairs)}"
-    store.client.log_batch(run_id, tags=[RunTag(CHILD_OF, parent), RunTag(DESCRIPTION, described)])
+    store.client.log_batch(run_id, tags=[RunTag(WORKFLOW, workflow), RunTag(DESCRIPTION, described)])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -32,7 +32,9 @@ class TrainingRows:
             raise DataError(f"{mix}: the mixture has no rows. Look at what was dropped and why in that file.")
         self._stores = {summary.parent.name: AudioStore.open(summary) for summary in audio}
         self._stack = stack
-        columns = {name: table.column(name).to_pylist() for name in ("clip", "source", "task", "target", "text")}
+        columns = {
+            name: table.column(name).to_pylist() for name in ("clip", "source", "task", "target", "text")
+        }
         keys = list(zip(columns["source"], columns["clip"], strict=True))
         self._clips = list(dict.fromkeys(keys))
         index = {key: number for number, key in enumerate(self._clips)}
@@ -41,7 +43,10 @@ class TrainingRows:
         kinds = list(zip(columns["task"], columns["source"], columns["target"], strict=True))
         prompts = {kind: processor.prompt_ids(*kind) for kind in set(kinds)}
         self._prompts = [prompts[kind] for kind in kinds]
-        self._seconds = {index[key]: seconds for key, seconds in zip(keys, table.column("seconds").to_pylist(), strict=True)}
+        self._seconds = {
+            index[key]: seconds
+            for key, seconds in zip(keys, table.column("seconds").to_pylist(), strict=True)
+        }
 
     def __len__(self) -> int:
         return len(self._targets)
@@ -92,4 +97,10 @@ class TrainingRows:
             position += range(shared, shared + len(own))
             branch += [number] * len(own)
             labels += [IGNORE] * (len(after) - 1) + target + [IGNORE]
-        return {"input_ids": ids, "position_ids": position, "branch": branch, "audio": audio, "labels": labels}
+        return {
+            "input_ids": ids,
+            "position_ids": position,
+            "branch": branch,
+            "audio": audio,
+            "labels": labels,
+        }

@@ -1,9 +1,9 @@
 """Checkpoints of a training run: complete or ignored.
 
-    {run folder}/checkpoints/step-000150/adapter/        adapters and adaptor, without the bases: kept
-                                        /engine/         optimiser state of every rank: newest two only
-                                        /rng/rank0.pt    random state of every rank
-                                        /complete.json   written last: {"step": 150}
+{run folder}/checkpoints/step-000150/adapter/        adapters and adaptor, without the bases: kept
+                                    /engine/         optimiser state of every rank: newest two only
+                                    /rng/rank0.pt    random state of every rank
+                                    /complete.json   written last: {"step": 150}
 """
 
 import shutil

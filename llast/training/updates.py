@@ -92,7 +92,9 @@ def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: in
     Returns:
         [rank][micro-batch] lists of items. A rank's list may be empty where there are fewer items than ranks.
     """
-    order = sorted(range(len(update)), key=lambda index: (-lengths[index], update[index].clip, update[index].rows))
+    order = sorted(
+        range(len(update)), key=lambda index: (-lengths[index], update[index].clip, update[index].rows)
+    )
     costs = [lengths[index] for index in order]
     per_rank = math.ceil(len(_groups(costs, budget)) / ranks)
     low, high = max(costs), max(budget, max(costs))
@@ -104,7 +106,9 @@ def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: in
             low = middle + 1
     groups = _groups(costs, low)
     while len(groups) < per_rank * ranks and max(map(len, groups)) > 1:
-        largest = max(range(len(groups)), key=lambda index: (len(groups[index]) > 1, _cost(costs, groups[index])))
+        largest = max(
+            range(len(groups)), key=lambda index: (len(groups[index]) > 1, _cost(costs, groups[index]))
+        )
         group = groups[largest]
         middle = len(group) // 2
         groups[largest : largest + 1] = [group[:middle], group[middle:]]

@@ -63,7 +63,9 @@ def train(run_folder: Path) -> None:
     engine = start_engine(adapted, options)
 
     processor = LlastProcessor.from_pretrained(Path(spec["llm"]), train_spec.llm.template)
-    rows = TrainingRows(Path(spec["mix"]), [Path(path) for path in spec["audio"]], processor, train_spec.adaptor.stack)
+    rows = TrainingRows(
+        Path(spec["mix"]), [Path(path) for path in spec["audio"]], processor, train_spec.adaptor.stack
+    )
     steps = total_steps(len(rows), options)
     kept = checkpoint_steps(steps, options.checkpoints)
     torch.manual_seed(spec["seed"] * 1000 + rank)  # dropout differs between ranks, and is resumed
@@ -137,9 +139,20 @@ class _Loader:
     """Reads the audio of coming updates in a thread while the present one trains."""
 
     def __init__(
-        self, rows: TrainingRows, schedule: Iterator[tuple[int, float, list[Item]]], rank: int, ranks: int, budget: int
+        self,
+        rows: TrainingRows,
+        schedule: Iterator[tuple[int, float, list[Item]]],
+        rank: int,
+        ranks: int,
+        budget: int,
     ) -> None:
-        self._rows, self._schedule, self._rank, self._ranks, self._budget = rows, schedule, rank, ranks, budget
+        self._rows, self._schedule, self._rank, self._ranks, self._budget = (
+            rows,
+            schedule,
+            rank,
+            ranks,
+            budget,
+        )
 
     def __iter__(self) -> Iterator[tuple[int, float, list[Item], list[dict[str, torch.Tensor]]]]:
         with ThreadPoolExecutor(max_workers=1) as pool:

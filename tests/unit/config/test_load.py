@@ -75,7 +75,8 @@ def test_a_grandchild_overrides_its_ancestors_in_order(config: Path) -> None:
         ),
         (
             "extends: parent\nmixture: {tasks: {srt: 1}}",
-            "CONFIG/experiments/child.yaml: unknown key 'mixture.tasks.srt'. Did you mean 'st' or 'asr'? Known: st, asr.",
+            "CONFIG/experiments/child.yaml: unknown key 'mixture.tasks.srt'. Did you mean 'st' or 'asr'? "
+            "Known: st, asr.",
         ),
         (
             "extends: parent\nencoder: {window: clop}",
@@ -160,10 +161,10 @@ def test_a_misspelt_key_of_a_source_is_looked_up_in_its_kind(config: Path) -> No
     ):
         load_corpus("small", config)
     corpus.write_text("pairs: [fr_en]\nsource: {kind: lokal}")
-    with pytest.raises(ConfigError, match="'source.kind' is 'lokal'. Did you mean 'local'"):
+    with pytest.raises(ConfigError, match=r"'source.kind' is 'lokal'. Did you mean 'local'"):
         load_corpus("small", config)
     corpus.write_text("pairs: [fr_en]\nsource: {audio: a}")
-    with pytest.raises(ConfigError, match="'source.kind' is missing"):
+    with pytest.raises(ConfigError, match=r"'source.kind' is missing"):
         load_corpus("small", config)
 
 
@@ -187,6 +188,12 @@ def test_the_workflow_configuration_names_the_file_whose_value_holds(tmp_path: P
         load_workflow(merged, files)
 
 
+def test_numbers_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "numbers.yaml").write_text("{a: 2e-4, b: 1E3, c: 2.0e-4, d: 3, e: 1e, f: e4}")
+    values = {"a": 2e-4, "b": 1000.0, "c": 2e-4, "d": 3, "e": "1e", "f": "e4"}
+    assert read_yaml(tmp_path / "numbers.yaml") == values
+
+
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nothing.yaml does not exist"):
+    with pytest.raises(ConfigError, match=r"nothing.yaml does not exist"):
         read_yaml(tmp_path / "nothing.yaml")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from llast.config.load import read_yaml
 from llast.config.schema import markdown_keys, write_schemas
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +40,7 @@ def test_the_readme_has_every_key() -> None:
 
 @pytest.mark.parametrize(("name", "path"), SHIPPED, ids=lambda value: getattr(value, "name", value))
 def test_every_shipped_file_fits_its_schema(name: str, path: Path) -> None:
-    assert check(name, yaml.safe_load(path.read_text())) == []
+    assert check(name, read_yaml(path)) == []
     assert path.read_text().startswith("# yaml-language-server: $schema="), (
         "editors find the schema by this line"
     )

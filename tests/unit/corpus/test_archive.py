@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import tarfile
@@ -130,8 +131,19 @@ def test_a_truncated_archive_is_noticed(tmp_path: Path, keep: float) -> None:
     write_tar(tmp_path / "fr.tar.gz", [*FILES, *((f"clips/{n}.mp3", random.bytes(9_999)) for n in range(20))])
     data = (tmp_path / "fr.tar.gz").read_bytes()
     (tmp_path / "fr.tar.gz").write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(DataError, match="not a complete tar or tar.gz archive"):
+    with pytest.raises(DataError, match=r"not a complete tar or tar\.gz archive"):
         inspect(tmp_path / "fr.tar.gz", "fr")
+
+
+def test_an_archive_is_digested_and_checked_to_its_very_end(tmp_path: Path) -> None:
+    path = tmp_path / "fr.tar"
+    write_tar(path, FILES)
+    padded = path.read_bytes() + bytes(300_000)
+    path.write_bytes(padded)
+    assert inspect(path, "fr").sha256 == hashlib.sha256(padded).hexdigest()
+    path.write_bytes(gzip.compress(padded)[:-4])
+    with pytest.raises(DataError, match="not a complete tar"):
+        inspect(path, "fr")
 
 
 @pytest.mark.parametrize(

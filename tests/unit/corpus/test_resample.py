@@ -186,8 +186,8 @@ def test_a_translation_that_changes_keeps_the_store(tmp_path: Path, release: Rel
 def test_whole_clips_are_never_truncated_and_half_ones_always(kind: str, rate: int) -> None:
     for seconds in (1.0, 3.7):
         data = tone(seconds, rate=rate, kind=kind)
-        assert not decode_clip("a", data, 0.1, text_seconds=0.0).reason
-        assert decode_clip("a", data[: len(data) // 2], 0.1, text_seconds=0.0).reason == "truncated"
+        assert not decode_clip("a", data, 0.1, 0.0).reason
+        assert decode_clip("a", data[: len(data) // 2], 0.1, 0.0).reason == "truncated"
 
 
 def test_a_remnant_without_a_header_is_known_by_its_sentence(tmp_path: Path) -> None:

@@ -58,7 +58,9 @@ def test_shared_clip_equals_separate_rows(
         output = adapted(**rows.batch(items))
         output.loss.backward()
         assert int(output.target_tokens) == rows.target_tokens(items)
-        return float(output.loss), [p.grad.clone() for p in trainable_parameters(adapted) if p.grad is not None]
+        return float(output.loss), [
+            p.grad.clone() for p in trainable_parameters(adapted) if p.grad is not None
+        ]
 
     loss, gradients = loss_and_gradients(shared)
     expected, expected_gradients = loss_and_gradients(separate)
@@ -98,7 +100,11 @@ def test_loss_is_that_of_the_plain_causal_lm(base_models: Path, rows: TrainingRo
 
 @pytest.mark.parametrize(("encoder", "llm"), [(LORA, LORA), (LORA, None), (None, LORA), (None, None)])
 def test_adapters_survive_saving(
-    base_models: Path, rows: TrainingRows, tmp_path: Path, encoder: LoraOptions | None, llm: LoraOptions | None
+    base_models: Path,
+    rows: TrainingRows,
+    tmp_path: Path,
+    encoder: LoraOptions | None,
+    llm: LoraOptions | None,
 ) -> None:
     adapted = add_adapters(build(base_models), encoder, llm)
     names = {name for name, parameter in adapted.named_parameters() if parameter.requires_grad}

@@ -95,7 +95,7 @@ def _translations(
             for i in range(rows):
                 words = truth.choices(WORDS, k=8)
                 hypothesis = [word if noise.random() < quality else noise.choice(WORDS) for word in words]
-                reference, text = " ".join(words).capitalize() + ".", " ".join(hypothesis).capitalize() + "."
+                reference, text = " ".join(words).capitalize() + ".", " ".join(hypothesis) + "."
                 lines.append({"clip": f"{pair}_{split}_{i:04}", "sentence": f"“{reference}”", "reference": reference,
                               "hypothesis": text, "seconds": 2.0})  # fmt: skip
             name = f"{pair}.{split}.jsonl"

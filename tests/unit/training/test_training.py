@@ -36,7 +36,9 @@ def spec(steps: int = 8, dropout: float = 0.1, **training: Any) -> TrainSpec:
     )
 
 
-def train(bases: Path, rows: Rows, folder: Path, options: TrainSpec, machine: Machine = TWO) -> dict[str, Any]:
+def train(
+    bases: Path, rows: Rows, folder: Path, options: TrainSpec, machine: Machine = TWO
+) -> dict[str, Any]:
     launch("tiny", 1, *rows, bases / "whisper", bases / "llama", folder / "run.json", options, machine)
     run: dict[str, Any] = json.loads((folder / "run.json").read_text())
     return run
@@ -64,10 +66,14 @@ def test_run_leaves_checkpoints_metrics_and_a_manifest(reference: Path) -> None:
     metrics = records(reference, run)
     assert [record["step"] for record in metrics] == list(range(1, 9))
     assert metrics[-1]["loss"] < metrics[0]["loss"]
-    assert all(record["rows"] == 7 for record in metrics[:5]), "updates have rows_per_update rows on any rank count"
+    assert all(record["rows"] == 7 for record in metrics[:5]), (
+        "updates have rows_per_update rows on any rank count"
+    )
     tensors = weights(reference, run)
     assert any("lora_A" in name and "encoder" in name for name in tensors)
-    assert any("lora_B" in name and "llm" in name and tensor.abs().max() > 0 for name, tensor in tensors.items())
+    assert any(
+        "lora_B" in name and "llm" in name and tensor.abs().max() > 0 for name, tensor in tensors.items()
+    )
     assert any("adaptor" in name for name in tensors)
     checkpoints = reference / run["folder"] / "checkpoints"
     assert not (checkpoints / "step-000003").exists(), "states only for resuming are removed"
@@ -115,7 +121,12 @@ except UserError as error:
 def start(bases: Path, rows: Rows, folder: Path, steps: int, **environment: str) -> subprocess.Popen[str]:
     tests = str(Path(__file__).parents[2])
     code = LAUNCH.format(
-        tests=tests, bases=str(bases), mix=str(rows[0]), audio=str(rows[1][0]), folder=str(folder), steps=steps
+        tests=tests,
+        bases=str(bases),
+        mix=str(rows[0]),
+        audio=str(rows[1][0]),
+        folder=str(folder),
+        steps=steps,
     )
     return subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=os.environ | environment
@@ -202,7 +213,9 @@ def test_a_killed_launcher_leaves_the_job_and_the_next_one_follows_it(
 def test_no_compiler_is_needed(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
-    job = start(base_models, training_rows, tmp_path / "run", 2, PATH=str(empty), TORCH_EXTENSIONS_DIR=str(tmp_path))
+    job = start(
+        base_models, training_rows, tmp_path / "run", 2, PATH=str(empty), TORCH_EXTENSIONS_DIR=str(tmp_path)
+    )
     _, message = job.communicate(timeout=120)
     assert job.returncode == 0, message
     assert (tmp_path / "run" / "run.json").exists()

@@ -15,7 +15,9 @@ def clip_of_row(counts: list[int]) -> np.ndarray:
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(1, 17), st.integers(0, 5))
 @settings(max_examples=80, deadline=None)
-def test_an_epoch_holds_every_row_once_in_updates_of_fixed_size(counts: list[int], size: int, seed: int) -> None:
+def test_an_epoch_holds_every_row_once_in_updates_of_fixed_size(
+    counts: list[int], size: int, seed: int
+) -> None:
     clips = clip_of_row(counts)
     updates = Updates(clips, size, seed)
     epoch = updates.epoch(3)
@@ -54,7 +56,9 @@ def test_micro_batches_share_an_update_out(lengths: list[int], ranks: int, budge
 
 def test_padding_is_small_on_lengths_like_covost() -> None:
     random = np.random.default_rng(0)
-    lengths = [int(50 * s) + 60 for s in np.clip(random.gamma(8.0, 0.62, 256), 1, 15)]  # mean 5 s, 50 positions/s
+    lengths = [
+        int(50 * s) + 60 for s in np.clip(random.gamma(8.0, 0.62, 256), 1, 15)
+    ]  # mean 5 s, 50 positions/s
     update = [Item(number, (number,)) for number in range(256)]
     padded = sum(
         len(batch) * max(lengths[item.clip] for item in batch)
@@ -79,4 +83,6 @@ def test_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
     assert max(rates) == rates[9] == pytest.approx(1.0)
     assert all(a > b for a, b in zip(rates[9:], rates[10:], strict=False))
     assert 0 < rates[-1] < 0.001
-    assert learning_rate(1, 100, TrainingOptions(learning_rate=1.0, warmup=0)) == pytest.approx(1.0, abs=0.001)
+    assert learning_rate(1, 100, TrainingOptions(learning_rate=1.0, warmup=0)) == pytest.approx(
+        1.0, abs=0.001
+    )

@@ -1,0 +1,89 @@
+"""Do the demo's scores come from the audio? Translate its test rows with the clips shuffled among them.
+
+Needs the results of `make demo`. Prints BLEU per pair with the right clips (from the results) and with the wrong ones.
+A model that guesses from the prompt, or that knows the test sentences, keeps its score.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llast.artifacts import read_json, read_summary
+from llast.config.plan import make_plan
+from llast.config.steps import TranslateOptions
+from llast.evaluation.score import score
+from llast.evaluation.translate import translate
+from llast.languages import X_EN, pairs_from
+
+
+def shuffled(filtered: Path, pairs: list[str], folder: Path) -> Path:
+    """A copy of a filter's test rows in which every row has another row's clip."""
+    for pair in pairs:
+        table = pq.read_table(filtered.parent / f"{pair}.test.parquet")
+        texts = table.column("translation").to_pylist()
+        # Sorted by text and rotated by half: no row keeps its clip, nor gets one that says the same.
+        by_text = np.argsort(texts, kind="stable")
+        order = np.empty_like(by_text)
+        order[by_text] = np.roll(by_text, len(by_text) // 2)
+        assert all(texts[row] != texts[other] for row, other in enumerate(order))
+        for name in ("clip", "seconds"):
+            index = table.column_names.index(name)
+            table = table.set_column(index, name, table.column(name).take(pa.array(order)))
+        pq.write_table(table, folder / f"{pair}.test.parquet")
+    return folder / "summary.json"
+
+
+def main() -> None:
+    """Print the comparison; exit 1 if the shuffled average reaches --limit."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--experiment", default="demo-llast")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=10.0)
+    arguments = parser.parse_args()
+
+    import yaml
+
+    plan = make_plan(yaml.safe_load(Path("config/config.yaml").read_text()))
+    experiment = plan.experiments[arguments.experiment]
+    results = Path("results") / arguments.experiment / f"seed{arguments.seed}"
+    run = results / "train" / "run.json"
+    checkpoint = read_json(run)["checkpoints"][-1]["checkpoint"]
+    right = read_json(results / "score" / f"checkpoint{checkpoint}.test.json")["pairs"]
+    into_english = [pair for pair in plan.corpus.pairs if pair in X_EN]
+    wrong: dict[str, float] = {}
+    options = TranslateOptions(decoding=experiment.decoding, splits=["test"])
+    with tempfile.TemporaryDirectory() as scratch:
+        for source in plan.sources:
+            pairs = pairs_from(source, into_english)
+            if not pairs:
+                continue
+            corpus = Path("resources") / plan.config.corpus
+            folder = Path(scratch) / source
+            folder.mkdir()
+            rows = shuffled(corpus / "filter" / source / "summary.json", pairs, folder)
+            resampled = corpus / "resample" / source / "summary.json"
+            output = folder / "hypotheses"
+            bases = Path(experiment.encoder.base), Path(experiment.llm.base)
+            translate(
+                run, checkpoint, source, pairs, rows, resampled, *bases, output, options, arguments.seed, threads=2
+            )
+            read_summary(output / "summary.json")
+            scored = score([output / "summary.json"], "test", folder / "scores.json")
+            wrong |= {pair: scored["pairs"][pair]["bleu"] for pair in pairs}
+    print(f"{'pair':>10} {'right clip':>11} {'wrong clip':>11}   (BLEU)")
+    for pair in wrong:
+        print(f"{pair:>10} {right[pair]['bleu']:11.1f} {wrong[pair]:11.1f}")
+    average = sum(wrong.values()) / len(wrong)
+    print(f"{'average':>10} {np.mean([right[pair]['bleu'] for pair in wrong]):11.1f} {average:11.1f}")
+    print(json.dumps({"shuffled_average": round(average, 2)}))
+    sys.exit(average >= arguments.limit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The demo's base models, stand-ins for `openai/whisper-large-v2` and TinyLlama, made from the demo's own grammar.
+
+They see sentences of the grammar's train split only. The committed ones lie in `base_models/`; the command
+`llast demo base-models --output DIR` makes them anew, in half an hour on one core. Runs on different processors agree
+in quality, not in every bit.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, WhisperFeatureExtractor
+
+from llast.artifacts import write_json
+from llast.demo import grammar
+from llast.demo.grammar import LANGUAGES, render, sample_meanings
+from llast.demo.meanings import Meaning
+from llast.demo.pretrain_speech import N_MELS, SpeechTraining, speech_metrics, train_speech_model
+from llast.demo.pretrain_text import TextTraining, text_metrics, train_text_model, train_tokenizer
+from llast.languages import SPLITS
+
+logger = logging.getLogger(__name__)
+
+BASE_MODELS = Path(__file__).parent / "base_models"
+RECORD = "pretraining.json"
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How both base models are made."""
+
+    meanings: int = 20_000
+    dev_meanings: int = 100
+    text: TextTraining = field(default_factory=TextTraining)
+    speech: SpeechTraining = field(default_factory=SpeechTraining)
+
+
+def build_base_models(output: Path, seed: int = 1, options: Pretraining | None = None) -> None:
+    """Train the base models and write `whisper/` and `llama/` in Hugging Face format, float16, with their record.
+
+    Raises:
+        ConfigError: the speech synthesizer is not installed.
+    """
+    options = options or Pretraining()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        meanings = sample_meanings("train", options.meanings, seed)
+        dev = sample_meanings("dev", options.dev_meanings, seed)
+        tokenizer = train_tokenizer(
+            [render(meaning, lang) for meaning in meanings for lang in LANGUAGES], options.text.vocabulary
+        )
+        record = {
+            "command": f"llast demo base-models --output {BASE_MODELS.name} --seed {seed}",
+            "seed": seed,
+            "grammar": grammar_fingerprint(),
+            "meanings": len(meanings),
+            "sentences": len(training_sentences(meanings)),
+            "sentences_sha256": sentences_digest(meanings),
+        }
+        llama = train_text_model(tokenizer, meanings, options.text, seed)
+        scores = {"bleu_greedy": text_metrics(llama, tokenizer, dev)}
+        _write(output / "llama", llama, tokenizer, {**record, "options": asdict(options.text), "dev": scores})
+        whisper = train_speech_model(tokenizer, meanings, options.speech, seed)
+        rates = {"cer_percent_greedy": speech_metrics(whisper, tokenizer, dev)}
+        WhisperFeatureExtractor(feature_size=N_MELS).save_pretrained(output / "whisper")
+        _write(
+            output / "whisper",
+            whisper,
+            tokenizer,
+            {**record, "options": asdict(options.speech), "dev": rates},
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def training_sentences(meanings: Sequence[Meaning]) -> list[str]:
+    """All sentences that the base models see, in every language, sorted."""
+    return sorted({render(meaning, lang) for meaning in meanings for lang in LANGUAGES})
+
+
+def sentences_digest(meanings: Sequence[Meaning]) -> str:
+    """SHA-256 over the training sentences, a line each."""
+    return hashlib.sha256("\n".join(training_sentences(meanings)).encode()).hexdigest()
+
+
+def grammar_fingerprint() -> str:
+    """A hash that changes with the grammar's words, sentences or splits; the base models have to follow."""
+    sentences = [
+        render(meaning, lang)
+        for split in SPLITS
+        for meaning in sample_meanings(split, 500, seed=0)
+        for lang in LANGUAGES
+    ]
+    return hashlib.sha256("\n".join([str(grammar.VERSION), *sentences]).encode()).hexdigest()[:16]
+
+
+def _write(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, record: dict[str, Any]
+) -> None:
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    model.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / RECORD, {**record, "parameters": parameters})
+    logger.info("wrote %s: %s", folder, record["dev"])

@@ -1,0 +1,94 @@
+"""Fetch a base model from the Hugging Face hub: its weights in one format, its configuration, its tokenizer."""
+
+import time
+from pathlib import Path, PurePosixPath
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from llast.artifacts import Summary
+from llast.config.steps import STEP_VERSIONS
+from llast.errors import ConfigError, DataError
+
+SMALL = (".json", ".txt", ".model", ".jinja", ".md")
+"""Endings of configuration and tokenizer files."""
+
+
+def fetch_model(reference: str, output: Path) -> Summary:
+    """Download a model into a folder; an interrupted download goes on where it stopped.
+
+    Args:
+        reference: `org/name@revision`.
+        output: folder for the files and `summary.json`.
+
+    Rows are files of the repository. Dropped: `other_format`, the same weights for other frameworks.
+
+    Raises:
+        ConfigError: no such model or revision, or one that this account may not read.
+        DataError: the hub cannot be reached, or the model has no weights for PyTorch.
+    """
+    started = time.monotonic()
+    name, _, revision = reference.partition("@")
+    try:
+        info = HfApi().model_info(name, revision=revision)
+        files = [file.rfilename for file in info.siblings or []]
+        wanted = _wanted(reference, files)
+        snapshot_download(name, revision=revision, local_dir=output, allow_patterns=wanted)
+    except GatedRepoError:
+        raise ConfigError(
+            f"{name} has to be asked for: accept its terms on https://huggingface.co/{name}, then `hf auth login`."
+        ) from None
+    except RevisionNotFoundError:
+        raise ConfigError(
+            f"{name} has no revision '{revision}'. Take a commit of its page on the hub."
+        ) from None
+    except RepositoryNotFoundError:
+        raise ConfigError(f"the hub has no model '{name}', or it is private: then `hf auth login`.") from None
+    except Exception as error:
+        if not _is_of_the_network(error):
+            raise
+        raise DataError(
+            f"cannot download {reference}: {error}. Run it again where the network is; it goes on where it stopped. "
+            "Or put the model into a folder and name that, as ./FOLDER."
+        ) from None
+    summary = Summary(
+        step="fetch_model",
+        version=STEP_VERSIONS["fetch_model"],
+        rows_in=len(files),
+        rows_out=len(wanted),
+        dropped={"other_format": len(files) - len(wanted)},
+        seconds=time.monotonic() - started,
+        details={"reference": reference, "commit": info.sha, "files": wanted},
+    )
+    summary.write(output / "summary.json")
+    return summary
+
+
+def _is_of_the_network(error: Exception) -> bool:
+    """The hub's client lets the errors of its HTTP library through, and that library's name changes (now httpx2)."""
+    return isinstance(error, (HfHubHTTPError, LocalEntryNotFoundError)) or any(
+        kind.__module__.startswith(("httpx", "httpcore", "requests")) for kind in type(error).__mro__
+    )
+
+
+def _wanted(reference: str, files: list[str]) -> list[str]:
+    """Small files of the top folder, and the weights: safetensors where there are some, else PyTorch's own."""
+    top = [file for file in files if len(PurePosixPath(file).parts) == 1]
+    small = [
+        file for file in top if file.endswith(SMALL) and not file.startswith(("flax_", "tf_", "pytorch_"))
+    ]
+    for ending, index in (
+        (".safetensors", "model.safetensors.index.json"),
+        (".bin", "pytorch_model.bin.index.json"),
+    ):
+        weights = [file for file in top if file.endswith(ending) and not file.startswith("training_")]
+        if weights:
+            indices = [file for file in top if file == index]
+            return sorted({*small, *weights, *indices})
+    raise DataError(f"{reference} has no weights as safetensors or for PyTorch. Choose another model.")

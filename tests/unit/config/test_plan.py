@@ -1,0 +1,166 @@
+"""The plan gives each rule the part of the configuration that its step reads, and nothing else."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from llast.config.plan import Plan, make_plan
+from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions
+from llast.errors import ConfigError
+
+WORKFLOW = {"corpus": "small", "experiments": ["one", "two"], "seeds": [1, 2]}
+CORPUS = {
+    "pairs": ["fr_en", "zh-CN_en", "en_de"],
+    "source": {"kind": "synthetic", "options": {"train": 5}},
+}
+EXPERIMENT = {
+    "encoder": {"base": "org/enc@abc"},
+    "llm": {"base": "./llm"},
+    "mixture": {"pairs": ["fr_en"]},
+    "training": {"checkpoints": 2},
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for folder in ("config/corpora", "config/experiments", "llm"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "llm/config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(workflow: dict[str, Any], corpus: dict[str, Any], one: dict[str, Any]) -> Plan:
+    Path("config/corpora/small.yaml").write_text(yaml.safe_dump(corpus))
+    Path("config/experiments/one.yaml").write_text(yaml.safe_dump(one))
+    Path("config/experiments/two.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    return make_plan(workflow)
+
+
+def merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    return {**base, **{k: {**base.get(k, {}), **v} if isinstance(v, dict) else v for k, v in change.items()}}
+
+
+def params(a_plan: Plan) -> dict[str, str]:
+    """What every rule is given besides files, by rule and what it is for."""
+    found = {}
+    rules = [name for name in dir(a_plan) if name.endswith("_options")]
+    for rule in rules:
+        for experiment in a_plan.experiments:
+            wildcards = SimpleNamespace(experiment=experiment, source="fr", seed="1")
+            scope = experiment if rule in ("mix_options", "train_options", "translate_options") else "corpus"
+            found[f"{rule.removesuffix('_options')} {scope}"] = getattr(a_plan, rule)(wildcards)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "reruns"),
+    [
+        ({"decoding": {"num_beams": 2}}, {"translate one"}),
+        ({"training": {"learning_rate": 1e-3}}, {"train one"}),
+        ({"training": {"deepspeed": {"zero_optimization": {"stage": 3}}}}, {"train one"}),
+        ({"encoder": {"window": "clip"}}, {"train one"}),
+        ({"llm": {"lora": {"rank": 1, "alpha": 1}}}, {"train one"}),
+        ({"adaptor": {"stack": 2}}, {"train one"}),
+        ({"mixture": {"tasks": {"st": 1.0}}}, {"mix one", "train one"}),
+        ({"description": "another word"}, set()),
+    ],
+    ids=str,
+)
+def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
+    here: Path, change: dict[str, Any], reruns: set[str]
+) -> None:
+    before = params(plan(WORKFLOW, CORPUS, EXPERIMENT))
+    after = params(plan(WORKFLOW, CORPUS, merged(EXPERIMENT, change)))
+    assert {name for name in before if before[name] != after[name]} == reruns
+
+
+@pytest.mark.parametrize(
+    ("change", "reruns"),
+    [
+        ({"resample": {"min_seconds": 0.2}}, {"resample corpus"}),
+        ({"filter": {"max_seconds": 20}}, {"filter corpus"}),
+        ({"official_counts": True}, {"join corpus"}),
+        ({"source": {"options": {"train": 6}}}, {"synthesize corpus"}),
+        (
+            {"source": {"kind": "local", "audio": "a", "tables": "b", "options": None}},
+            {"synthesize corpus", "fetch corpus"},
+        ),
+    ],
+    ids=str,
+)
+def test_a_change_of_the_corpus_reaches_the_rules_that_read_it(
+    here: Path, change: dict[str, Any], reruns: set[str]
+) -> None:
+    before = params(plan(WORKFLOW, CORPUS, EXPERIMENT))
+    corpus = merged(CORPUS, change)
+    corpus["source"] = {key: value for key, value in corpus["source"].items() if value is not None}
+    after = params(plan(WORKFLOW, corpus, EXPERIMENT))
+    assert {name for name in before if before[name] != after[name]} == reruns
+
+
+@pytest.mark.parametrize(
+    ("change", "reruns"),
+    [
+        ({"dev_rows": 7}, {"translate one", "translate two"}),
+        ({"tracking_uri": "http://server"}, set()),
+        ({"seeds": [3]}, set()),
+    ],
+    ids=str,
+)
+def test_a_change_of_the_workflow_reaches_the_rules_that_read_it(
+    here: Path, change: dict[str, Any], reruns: set[str]
+) -> None:
+    before = params(plan(WORKFLOW, CORPUS, EXPERIMENT))
+    after = params(plan({**WORKFLOW, **change}, CORPUS, EXPERIMENT))
+    assert {name for name in before if before[name] != after[name]} == reruns
+
+
+def test_options_are_what_the_steps_models_read(here: Path) -> None:
+    a_plan = plan(WORKFLOW, CORPUS, EXPERIMENT)
+    wildcards = SimpleNamespace(experiment="one", source="zh-CN", seed="1")
+    one = a_plan.experiments["one"]
+    assert TrainSpec.model_validate_json(a_plan.train_options(wildcards)).training == one.training
+    assert TranslateOptions.model_validate_json(a_plan.translate_options(wildcards)).dev_rows == 500
+    assert FetchOptions.model_validate_json(a_plan.fetch_options(wildcards)).source.kind == "synthetic"
+    assert json.loads(a_plan.synthesize_options(wildcards))["train"] == 5
+
+
+def test_inputs_are_the_files_that_are_needed(here: Path) -> None:
+    a_plan = plan(WORKFLOW, CORPUS, EXPERIMENT)
+    wildcards = SimpleNamespace(experiment="one", source="en", seed="2", checkpoint="1")
+    assert a_plan.source_pairs(wildcards) == ["en_de"]
+    assert a_plan.fetch_inputs(wildcards) == ["resources/small/synthesize/en/summary.json"]
+    assert a_plan.train_audio(wildcards) == ["resources/small/resample/fr/summary.json"], (
+        "of trained pairs only"
+    )
+    assert a_plan.mix_inputs(wildcards) == [
+        f"resources/small/filter/{s}/summary.json" for s in ("fr", "zh-CN", "en")
+    ]
+    assert a_plan.encoder_files(wildcards) == "resources/models/org--enc@abc/summary.json"
+    assert a_plan.llm_files(wildcards) == "llm/config.json"
+    assert a_plan.models == {"org--enc@abc": "org/enc@abc"}
+    assert a_plan.translations(wildcards) == [
+        f"results/one/seed2/translate/checkpoint1/{source}/summary.json" for source in ("fr", "zh-CN", "en")
+    ]
+    assert len(a_plan.run_files(wildcards)) == 4
+    assert len(a_plan.score_files(wildcards)) == 4 * 2 * 2
+    assert len(a_plan.all_translations(wildcards)) == 4 * 2 * 3
+    assert a_plan.published_scores(wildcards) == []
+
+
+def test_published_scores_stand_beside_real_data_only(here: Path) -> None:
+    local = {**CORPUS, "source": {"kind": "local", "audio": "a", "tables": "b"}}
+    a_plan = plan(WORKFLOW, local, EXPERIMENT)
+    wildcards = SimpleNamespace(source="fr")
+    assert a_plan.published_scores(wildcards) == ["config/published.csv"]
+    assert a_plan.fetch_inputs(wildcards) == []
+
+
+def test_a_base_model_that_is_not_there_is_a_configuration_error(here: Path) -> None:
+    with pytest.raises(ConfigError, match=r"experiment 'one': 'llm.base': there is no model in \./nowhere"):
+        plan(WORKFLOW, CORPUS, merged(EXPERIMENT, {"llm": {"base": "./nowhere"}}))

@@ -1,0 +1,127 @@
+"""The committed base models: small, honest about what they saw, and able to do their work."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+
+from llast.demo.grammar import LANGUAGES, render, sample_meanings, split_of
+from llast.demo.pretrain import (
+    BASE_MODELS,
+    RECORD,
+    Pretraining,
+    build_base_models,
+    grammar_fingerprint,
+    sentences_digest,
+    training_sentences,
+)
+from llast.demo.pretrain_speech import SpeechTraining, edit_distance, record, transcribe
+from llast.demo.pretrain_text import TASKS, TextTraining, encode, translate_texts
+
+MODELS = ("whisper", "llama")
+
+
+def read_record(model: str) -> dict:  # type: ignore[type-arg]
+    return json.loads((BASE_MODELS / model / RECORD).read_text())  # type: ignore[no-any-return]
+
+
+def test_all_files_together_stay_below_5_mb() -> None:
+    assert sum(path.stat().st_size for path in BASE_MODELS.rglob("*") if path.is_file()) <= 5_000_000
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_they_were_trained_on_this_grammar_and_on_train_sentences_only(model: str) -> None:
+    made = read_record(model)
+    assert made["grammar"] == grammar_fingerprint(), (
+        "the grammar has changed: run `llast demo base-models` again"
+    )
+    meanings = sample_meanings("train", made["meanings"], made["seed"])
+    assert made["sentences_sha256"] == sentences_digest(meanings)
+    assert {split_of(meaning) for meaning in meanings} == {"train"}
+    seen = set(training_sentences(meanings))
+    assert len(seen) == made["sentences"]
+    for split in ("dev", "test"):
+        for meaning in sample_meanings(split, 3000, seed=1):
+            assert not seen & {render(meaning, lang) for lang in LANGUAGES}
+
+
+def test_fingerprint_and_digest_follow_the_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    meanings = sample_meanings("train", 20, 1)
+    assert sentences_digest(meanings) == sentences_digest(meanings[::-1])
+    assert sentences_digest(meanings) != sentences_digest(meanings[:-1])
+    before = grammar_fingerprint()
+    monkeypatch.setattr("llast.demo.grammar.DEV_PER_TEN", 2)
+    assert grammar_fingerprint() != before
+
+
+def test_whisper_transcribes_unseen_sentences_in_every_language() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / "whisper")
+    model = WhisperForConditionalGeneration.from_pretrained(
+        BASE_MODELS / "whisper", dtype=torch.float32
+    ).eval()
+    assert WhisperFeatureExtractor.from_pretrained(BASE_MODELS / "whisper").feature_size == 80
+    for lang in LANGUAGES:
+        meanings = sample_meanings("dev", 5, seed=7)
+        clips = [
+            record(tokenizer, meaning, lang, number * 11, as_mp3=True)
+            for number, meaning in enumerate(meanings)
+        ]
+        heard = transcribe(model, tokenizer, clips)
+        errors = sum(edit_distance(text, clip.text) for text, clip in zip(heard, clips, strict=True))
+        assert errors / sum(len(clip.text) for clip in clips) < 0.2, (lang, heard)
+        assert transcribe(model, tokenizer, clips[:1]) == heard[:1], (
+            "a clip's transcript depends on its batch"
+        )
+
+
+def test_llama_translates_and_copies_unseen_sentences() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / "llama")
+    model = AutoModelForCausalLM.from_pretrained(BASE_MODELS / "llama", dtype=torch.float32).eval()
+    meanings = sample_meanings("dev", 8, seed=7)
+    for task, source, target in TASKS:
+        texts = [render(meaning, source) for meaning in meanings]
+        references = [render(meaning, target) for meaning in meanings]
+        right = sum(
+            output == reference
+            for output, reference in zip(
+                translate_texts(model, tokenizer, texts, task, source, target), references, strict=True
+            )
+        )
+        assert right >= 6, (task, source, target)
+
+
+def test_tokenizer_is_llama_like_and_loses_nothing() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / "llama")
+    assert tokenizer.convert_tokens_to_ids(["<unk>", "<s>", "</s>"]) == [0, 1, 2]
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (1, 2)
+    assert encode(tokenizer, "red")[0] == encode(tokenizer, " red")[0] or tokenizer.tokenize("red")[
+        0
+    ].startswith("▁")
+    assert tokenizer("red")["input_ids"][0] == 1
+    texts = [render(meaning, lang) for meaning in sample_meanings("test", 20, 1) for lang in LANGUAGES]
+    for text in [*texts, "電車 łódź\n!"]:
+        assert tokenizer.decode(encode(tokenizer, text)) == text
+
+
+def test_the_command_writes_loadable_models_with_their_record(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader", reason="the demo's speech needs pip install 'llast[demo]'")
+    tiny = Pretraining(
+        meanings=60,
+        dev_meanings=2,
+        text=TextTraining(vocabulary=700, width=32, layers=1, steps=3, rows=4),
+        speech=SpeechTraining(width=32, encoder_layers=1, decoder_layers=1, steps=3, clips=4, first_clips=8),
+    )
+    build_base_models(tmp_path, 5, tiny)
+    for model in MODELS:
+        made = json.loads((tmp_path / model / RECORD).read_text())
+        assert (made["seed"], made["meanings"]) == (5, 60)
+        assert made["sentences_sha256"] == sentences_digest(sample_meanings("train", 60, 5))
+    WhisperForConditionalGeneration.from_pretrained(tmp_path / "whisper")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "llama")

@@ -1,0 +1,209 @@
+"""The command line: quick help, one message per mistake, exit codes, a log that keeps what the terminal showed."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llast.cli as cli
+from llast.cli.log import tee
+from llast.cli.verbs import VERBS, Verb
+from llast.errors import ConfigError, DataError, JobError
+
+ROOT = Path(__file__).parents[2]
+
+
+def llast(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "llast", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, llast.cli\n"
+        "try: llast.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print('HEAVY', {'torch', 'pydantic', 'numpy', 'yaml', 'pyarrow', 'transformers', 'mlflow'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert "HEAVY set()" in result.stdout
+    assert all(verb.name.split()[0] in result.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_has_help_with_its_sentence_and_its_options(
+    verb: Verb, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as leave:
+        cli.main([*verb.name.split(), "--help"])
+    text = capsys.readouterr().out
+    assert leave.value.code == 0
+    assert verb.help in text
+    if verb.options:
+        assert all(key in text for key in cli._model(verb.options).model_fields)
+
+
+def test_help_tells_defaults_and_meaning_of_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["resample", "--help"])
+    text = capsys.readouterr().out
+    assert "min_seconds (number) 0.1\n      Shorter decoded clips go to quarantine." in text
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            '{"min_second": 1}',
+            "llast resample: --options: unknown key 'min_second'. Did you mean 'min_seconds'? "
+            "Known: min_seconds, clips_per_shard.\n",
+        ),
+        ("{min_seconds: 1}", "llast resample: --options is not JSON: "),
+    ],
+)
+def test_bad_options_are_a_message_and_exit_code_2(tmp_path: Path, options: str, expected: str) -> None:
+    output = str(tmp_path / "summary.json")
+    result = llast("resample", "--fetched", "none.json", "--output", output, "--options", options)
+    assert result.returncode == 2
+    assert result.stderr.startswith(expected)
+    assert "Traceback" not in result.stderr
+
+
+def test_missing_data_is_a_message_and_exit_code_3(tmp_path: Path) -> None:
+    result = llast("join", "--fetched", "none/summary.json", "--output", "out/summary.json", cwd=tmp_path)
+    assert result.returncode == 3
+    assert result.stderr.startswith("llast join: none/summary.json does not exist.")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out/summary.json").exists()
+
+
+def test_an_output_that_is_no_summary_is_refused(tmp_path: Path) -> None:
+    result = llast("join", "--fetched", "a", "--output", str(tmp_path))
+    assert result.returncode == 2
+    assert "this step writes FOLDER/summary.json" in result.stderr
+
+
+def run(monkeypatch: pytest.MonkeyPatch, error: BaseException, *arguments: str) -> int:
+    def fail(args: Namespace) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "VERBS", (Verb("fail", "Fail.", fail),))
+    return cli.main(["fail", *arguments])
+
+
+def chained(inner: BaseException) -> BaseException:
+    outer = RuntimeError("the worker failed")
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigError("mend the key."), 2, "llast fail: mend the key.\n"),
+        (DataError("bring the file."), 3, "llast fail: bring the file.\n"),
+        (JobError("look at the log."), 4, "llast fail: look at the log.\n"),
+        (chained(DataError("bring the file.")), 3, "llast fail: bring the file.\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out/shard.arrow"),
+            3,
+            "llast fail: the disk is full (while writing out/shard.arrow). Make room",
+        ),
+        (chained(OSError(errno.ENOSPC, "No space")), 3, "llast fail: the disk is full. Make room"),
+        (KeyboardInterrupt(), 130, "llast fail: interrupted."),
+        (KeyError("x"), 1, "llast fail: KeyError: 'x' (a defect of llast; --debug shows where)\n"),
+    ],
+    ids=str,
+)
+def test_errors_become_one_line_and_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    assert run(monkeypatch, error) == code
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_debug_shows_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, DataError("bring the file."), "--debug") == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_defects_traceback_is_in_the_log_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "new/fail.log"
+    assert run(monkeypatch, KeyError("x"), "--log", str(log)) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert "Traceback" in log.read_text()
+    assert log.read_text().endswith(f"llast fail: KeyError: 'x' (a defect of llast; {log} shows where)\n")
+
+
+def test_the_log_takes_lines_and_now_and_then_a_progress_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tee(tmp_path / "log"):
+        print("start", file=sys.stderr)
+        for step in range(3):
+            sys.stderr.write(f"\rstep {step}\r")
+        sys.stderr.write("\rdone\n")
+        sys.stderr.write("left over")
+    print("after", file=sys.stderr)
+    assert capsys.readouterr().err == "start\n\rstep 0\r\rstep 1\r\rstep 2\r\rdone\nleft overafter\n"
+    assert (tmp_path / "log").read_text() == "start\nstep 0\ndone\nleft over\n"
+
+
+def test_train_gets_its_machine_from_arguments_and_not_from_options(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr("llast.launch.train.launch", lambda *values: calls.append(values))
+    (tmp_path / "config.json").write_text("{}")
+    model = str(tmp_path / "config.json")
+    options = {
+        "encoder": {"base": "./enc"},
+        "adaptor": {},
+        "llm": {"base": "./llm"},
+        "mixture": {"pairs": ["fr_en"]},
+        "training": {},
+    }
+    files = ["--mix", "m/summary.json", "--audio", "a/summary.json", "--encoder", model, "--llm", model]
+    arguments = [
+        "--experiment",
+        "e",
+        "--seed",
+        "1",
+        *files,
+        "--output",
+        "run.json",
+        "--options",
+        json.dumps(options),
+    ]
+    machine = ["--tasks-per-node", "8", "--gpus-per-node", "8", "--memory-mb", "0", "--partition", ""]
+    assert cli.main(["train", *arguments, *machine]) == 0
+    spec, where = calls[0][-2:]
+    assert spec.mixture.pairs == ["fr_en"]
+    assert (where.tasks_per_node, where.gpus_per_node, where.memory_mb, where.partition) == (8, 8, None, None)
+    assert calls[0][4] == tmp_path, "a file of a model stands for its folder"
+
+
+def test_config_check_and_show(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert cli.main(["config", "check", "--config", "config/covost2.yaml", "config/covost2-smoke.yaml"]) == 0
+    assert "config/covost2.yaml: good (experiments: 3, pairs: 36)" in capsys.readouterr().out
+    assert cli.main(["config", "show", "--config", "config/covost2.yaml"]) == 0
+    assert "base: NousResearch/Llama-2-7b-chat-hf@" in capsys.readouterr().out
