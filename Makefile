@@ -18,7 +18,7 @@ help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, show the table of BLEU scores
-	@snakemake $(RESULTS)
+	@snakemake --quiet host reason -- $(RESULTS)
 	@echo; cat results/bleu_table.md
 	@echo
 	@echo "Look at the report:       open results/report.html in a browser"

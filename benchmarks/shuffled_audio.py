@@ -70,9 +70,7 @@ def main() -> None:
             resampled = corpus / "resample" / source / "summary.json"
             output = folder / "hypotheses"
             bases = Path(experiment.encoder.base), Path(experiment.llm.base)
-            translate(
-                run, checkpoint, source, pairs, rows, resampled, *bases, output, options, arguments.seed, threads=2
-            )
+            translate(run, checkpoint, source, pairs, rows, resampled, *bases, output, options, threads=2)
             read_summary(output / "summary.json")
             scored = score([output / "summary.json"], "test", folder / "scores.json")
             wrong |= {pair: scored["pairs"][pair]["bleu"] for pair in pairs}

@@ -97,6 +97,12 @@ class Summary(BaseModel, extra="forbid"):
             raise ValueError(f"{self.step}: {self.rows_in} in, {self.rows_out} out, dropped {self.dropped}")
         return self
 
+    def line(self) -> str:
+        """The summary in one line, for a terminal."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
+        dropped = f" (dropped: {reasons})" if reasons else ""
+        return f"{self.rows_in:,} in, {self.rows_out:,} out{dropped}, {self.seconds:.1f} s"
+
     def write(self, path: Path) -> None:
         """Write the summary as JSON, atomically."""
         write_json(path, self.model_dump())

@@ -12,7 +12,14 @@ import soundfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-TEXTS = ["the red house", "a small dog sleeps", "she reads", "we see two cats", "he buys bread", "it rains today"]
+TEXTS = [
+    "the red house",
+    "a small dog sleeps",
+    "she reads",
+    "we see two cats",
+    "he buys bread",
+    "it rains today",
+]
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +27,14 @@ def base_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `whisper/` and `llama/`: random weights, in Hugging Face format."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    from transformers import (
+        LlamaConfig,
+        LlamaForCausalLM,
+        PreTrainedTokenizerFast,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+    )
 
     folder = tmp_path_factory.mktemp("bases")
     torch.manual_seed(0)
@@ -95,6 +108,8 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     names = ["clip", "source", "task", "target", "text", "seconds"]
     mix = root / "mix" / "summary.json"
     mix.parent.mkdir()
-    pq.write_table(pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True))), mix.parent / "rows.parquet")
+    pq.write_table(
+        pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True))), mix.parent / "rows.parquet"
+    )
     Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows)).write(mix)
     return mix, [resample]

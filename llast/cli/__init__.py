@@ -35,10 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb: Verb = args.verb
     with tee(args.log) as log:
         try:
-            if verb.options:
-                verb.run(args, _options(verb.options, args.options))
-            else:
-                verb.run(args)
+            options = [_options(verb.options, args.options)] if verb.options else []
+            if summary := verb.run(args, *options):
+                print(f"{args.output.parent}: {summary.line()}", file=sys.stderr)
         except KeyboardInterrupt:
             return _say(verb, "interrupted. Run it again to go on.", INTERRUPTED)
         except Exception as error:

@@ -2,49 +2,54 @@
 
 import os
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llast.artifacts import Summary
 
 
-def synthesize(args: Namespace, options: Any) -> None:
+def synthesize(args: Namespace, options: Any) -> "Summary":
     from llast.demo.synthesize import synthesize
 
-    synthesize(args.source, args.pairs, args.output.parent, options, workers=args.workers)
+    return synthesize(args.source, args.pairs, args.output.parent, options, workers=args.workers)
 
 
-def fetch(args: Namespace, options: Any) -> None:
+def fetch(args: Namespace, options: Any) -> "Summary":
     from llast.corpus.fetch import fetch
 
-    fetch(args.source, args.pairs, args.output.parent, options.source, args.synthesized, args.downloads)
+    return fetch(
+        args.source, args.pairs, args.output.parent, options.source, args.synthesized, args.downloads
+    )
 
 
-def fetch_model(args: Namespace) -> None:
+def fetch_model(args: Namespace) -> "Summary":
     from llast.model.fetch_model import fetch_model
 
-    fetch_model(args.reference, args.output.parent)
+    return fetch_model(args.reference, args.output.parent)
 
 
-def resample(args: Namespace, options: Any) -> None:
+def resample(args: Namespace, options: Any) -> "Summary":
     from llast.corpus.resample import resample
 
-    resample(args.fetched, args.output.parent, options, workers=args.workers)
+    return resample(args.fetched, args.output.parent, options, workers=args.workers)
 
 
-def join(args: Namespace) -> None:
+def join(args: Namespace) -> "Summary":
     from llast.corpus.join import join
 
-    join(args.fetched, args.output.parent, args.official_counts)
+    return join(args.fetched, args.output.parent, args.official_counts)
 
 
-def filter_(args: Namespace, options: Any) -> None:
+def filter_(args: Namespace, options: Any) -> "Summary":
     from llast.corpus.filter import filter_rows
 
-    filter_rows(args.joined, args.resampled, args.output.parent, options)
+    return filter_rows(args.joined, args.resampled, args.output.parent, options)
 
 
-def mix(args: Namespace, options: Any) -> None:
+def mix(args: Namespace, options: Any) -> "Summary":
     from llast.mixture.mix import mix
 
-    mix(args.filtered, args.output.parent, options, args.seed)
+    return mix(args.filtered, args.output.parent, options, args.seed)
 
 
 def train(args: Namespace, options: Any) -> None:
@@ -75,11 +80,11 @@ def train(args: Namespace, options: Any) -> None:
     )
 
 
-def translate(args: Namespace, options: Any) -> None:
+def translate(args: Namespace, options: Any) -> "Summary":
     os.environ["OMP_NUM_THREADS"] = str(args.threads)  # read when torch is imported
     from llast.evaluation.translate import translate
 
-    translate(
+    return translate(
         run=args.run,
         checkpoint=args.checkpoint,
         source=args.source,
@@ -90,7 +95,6 @@ def translate(args: Namespace, options: Any) -> None:
         llm=args.llm,
         output=args.output.parent,
         options=options,
-        seed=args.seed,
         threads=args.threads,
     )
 

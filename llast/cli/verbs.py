@@ -5,9 +5,12 @@ from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llast.cli import run
+
+if TYPE_CHECKING:
+    from llast.artifacts import Summary
 
 Arguments = Mapping[str, Mapping[str, Any]]
 
@@ -19,14 +22,14 @@ class Verb:
     Attributes:
         name: `group verb` or `verb`.
         help: one sentence.
-        run: is given the parsed arguments, and the options if there are any.
+        run: is given the parsed arguments, and the options if there are any; returns the step's summary if it has one.
         arguments: those of `argparse`, by name.
         options: `module:model` of what `--options` holds.
     """
 
     name: str
     help: str
-    run: Callable[..., object]
+    run: Callable[..., "Summary | None"]
     arguments: Arguments = field(default_factory=dict)
     options: str | None = None
 
@@ -188,7 +191,6 @@ VERBS = (
             "--filtered": _file("summary of filter"),
             "--audio": _file("summary of resample"),
             **BASES,
-            **SEED,
             "--threads": _number("CPU threads", 1),
             **SUMMARY,
         },

@@ -30,7 +30,7 @@ class LoraOptions(Model):
     """Low-rank adapters on every listed linear layer of a frozen base (arXiv 2106.09685)."""
 
     rank: int = Field(ge=1)
-    alpha: float = Field(gt=0, description="The adapter's output is scaled by alpha / rank.")
+    alpha: int = Field(ge=1, description="The adapter's output is scaled by alpha / rank.")
     dropout: float = Field(0.0, ge=0, lt=1, description="On the input of the adapters, in training.")
     targets: list[str] | None = Field(
         None,

@@ -59,8 +59,12 @@ class TranslateOptions(Model):
 
     decoding: DecodingOptions = DecodingOptions()
     splits: tuple[Literal["dev", "test"], ...] = ("dev", "test")
-    dev_rows: int | None = Field(None, ge=1, description="dev rows per pair, drawn by seed; null: all.")
-    test_rows: int | None = Field(None, ge=1, description="test rows per pair, drawn by seed; null: all.")
+    dev_rows: int | None = Field(
+        None, ge=1, description="dev rows per pair, the same for every run; null: all."
+    )
+    test_rows: int | None = Field(
+        None, ge=1, description="test rows per pair, the same for every run; null: all."
+    )
 
 
 class Machine(Model):

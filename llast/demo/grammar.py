@@ -9,10 +9,21 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from llast.demo import lexicon
+from llast.demo import lexicon, lexicon_events
 from llast.demo.meanings import (
-    DEGREES, MODES, Act, Exist, Give, Goods, Like, Meaning, Modal, Quality, Spot, Travel,
-)  # fmt: skip
+    DEGREES,
+    MODES,
+    Act,
+    Exist,
+    Give,
+    Goods,
+    Like,
+    Meaning,
+    Modal,
+    Quality,
+    Spot,
+    Travel,
+)
 from llast.demo.render import RENDERERS
 from llast.errors import ConfigError
 from llast.languages import SPLITS
@@ -82,21 +93,23 @@ def _draw(rng: random.Random) -> Meaning:
     pattern = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     match pattern:
         case "act":
-            return Act(who(), one(lexicon.VERBS), goods(), one(lexicon.TIMES))
+            return Act(who(), one(lexicon_events.VERBS), goods(), one(lexicon_events.TIMES))
         case "spot":
-            return Spot(who(), one(lexicon.VERBS), goods(), one(lexicon.PLACES))
+            return Spot(who(), one(lexicon_events.VERBS), goods(), one(lexicon_events.PLACES))
         case "modal":
-            return Modal(who(), one(MODES), one(lexicon.VERBS), goods())
+            return Modal(who(), one(MODES), one(lexicon_events.VERBS), goods())
         case "give":
             giver = who()
             recipient = one(
                 [person for person in lexicon.PERSONS if person.recipient and person is not giver]
             )
-            return Give(giver, one(lexicon.GIVING), goods(), recipient, one(lexicon.TIMES))
+            return Give(giver, one(lexicon_events.GIVING), goods(), recipient, one(lexicon_events.TIMES))
         case "exist":
-            return Exist(goods(), one(lexicon.PLACES))
+            return Exist(goods(), one(lexicon_events.PLACES))
         case "travel":
-            return Travel(who(), one(lexicon.MEANS), one(lexicon.PLACES), one(lexicon.TIMES))
+            return Travel(
+                who(), one(lexicon_events.MEANS), one(lexicon_events.PLACES), one(lexicon_events.TIMES)
+            )
         case "quality":
             thing = one([item for item in lexicon.THINGS if not item.alive])
             scaled = one([word for word in lexicon.ADJECTIVES if word.scale])

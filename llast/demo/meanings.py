@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from llast.demo.lexicon import Adjective, Means, Number, Person, Place, Thing, Time, Verb
+from llast.demo.lexicon import Adjective, Number, Person, Thing
+from llast.demo.lexicon_events import Means, Place, Time, Verb
 
 Mode = Literal["want", "can", "must"]
 MODES: tuple[Mode, ...] = ("want", "can", "must")

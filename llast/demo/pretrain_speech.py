@@ -95,7 +95,7 @@ def decoder_logits(
     state = decoder.embed_tokens(ids) + decoder.embed_positions.weight[:length]
     for layer in decoder.layers:
         state = layer(state, causal, hidden, across, use_cache=False)
-    return model.proj_out(decoder.layer_norm(state))  # type: ignore[no-any-return]
+    return model.proj_out(decoder.layer_norm(state))
 
 
 def _losses(
@@ -173,9 +173,9 @@ def train_speech_model(
             decoder_start_token_id=BOS,
             suppress_tokens=None,
             begin_suppress_tokens=None,
-            attn_implementation="eager",
         )
     )
+    model.set_attn_implementation("eager")
     aligner = nn.Linear(options.width, len(tokenizer))
     parameters = [*(p for p in model.parameters() if p.requires_grad), *aligner.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)

@@ -108,7 +108,8 @@ def speak(text: str, lang: str, voice: Voice) -> tuple[npt.NDArray[np.float32], 
         library.espeak_Terminate()
     finally:
         _ctypes.dlclose(library._handle)
-    return np.frombuffer(b"".join(chunks), np.int16).astype(np.float32) / 32768, sampling_rate
+    pcm = np.frombuffer(b"".join(chunks), np.int16)
+    return pcm.astype(np.float32) / np.float32(32768), sampling_rate
 
 
 def encode_mp3(samples: npt.NDArray[np.float32], sampling_rate: int, stereo_44k: bool = False) -> bytes:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 import transformers
 
-from llast.artifacts import Summary, read_json, read_summary, spec_hash, write_text
+from llast.artifacts import Summary, read_json, spec_hash, write_text
 from llast.config.steps import STEP_VERSIONS, TrainSpec, TranslateOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
@@ -57,7 +57,6 @@ def translate(
     llm: Path,
     output: Path,
     options: TranslateOptions,
-    seed: int,
     threads: int,
 ) -> Summary:
     """Translate the dev and test rows of the pairs out of `source` with one checkpoint.
@@ -73,7 +72,6 @@ def translate(
         llm: folder of the causal LM.
         output: folder to write to.
         options: decoding, and how many rows of each split.
-        seed: draws the rows where only a part is translated.
         threads: CPU threads.
 
     Raises:
@@ -84,7 +82,7 @@ def translate(
     chosen = next((c for c in trained["checkpoints"] if c["checkpoint"] == checkpoint), None)
     if chosen is None:
         raise DataError(f"{run} has no checkpoint {checkpoint}, only 1 to {len(trained['checkpoints'])}.")
-    rows, selected, available = _rows(filtered, pairs, options, seed)
+    rows, selected, available = _rows(filtered, pairs, options)
     adapter = run.parent / chosen["folder"] / "adapter"
     parts = output / _key(trained, adapter, options, rows)
     parts.mkdir(parents=True, exist_ok=True)
@@ -104,7 +102,8 @@ def translate(
             template=spec.llm.template,
             dtype=DTYPES[spec.training.precision],
         )
-        model = load_adapters(model, adapter).to(device).eval()
+        model = load_adapters(model, adapter).eval()
+        model.to(device)  # type: ignore[arg-type]
         processor = LlastProcessor.from_pretrained(llm, spec.llm.template)
         store = AudioStore.open(resampled)
         first = len(list(parts.glob("part-*.jsonl")))
@@ -155,7 +154,7 @@ def translate(
 
 
 def _rows(
-    filtered: Path, pairs: list[str], options: TranslateOptions, seed: int
+    filtered: Path, pairs: list[str], options: TranslateOptions
 ) -> tuple[list[Row], dict[tuple[str, str], int], int]:
     """Rows with audio to translate; rows selected per pair and split, audio or not; rows there are."""
     limits = {"dev": options.dev_rows, "test": options.test_rows}
@@ -168,9 +167,7 @@ def _rows(
             available += len(table)
             limit = limits[split]
             if limit is not None and limit < len(table):
-                drawn = sorted(
-                    table, key=lambda row: hashlib.sha256(f"{seed} {row['clip']}".encode()).digest()
-                )[:limit]
+                drawn = sorted(table, key=lambda row: hashlib.sha256(row["clip"].encode()).digest())[:limit]
                 names = {row["clip"] for row in drawn}
                 table = [row for row in table if row["clip"] in names]
             selected[(pair, split)] = len(table)

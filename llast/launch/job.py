@@ -72,7 +72,7 @@ class TrainingJob:
             cause = lines[-1] if lines else "failed"
         return f"rank {rank}: {cause}\n  log: {log}"
 
-    def _submitit(self) -> submitit.SlurmJob:  # type: ignore[type-arg]
+    def _submitit(self) -> submitit.SlurmJob:
         return submitit.SlurmJob(self.folder, self.job_id, tasks=list(range(self.machine.ranks)))
 
     def _controller(self) -> psutil.Process | None:

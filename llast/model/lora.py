@@ -49,7 +49,7 @@ def add_adapters(
 def save_adapters(model: LlastForConditionalGeneration | PeftModel, folder: Path) -> None:
     """Write adapters and adaptor, without the bases."""
     if isinstance(model, PeftModel):
-        model.save_pretrained(folder, save_embedding_layers=False)
+        model.save_pretrained(str(folder), save_embedding_layers=False)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.contiguous() for name, tensor in model.adaptor.state_dict().items()}

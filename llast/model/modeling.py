@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ class LlastForConditionalGeneration(PreTrainedModel):
     config: LlastConfig
     _supports_sdpa = True
     supports_gradient_checkpointing = True
-    _no_split_modules = ["WhisperEncoderLayer", "LlamaDecoderLayer"]
+    _no_split_modules: ClassVar = ["WhisperEncoderLayer", "LlamaDecoderLayer"]
 
     def __init__(
         self, config: LlastConfig, encoder: WhisperEncoder | None = None, llm: PreTrainedModel | None = None
@@ -146,7 +146,7 @@ class LlastForConditionalGeneration(PreTrainedModel):
             (rows, new tokens) ids of the generated text only.
         """
         speech = self.embed_audio(samples, positions)
-        embed = self.llm.get_input_embeddings()
+        embed: nn.Embedding = self.llm.get_input_embeddings()  # type: ignore[assignment]
         sequences = []
         for row, index in enumerate(clip.tolist()):
             own = speech[index, : stacked(int(positions[index]), self.config.stack)].to(embed.weight.dtype)

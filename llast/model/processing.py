@@ -39,7 +39,7 @@ class LlastProcessor:
 
     def target_ids(self, texts: list[str]) -> list[list[int]]:
         """Token ids of targets, EOS included."""
-        return [ids + [self.eos] for ids in self._ids(texts)]
+        return [[*ids, self.eos] for ids in self._ids(texts)]
 
     def decode(self, ids: torch.Tensor) -> list[str]:
         """Text of generated ids, (rows, tokens), up to EOS, without special tokens and outer white space."""

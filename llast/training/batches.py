@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -75,14 +76,20 @@ class TrainingRows:
             for item, count in zip(items, positions, strict=True)
         ]
         longest = max(len(sequence["input_ids"]) for sequence in sequences)
-        padding = {"input_ids": 0, "position_ids": 0, "branch": -1, "audio": False, "labels": IGNORE}
+        padding: dict[str, Any] = {
+            "input_ids": 0,
+            "position_ids": 0,
+            "branch": -1,
+            "audio": False,
+            "labels": IGNORE,
+        }
         batch = {
             name: torch.tensor([s[name] + [filler] * (longest - len(s[name])) for s in sequences])
             for name, filler in padding.items()
         }
         return {"samples": samples, "positions": positions, **batch}
 
-    def _sequence(self, item: Item, audio_length: int) -> dict[str, list[int]]:
+    def _sequence(self, item: Item, audio_length: int) -> dict[str, list[Any]]:
         """Text before the audio, audio, then a branch per row; see the model's forward pass."""
         before = self._prompts[item.rows[0]][0]
         shared = len(before) + audio_length

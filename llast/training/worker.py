@@ -58,7 +58,8 @@ def train(run_folder: Path) -> None:
     if options.gradient_checkpointing:
         model.encoder.activation_checkpointing_enable({"use_reentrant": False})
         model.llm.activation_checkpointing_enable({"use_reentrant": False})
-    adapted = add_adapters(model, train_spec.encoder.lora, train_spec.llm.lora).to(device)
+    adapted = add_adapters(model, train_spec.encoder.lora, train_spec.llm.lora)
+    adapted.to(device)  # type: ignore[arg-type]
     adapted.train()
     engine = start_engine(adapted, options)
 
@@ -105,7 +106,7 @@ def train(run_folder: Path) -> None:
 
 
 def _update(
-    engine: Any, batches: list[dict[str, torch.Tensor] | None], tokens: int, ranks: int, device: torch.device
+    engine: Any, batches: list[dict[str, torch.Tensor]], tokens: int, ranks: int, device: torch.device
 ) -> float:
     """One optimiser step over this rank's micro-batches; returns the mean loss per target token of all ranks.
 
@@ -115,7 +116,6 @@ def _update(
     total = torch.zeros(1, dtype=torch.float64)
     for number, batch in enumerate(batches):
         engine.set_gradient_accumulation_boundary(number == len(batches) - 1)
-        assert batch is not None
         weight = batch.pop("weight").item()
         loss = engine(**{name: tensor.to(device) for name, tensor in batch.items()}).loss * weight
         engine.backward(loss * (ranks / tokens))

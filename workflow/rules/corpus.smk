@@ -18,6 +18,8 @@ rule synthesize:
         pairs=plan.source_pairs,
         options=plan.synthesize_options,
         version=STEP_VERSIONS["synthesize"],
+    message:
+        "Speak the demo's sentences: {wildcards.source}"
     shell:
         "llast synthesize --source {wildcards.source} --pairs {params.pairs} --output {output.summary}"
         " --options {params.options:q} --workers {resources.cpus_per_task} --log {log}"
@@ -36,6 +38,8 @@ rule fetch:
         # Survives an interruption: half a download goes on where it stopped.
         downloads="resources/{corpus}/downloads",
         version=STEP_VERSIONS["fetch"],
+    message:
+        "Fetch and check the archives: {wildcards.source}"
     shell:
         "llast fetch --source {wildcards.source} --pairs {params.pairs} --synthesized {input.synthesized}"
         " --downloads {params.downloads} --output {output.summary} --options {params.options:q} --log {log}"
@@ -55,6 +59,8 @@ rule resample:
     params:
         options=plan.resample_options,
         version=STEP_VERSIONS["resample"],
+    message:
+        "Decode clips to 16 kHz: {wildcards.source}"
     shell:
         "llast resample --fetched {input.fetched} --output {output.summary} --options {params.options:q}"
         " --workers {resources.cpus_per_task} --log {log}"
@@ -73,6 +79,8 @@ rule join:
     params:
         options=plan.join_options,
         version=STEP_VERSIONS["join"],
+    message:
+        "Join tables and sentences into the official splits: {wildcards.source}"
     shell:
         "llast join --fetched {input.fetched} --output {output.summary} {params.options} --log {log}"
 
@@ -91,6 +99,8 @@ rule filter:
     params:
         options=plan.filter_options,
         version=STEP_VERSIONS["filter"],
+    message:
+        "Filter train rows: {wildcards.source}"
     shell:
         "llast filter --joined {input.joined} --resampled {input.resampled} --output {output.summary}"
         " --options {params.options:q} --log {log}"

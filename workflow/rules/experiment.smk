@@ -14,6 +14,8 @@ rule fetch_model:
     params:
         reference=plan.model_reference,
         version=STEP_VERSIONS["fetch_model"],
+    message:
+        "Download the base model {wildcards.model}"
     shell:
         "llast fetch-model --reference {params.reference} --output {output.summary} --log {log}"
 
@@ -31,6 +33,8 @@ rule mix:
     params:
         options=plan.mix_options,
         version=STEP_VERSIONS["mix"],
+    message:
+        "Mix the training rows of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "llast mix --filtered {input.filtered} --seed {wildcards.seed} --output {output.summary}"
         " --options {params.options:q} --log {log}"
@@ -62,13 +66,15 @@ rule train:
     params:
         options=plan.train_options,
         version=STEP_VERSIONS["train"],
+    message:
+        "Train {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "llast train --experiment {wildcards.experiment} --seed {wildcards.seed} --mix {input.mix}"
         " --audio {input.audio} --encoder {input.encoder} --llm {input.llm} --output {output.run}"
         " --options {params.options:q} --cluster {resources.cluster} --nodes {resources.nodes}"
         " --tasks-per-node {resources.tasks_per_node} --gpus-per-node {resources.gpus_per_node}"
         " --threads {resources.cpus_per_task} --minutes {resources.runtime} --memory-mb {resources.mem_mb}"
-        " --partition {resources.slurm_partition:q} --account {resources.slurm_account:q} --log {log}"
+        " --partition={resources.slurm_partition} --account={resources.slurm_account} --log {log}"
 
 
 rule translate:
@@ -90,10 +96,12 @@ rule translate:
         pairs=plan.source_pairs,
         options=plan.translate_options,
         version=STEP_VERSIONS["translate"],
+    message:
+        "Translate from {wildcards.source} with checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "llast translate --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
         " --pairs {params.pairs} --filtered {input.filtered} --audio {input.audio}"
-        " --encoder {input.encoder} --llm {input.llm} --seed {wildcards.seed} --output {output.summary}"
+        " --encoder {input.encoder} --llm {input.llm} --output {output.summary}"
         " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"
 
 
@@ -109,5 +117,7 @@ rule score:
         runtime=120,
     params:
         version=STEP_VERSIONS["score"],
+    message:
+        "Score {wildcards.split} of checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "llast score --translated {input.translated} --split {wildcards.split} --output {output.scores} --log {log}"

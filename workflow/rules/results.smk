@@ -20,6 +20,8 @@ rule table:
         "logs/table.log",
     params:
         version=STEP_VERSIONS["table"],
+    message:
+        "Make the table of BLEU scores"
     shell:
         "llast table --runs {input.runs} --scores {input.scores} --output {output.wide} --log {log}"
 
@@ -40,6 +42,8 @@ rule report:
     params:
         title=plan.report_title,
         version=STEP_VERSIONS["report"],
+    message:
+        "Write the report"
     shell:
         "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
         " --mixes {input.mixes} --samples {input.samples} --published {input.published}"
@@ -57,6 +61,8 @@ rule track:
         "logs/track.log",
     params:
         version=STEP_VERSIONS["track"],
+    message:
+        "Log the runs to MLflow"
     shell:
         "llast track --runs {input.runs} --scores {input.scores} --artifacts {input.artifacts}"
         " --output {output.track} --log {log}"

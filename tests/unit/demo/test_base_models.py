@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedTokenizerFast,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
 )
@@ -28,8 +30,14 @@ from llast.demo.pretrain_text import TASKS, TextTraining, encode, translate_text
 MODELS = ("whisper", "llama")
 
 
-def read_record(model: str) -> dict:  # type: ignore[type-arg]
-    return json.loads((BASE_MODELS / model / RECORD).read_text())  # type: ignore[no-any-return]
+def read_record(model: str) -> Any:
+    return json.loads((BASE_MODELS / model / RECORD).read_text())
+
+
+def load_tokenizer(model: str) -> PreTrainedTokenizerFast:
+    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / model)
+    assert isinstance(tokenizer, PreTrainedTokenizerFast)
+    return tokenizer
 
 
 def test_all_files_together_stay_below_5_mb() -> None:
@@ -62,7 +70,7 @@ def test_fingerprint_and_digest_follow_the_sentences(monkeypatch: pytest.MonkeyP
 
 
 def test_whisper_transcribes_unseen_sentences_in_every_language() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / "whisper")
+    tokenizer = load_tokenizer("whisper")
     model = WhisperForConditionalGeneration.from_pretrained(
         BASE_MODELS / "whisper", dtype=torch.float32
     ).eval()
@@ -82,7 +90,7 @@ def test_whisper_transcribes_unseen_sentences_in_every_language() -> None:
 
 
 def test_llama_translates_and_copies_unseen_sentences() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / "llama")
+    tokenizer = load_tokenizer("llama")
     model = AutoModelForCausalLM.from_pretrained(BASE_MODELS / "llama", dtype=torch.float32).eval()
     meanings = sample_meanings("dev", 8, seed=7)
     for task, source, target in TASKS:
@@ -98,7 +106,7 @@ def test_llama_translates_and_copies_unseen_sentences() -> None:
 
 
 def test_tokenizer_is_llama_like_and_loses_nothing() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(BASE_MODELS / "llama")
+    tokenizer = load_tokenizer("llama")
     assert tokenizer.convert_tokens_to_ids(["<unk>", "<s>", "</s>"]) == [0, 1, 2]
     assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (1, 2)
     assert encode(tokenizer, "red")[0] == encode(tokenizer, " red")[0] or tokenizer.tokenize("red")[

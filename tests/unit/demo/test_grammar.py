@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from llast.demo import grammar, lexicon, phrasebook
+from llast.demo import grammar, lexicon, lexicon_events, phrasebook
 from llast.demo.grammar import LANGUAGES, render, sample_meanings, split_of
 from llast.demo.meanings import Act, Exist, Give, Goods, Like, Meaning, Modal, Quality, Spot, Travel
 from llast.errors import ConfigError
@@ -28,15 +28,15 @@ def goods(number: int, adjective: str, thing: str) -> Goods:
 
 
 def verb(english: str) -> Any:
-    return by_en(lexicon.VERBS + lexicon.GIVING, english)
+    return by_en(lexicon_events.VERBS + lexicon_events.GIVING, english)
 
 
 def time(english: str) -> Any:
-    return by_en(lexicon.TIMES, english)
+    return by_en(lexicon_events.TIMES, english)
 
 
 def place(english: str) -> Any:
-    return by_en(lexicon.PLACES, english)
+    return by_en(lexicon_events.PLACES, english)
 
 
 WRITTEN_BY_HAND: list[tuple[Meaning, dict[str, str]]] = [
@@ -121,7 +121,10 @@ WRITTEN_BY_HAND: list[tuple[Meaning, dict[str, str]]] = [
     ),
     (
         Travel(
-            person("the queen"), by_en(lexicon.MEANS, "on foot"), place("in the church"), time("last week")
+            person("the queen"),
+            by_en(lexicon_events.MEANS, "on foot"),
+            place("in the church"),
+            time("last week"),
         ),
         {
             "en": "The queen went to the church on foot last week.",
@@ -203,7 +206,7 @@ def test_japanese_is_kana_and_sentences_end_in_punctuation() -> None:
 
 
 def test_an_unknown_language_or_split_is_a_clear_error() -> None:
-    with pytest.raises(ConfigError, match="does not speak 'cy'.*phrasebook"):
+    with pytest.raises(ConfigError, match=r"does not speak 'cy'.*phrasebook"):
         render(WRITTEN_BY_HAND[0][0], "cy")
     for module in (grammar, phrasebook):
         with pytest.raises(ConfigError, match="unknown split 'valid'"):

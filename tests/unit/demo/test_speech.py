@@ -39,8 +39,6 @@ def test_a_clip_is_the_same_in_another_process() -> None:
         "import hashlib; from llast.demo.speech import speak, voice_of\n"
         "print(hashlib.sha256(speak('Where is the station?', 'en', voice_of('en', 7))[0].tobytes()).hexdigest())"
     )
-    import hashlib
-
     there = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -93,17 +94,15 @@ def test_every_defect_is_there_and_listed(
         return release[f"clips/{path}"]
 
     for path in dirt["csv_residue"]:
-        assert (
-            sentences[path].startswith('"') and sentences[path].endswith('"') and '""' not in sentences[path]
-        )
+        assert re.fullmatch('"[^"]+"', sentences[path])
     for path in dirt["csv_residue_inner"]:
-        assert sentences[path].startswith('"""') and sentences[path].endswith('"""')
+        assert re.fullmatch('"""[^"]+"""', sentences[path])
     assert {translations[path] for path in dirt["empty_translation"]} == {""}
     assert {translations[path] for path in dirt["remove_translation"]} == {"REMOVE"}
     assert all(clip(path) == b"" for path in dirt["zero_byte"])
     assert all(f"clips/{path}" not in release for path in dirt["missing"])
     for path in dirt["truncated"]:
-        whole, rate = soundfile.read(io.BytesIO(clip(dirt["train_covost"][0])))
+        whole, _ = soundfile.read(io.BytesIO(clip(dirt["train_covost"][0])))
         cut, _ = soundfile.read(io.BytesIO(clip(path)))
         assert 0 < len(cut) < 0.6 * len(whole)
     for path in dirt["stereo_44k"]:

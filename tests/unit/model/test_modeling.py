@@ -152,6 +152,6 @@ def test_generation_by_batch_equals_one_by_one(base_models: Path, rows: Training
             eos_token_id=2,
             pad_token_id=2,
         )
-        return output.tolist()  # type: ignore[no-any-return]
+        return output.tolist()
 
     assert run([0, 1, 2]) == run([0]) + run([1]) + run([2])

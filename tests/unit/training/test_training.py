@@ -23,7 +23,12 @@ TWO = Machine(tasks_per_node=2)
 
 def spec(steps: int = 8, dropout: float = 0.1, **training: Any) -> TrainSpec:
     lora = {"rank": 4, "alpha": 8, "dropout": dropout}
-    options = {"max_steps": steps, "rows_per_update": 7, "learning_rate": 2e-3, "checkpoints": 2}
+    options: dict[str, Any] = {
+        "max_steps": steps,
+        "rows_per_update": 7,
+        "learning_rate": 2e-3,
+        "checkpoints": 2,
+    }
     options |= {"precision": "float32", "save_every": 3} | training
     return TrainSpec.model_validate(
         {

@@ -1,5 +1,7 @@
 """Updates and micro-batches: the same rows whatever the ranks, equally many batches, little padding."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,7 +83,7 @@ def test_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
     rates = [learning_rate(step, 100, options) for step in range(1, 101)]
     assert rates[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
     assert max(rates) == rates[9] == pytest.approx(1.0)
-    assert all(a > b for a, b in zip(rates[9:], rates[10:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[9:]))
     assert 0 < rates[-1] < 0.001
     assert learning_rate(1, 100, TrainingOptions(learning_rate=1.0, warmup=0)) == pytest.approx(
         1.0, abs=0.001
