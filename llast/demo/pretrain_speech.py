@@ -1,7 +1,8 @@
 """The demo's speech model: a Whisper of three encoder and two decoder layers that transcribes synthetic speech.
 
 The encoder runs on a clip's real frames only, as in training with `window: clip`. A connectionist temporal
-classification (CTC) loss on the encoder, thrown away afterwards, makes it align early.
+classification (CTC) loss on the encoder, whose layer is thrown away afterwards, makes it align early. That layer reads
+four stacked positions, as the demo's adaptor will, so that a linear map can tell the tokens at the adaptor's rate.
 """
 
 import logging
@@ -27,6 +28,7 @@ from llast.progress import progress
 logger = logging.getLogger(__name__)
 
 BLANK = UNK
+STACK = 4
 N_MELS = 80
 
 
@@ -45,7 +47,6 @@ class SpeechTraining:
     steps_per_round: int = 50
     share_mp3: float = 0.2
     ctc_weight: float = 0.5
-    steps_aligned: int = 1000
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,11 @@ def decoder_logits(
 
 def _losses(
     model: WhisperForConditionalGeneration,
-    aligner: nn.Linear | None,
+    aligner: nn.Linear,
     clips: Sequence[Clip],
     hide: torch.Generator,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Cross entropy of the decoder and, given an aligner, CTC loss of the encoder.
-
-    The mels have a few bins and frames hidden.
-    """
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross entropy of the decoder and CTC loss of the encoder, on mels with a few bins and frames hidden."""
     mel, frames = features(clips)
     width = mel.shape[2]
     bins = torch.randint(0, 8, (len(clips), 1), generator=hide)
@@ -128,16 +126,15 @@ def _losses(
         encoded = encode_speech(model.model.encoder, mel, frames)
         inside = torch.arange(width // 2) < frames[:, None] // 2
         logits = decoder_logits(model, ids, encoded, inside)
-        emissions = aligner(encoded) if aligner else None
+        encoded = nn.functional.pad(encoded * inside[..., None], (0, 0, 0, -encoded.shape[1] % STACK))
+        emissions = aligner(encoded.unflatten(1, (-1, STACK)).flatten(2))
     entropy = nn.functional.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED
     )
-    if emissions is None:
-        return entropy, None
     alignment = nn.functional.ctc_loss(
         emissions.float().log_softmax(-1).transpose(0, 1),
         torch.tensor([token for clip in clips for token in clip.tokens]),
-        frames // 2,
+        -(-(frames // 2) // STACK),
         torch.tensor([len(clip.tokens) for clip in clips]),
         blank=BLANK,
         zero_infinity=True,
@@ -176,7 +173,7 @@ def train_speech_model(
         )
     )
     model.set_attn_implementation("eager")
-    aligner = nn.Linear(options.width, len(tokenizer))
+    aligner = nn.Linear(STACK * options.width, len(tokenizer))
     parameters = [*(p for p in model.parameters() if p.requires_grad), *aligner.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
     pool: list[Clip] = []
@@ -194,9 +191,8 @@ def train_speech_model(
             queue = list(_batches(pool, options.steps_per_round, options.clips, rng))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, options.steps, options.peak_rate, warm_up=300)
-        aligning = step < options.steps_aligned or step % 2 == 0  # half the cost of a step
-        entropy, alignment = _losses(model, aligner if aligning else None, queue.pop(), hide)
-        (entropy if alignment is None else entropy + options.ctc_weight * alignment).backward()
+        entropy, alignment = _losses(model, aligner, queue.pop(), hide)
+        (entropy + options.ctc_weight * alignment).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

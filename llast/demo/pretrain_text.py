@@ -1,10 +1,11 @@
 """The demo's language model: a Llama of three layers that can copy and translate the grammar's sentences.
 
 It reads LLaST's prompt with the source text where training later puts the audio. Part of the rows have their source
-split into smaller pieces, stretched and blurred, so that what the adaptor sends, frames rather than words, is not
-altogether foreign to it.
+split into smaller pieces, stretched over time and disturbed, so that what an adaptor sends, frames rather than words,
+is not altogether foreign to it.
 """
 
+import itertools
 import json
 import logging
 import math
@@ -43,10 +44,10 @@ class TextTraining:
     vocabulary: int = 1000
     width: int = 128
     layers: int = 3
-    steps: int = 4000
+    steps: int = 3000
     rows: int = 64
     peak_rate: float = 2e-3
-    share_blurred: float = 0.5
+    share_spoken: float = 0.7
 
 
 def train_tokenizer(sentences: Sequence[str], size: int) -> PreTrainedTokenizerFast:
@@ -108,27 +109,65 @@ def prompt_ids(
 
 
 @dataclass(frozen=True)
+class Frame:
+    """What stands in one position of a source: a weighted sum of up to two tokens' embeddings."""
+
+    tokens: tuple[int, int]
+    weights: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Row:
-    """Token ids of a training row; those of `source` may be blurred."""
+    """A training row: token ids, and the source's frames."""
 
     before: list[int]
-    source: list[int]
+    source: list[Frame]
     after: list[int]
     target: list[int]
-    blurred: bool
+    spoken: bool
 
     def __len__(self) -> int:
         return len(self.before) + len(self.source) + len(self.after) + len(self.target)
+
+
+def written_frames(tokens: Sequence[int]) -> list[Frame]:
+    """A frame per token, as in text."""
+    return [Frame((token, token), (1.0, 0.0)) for token in tokens]
+
+
+def spoken_frames(tokens: Sequence[int], rng: random.Random) -> list[Frame]:
+    """Frames as an adaptor may send them: every token lasts one frame or two, more or less.
+
+    In half of the rows a token fills the frames that it lasts, mixed with its neighbour where they meet; in the
+    others it stands in its middle frame only and the frames between are empty.
+    """
+    pace = 1.0 + 1.2 * rng.random()
+    ends = list(itertools.accumulate(pace * (0.5 + rng.random()) for _ in tokens))
+    starts = [0.0, *ends[:-1]]
+    shares: list[dict[int, float]] = [{} for _ in range(math.ceil(ends[-1]))]
+    peaked = rng.random() < 0.5
+    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if peaked:
+            shares[int((start + end) / 2)][place] = 1.0
+            continue
+        for frame in range(int(start), math.ceil(end)):
+            shares[frame][place] = min(end, frame + 1) - max(start, frame)
+    frames = []
+    for share in shares:
+        loudest = sorted(share.items(), key=lambda item: -item[1])[:2]
+        (one, more), (other, less) = (*loudest, (0, 0.0), (0, 0.0))[:2]
+        frames.append(Frame((tokens[one], tokens[other]), (more, less)))
+    return frames
 
 
 def draw_rows(
     tokenizer: PreTrainedTokenizerFast,
     meanings: Sequence[Meaning],
     count: int,
-    share_blurred: float,
+    share_spoken: float,
     rng: random.Random,
 ) -> list[Row]:
-    """Random tasks of random meanings. Blurred sources are cut into smaller pieces, which then repeat or vanish."""
+    """Random tasks of random meanings. The text of spoken sources is cut into smaller pieces at random."""
     pieces = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     around = {task: prompt_ids(tokenizer, *task) for task in TASKS}
     weights = [2 if task[0] == "st" else 1 for task in TASKS]
@@ -136,50 +175,50 @@ def draw_rows(
     for task in rng.choices(TASKS, weights, k=count):
         meaning = meanings[int(rng.random() * len(meanings))]
         text, translation = render(meaning, task[1]), render(meaning, task[2])
-        blurred = rng.random() < share_blurred
-        if blurred:
-            pieces.model.dropout = 0.4 * rng.random()
-            repeat, skip = 0.6 * rng.random(), 0.06 * rng.random()
-            source = [
-                token
-                for token in pieces.encode(text, add_special_tokens=False).ids
-                if rng.random() >= skip
-                for _ in range(1 + (rng.random() < repeat) + (rng.random() < repeat / 3))
-            ]
+        spoken = rng.random() < share_spoken
+        if spoken:
+            pieces.model.dropout = 0.3 * rng.random()
+            source = spoken_frames(pieces.encode(text, add_special_tokens=False).ids, rng)
         else:
-            source = encode(tokenizer, text)
-        rows.append(
-            Row(around[task][0], source, around[task][1], [*encode(tokenizer, translation), EOS], blurred)
-        )
+            source = written_frames(encode(tokenizer, text))
+        before, after = around[task]
+        rows.append(Row(before, source, after, [*encode(tokenizer, translation), EOS], spoken))
     return rows
 
 
 def collate(
-    rows: Sequence[Row], embedding: torch.nn.Module, blur: torch.Generator
+    rows: Sequence[Row], embedding: torch.nn.Embedding, noise: torch.Generator
 ) -> dict[str, torch.Tensor]:
     """Embeddings, attention mask and labels (of the next token) of a batch, padded on the right.
 
-    The sources of blurred rows are mixed with their neighbours and get noise of up to the embedding's own scale.
+    Spoken sources are louder or quieter than text, and get noise of up to 0.7 times the embeddings' own scale.
     """
     longest = max(map(len, rows))
-    ids = torch.full((len(rows), longest), EOS)
+    ids = torch.full((2, len(rows), longest), EOS)
+    weights = torch.zeros(2, len(rows), longest, 1)
+    weights[0] = 1
     labels = torch.full((len(rows), longest), IGNORED)
     mask = torch.zeros(len(rows), longest, dtype=torch.long)
-    soft = torch.zeros(len(rows), longest, 1)
+    spoken = torch.zeros(len(rows), longest, 1)
     for number, row in enumerate(rows):
-        tokens = row.before + row.source + row.after + row.target
-        ids[number, : len(tokens)] = torch.tensor(tokens)
-        mask[number, : len(tokens)] = 1
-        labels[number, len(tokens) - len(row.target) - 1 : len(tokens) - 1] = torch.tensor(row.target)
-        if row.blurred:
-            soft[number, len(row.before) : len(row.before) + len(row.source)] = 1
-    embedded = embedding(ids)
-    neighbours = 0.5 * (embedded.roll(1, 1) + embedded.roll(-1, 1))
-    mixed = torch.rand(len(rows), 1, 1, generator=blur) * 0.3
-    noise = torch.randn(embedded.shape, generator=blur) * embedded.detach().std()
-    strength = torch.rand(len(rows), 1, 1, generator=blur) * 0.5
-    embedded = embedded + soft * (mixed * (neighbours - embedded) + strength * noise)
-    return {"inputs_embeds": embedded, "attention_mask": mask, "labels": labels}
+        start, end = len(row.before), len(row.before) + len(row.source)
+        ids[0, number, : len(row)] = torch.tensor(
+            [*row.before, *(frame.tokens[0] for frame in row.source), *row.after, *row.target]
+        )
+        ids[1, number, start:end] = torch.tensor([frame.tokens[1] for frame in row.source])
+        weights[:, number, start:end, 0] = torch.tensor([frame.weights for frame in row.source]).T
+        mask[number, : len(row)] = 1
+        labels[number, len(row) - len(row.target) - 1 : len(row) - 1] = torch.tensor(row.target)
+        spoken[number, start:end] = float(row.spoken)
+    embedded = (embedding(ids) * weights).sum(0)
+    gain = 0.6 + 0.8 * torch.rand(len(rows), 1, 1, generator=noise)
+    strength = 0.7 * torch.rand(len(rows), 1, 1, generator=noise) * embedding.weight.detach().std()
+    disturbed = gain * embedded + strength * torch.randn(embedded.shape, generator=noise)
+    return {
+        "inputs_embeds": torch.lerp(embedded, disturbed, spoken),
+        "attention_mask": mask,
+        "labels": labels,
+    }
 
 
 def batches(rows: list[Row], size: int, rng: random.Random) -> Iterator[list[Row]]:
@@ -203,7 +242,7 @@ def train_text_model(
 ) -> LlamaForCausalLM:
     """Train the language model from nothing; loss on the target and its end."""
     torch.manual_seed(seed)
-    rng, blur = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng, noise = random.Random(seed), torch.Generator().manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
@@ -223,15 +262,16 @@ def train_text_model(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01
     )
+    embedding = model.model.embed_tokens
     queue: list[list[Row]] = []
     loss_sum = 0.0
     for step in progress(range(options.steps), "language model", total=options.steps, unit="step"):
         if not queue:
-            rows = draw_rows(tokenizer, meanings, 50 * options.rows, options.share_blurred, rng)
+            rows = draw_rows(tokenizer, meanings, 50 * options.rows, options.share_spoken, rng)
             queue = list(batches(rows, options.rows, rng))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, options.steps, options.peak_rate)
-        batch = collate(queue.pop(), model.get_input_embeddings(), blur)
+        batch = collate(queue.pop(), embedding, noise)
         labels = batch.pop("labels")
         with torch.autocast("cpu", torch.bfloat16):
             hidden = model.model(**batch, use_cache=False).last_hidden_state

@@ -103,7 +103,7 @@ def translate(
             dtype=DTYPES[spec.training.precision],
         )
         model = load_adapters(model, adapter).eval()
-        model.to(device)  # type: ignore[arg-type]
+        model.to(device)
         processor = LlastProcessor.from_pretrained(llm, spec.llm.template)
         store = AudioStore.open(resampled)
         first = len(list(parts.glob("part-*.jsonl")))

@@ -31,8 +31,8 @@ class LlastConfig(PretrainedConfig):
             encoder_config = WhisperConfig(**encoder_config)
         if isinstance(llm_config, dict):
             llm_config = AutoConfig.for_model(**llm_config)
-        self.encoder_config = encoder_config or WhisperConfig()
-        self.llm_config = llm_config or AutoConfig.for_model("llama")
+        self.encoder_config: Any = encoder_config or WhisperConfig()
+        self.llm_config: Any = llm_config or AutoConfig.for_model("llama")
         self.window = window
         self.stack = stack
         self.template = template

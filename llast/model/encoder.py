@@ -1,7 +1,6 @@
 """The speech encoder: Whisper's encoder half, on 30 s windows or on the real frames of a clip only."""
 
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -14,7 +13,7 @@ from llast.model.features import WINDOW_FRAMES, log_mel, log_mel_30s
 class _EncoderHalf(WhisperEncoder):
     """Whisper's encoder, loadable from a checkpoint of the whole model without a word about the decoder."""
 
-    _keys_to_ignore_on_load_unexpected: ClassVar = [r"^unused_decoder\.", r"^proj_out\."]
+    _keys_to_ignore_on_load_unexpected = [r"^unused_decoder\.", r"^proj_out\."]  # noqa: RUF012
 
 
 def load_encoder(folder: Path, dtype: torch.dtype) -> WhisperEncoder:

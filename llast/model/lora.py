@@ -1,6 +1,7 @@
 """Dual LoRA: one peft adapter on the composite model, so that it saves and loads as one small folder."""
 
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -11,6 +12,8 @@ from llast.config.experiment import LLAMA_TARGETS, WHISPER_TARGETS, LoraOptions
 from llast.model.modeling import LlastForConditionalGeneration
 
 ADAPTOR_FILE = "adaptor.safetensors"
+# peft 0.21 reads a property that transformers 5.23 has renamed; nothing that a user could mend.
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def lora_config(encoder: LoraOptions | None, llm: LoraOptions | None) -> LoraConfig | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,14 +37,14 @@ class LlastForConditionalGeneration(PreTrainedModel):
     config: LlastConfig
     _supports_sdpa = True
     supports_gradient_checkpointing = True
-    _no_split_modules: ClassVar = ["WhisperEncoderLayer", "LlamaDecoderLayer"]
+    _no_split_modules = ["WhisperEncoderLayer", "LlamaDecoderLayer"]  # noqa: RUF012
 
     def __init__(
         self, config: LlastConfig, encoder: WhisperEncoder | None = None, llm: PreTrainedModel | None = None
     ) -> None:
         super().__init__(config)
         self.encoder = encoder if encoder is not None else WhisperEncoder(config.encoder_config)
-        self.llm = llm if llm is not None else AutoModelForCausalLM.from_config(config.llm_config)
+        self.llm: Any = llm if llm is not None else AutoModelForCausalLM.from_config(config.llm_config)
         self.adaptor = Adaptor(config.encoder_config.d_model, config.llm_config.hidden_size, config.stack)
         if encoder is None:
             self.post_init()
@@ -146,7 +146,7 @@ class LlastForConditionalGeneration(PreTrainedModel):
             (rows, new tokens) ids of the generated text only.
         """
         speech = self.embed_audio(samples, positions)
-        embed: nn.Embedding = self.llm.get_input_embeddings()  # type: ignore[assignment]
+        embed: nn.Embedding = self.llm.get_input_embeddings()
         sequences = []
         for row, index in enumerate(clip.tolist()):
             own = speech[index, : stacked(int(positions[index]), self.config.stack)].to(embed.weight.dtype)
