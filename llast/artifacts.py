@@ -70,6 +70,12 @@ def spec_hash(spec: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class Summary(BaseModel, extra="forbid"):
     """What a step did with its rows. It is the step's declared output, written last, data beside it.
 

@@ -125,11 +125,11 @@ class Plan:
         pairs = self._experiment(wildcards).mixture.pairs
         return [self._shared("resample", source) for source in source_languages(pairs)]
 
-    def encoder_files(self, wildcards: Wildcards) -> str:
-        return _model_file(self._experiment(wildcards).encoder.base)
+    def encoder_files(self, wildcards: Wildcards) -> list[str]:
+        return _model_files(self._experiment(wildcards).encoder.base)
 
-    def llm_files(self, wildcards: Wildcards) -> str:
-        return _model_file(self._experiment(wildcards).llm.base)
+    def llm_files(self, wildcards: Wildcards) -> list[str]:
+        return _model_files(self._experiment(wildcards).llm.base)
 
     def filtered(self, wildcards: Wildcards) -> str:
         return self._shared("filter", wildcards.source)
@@ -250,6 +250,13 @@ def _model_file(base: str) -> str:
     if _is_folder(base):
         return f"{base.removeprefix('./').rstrip('/')}/config.json"
     return f"resources/models/{_model_name(base)}/summary.json"
+
+
+def _model_files(base: str) -> list[str]:
+    """What a step that loads a base model depends on: `_model_file`, and the weights of a folder in place."""
+    first = _model_file(base)
+    weights = sorted(map(str, Path(first).parent.glob("*.safetensors"))) if _is_folder(base) else []
+    return [first, *weights]
 
 
 def _either(names: Any) -> str:

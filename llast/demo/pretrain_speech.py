@@ -1,8 +1,9 @@
 """The demo's speech model: a Whisper of three encoder and two decoder layers that transcribes synthetic speech.
 
 The encoder runs on a clip's real frames only, as in training with `window: clip`. A connectionist temporal
-classification (CTC) loss on the encoder, whose layer is thrown away afterwards, makes it align early. That layer reads
-four stacked positions, as the demo's adaptor will, so that a linear map can tell the tokens at the adaptor's rate.
+classification (CTC) loss on the encoder makes it align early: at every fourth position, which is the rate of the
+demo's adaptor, whatever the position to start from, and against the language model's embeddings, so that what the
+adaptor has to learn is one map for all tokens. The CTC layer itself is thrown away.
 """
 
 import logging
@@ -39,14 +40,14 @@ class SpeechTraining:
     width: int = 128
     encoder_layers: int = 3
     decoder_layers: int = 2
-    steps: int = 5000
+    steps: int = 3000
     clips: int = 32
     peak_rate: float = 1.5e-3
     first_clips: int = 1500
     clips_per_round: int = 250
     steps_per_round: int = 50
     share_mp3: float = 0.2
-    ctc_weight: float = 0.5
+    ctc_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,25 @@ def features(clips: Sequence[Clip]) -> tuple[torch.Tensor, torch.Tensor]:
     return mel, frames
 
 
+class Aligner(nn.Module):
+    """Scores of tokens at encoder positions: how near a linear map of the position is to each token's embedding.
+
+    The embeddings (vocabulary, width) are the language model's and stay as they are. The blank is the zero vector.
+    """
+
+    def __init__(self, width: int, embedding: torch.Tensor) -> None:
+        super().__init__()
+        self.map = nn.Linear(width, embedding.shape[1], bias=False)
+        self.bias = nn.Parameter(torch.zeros(len(embedding)))
+        classes = embedding.detach().float().clone()
+        classes[BLANK] = 0.0
+        self.classes = nn.Parameter(classes, requires_grad=False)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(clips, positions, width) to (clips, positions, vocabulary)."""
+        return nn.functional.linear(self.map(hidden), self.classes, self.bias)
+
+
 def decoder_logits(
     model: WhisperForConditionalGeneration, ids: torch.Tensor, hidden: torch.Tensor, inside: torch.Tensor
 ) -> torch.Tensor:
@@ -101,7 +121,7 @@ def decoder_logits(
 
 def _losses(
     model: WhisperForConditionalGeneration,
-    aligner: nn.Linear,
+    aligner: "Aligner",
     clips: Sequence[Clip],
     hide: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,19 +142,19 @@ def _losses(
     for row, clip in enumerate(clips):
         ids[row, : len(clip.tokens) + 1] = torch.tensor([BOS, *clip.tokens])
         labels[row, : len(clip.tokens) + 1] = torch.tensor([*clip.tokens, EOS])
+    phase = int(torch.randint(0, STACK, (), generator=hide))
     with torch.autocast("cpu", torch.bfloat16):
         encoded = encode_speech(model.model.encoder, mel, frames)
         inside = torch.arange(width // 2) < frames[:, None] // 2
         logits = decoder_logits(model, ids, encoded, inside)
-        encoded = nn.functional.pad(encoded * inside[..., None], (0, 0, 0, -encoded.shape[1] % STACK))
-        emissions = aligner(encoded.unflatten(1, (-1, STACK)).flatten(2))
+        emissions = aligner(encoded[:, phase::STACK])
     entropy = nn.functional.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED
     )
     alignment = nn.functional.ctc_loss(
         emissions.float().log_softmax(-1).transpose(0, 1),
         torch.tensor([token for clip in clips for token in clip.tokens]),
-        -(-(frames // 2) // STACK),
+        -(-(frames // 2 - phase) // STACK),
         torch.tensor([len(clip.tokens) for clip in clips]),
         blank=BLANK,
         zero_infinity=True,
@@ -145,6 +165,7 @@ def _losses(
 def train_speech_model(
     tokenizer: PreTrainedTokenizerFast,
     meanings: Sequence[Meaning],
+    embedding: torch.Tensor,
     options: SpeechTraining,
     seed: int,
     watch: Callable[[int, WhisperForConditionalGeneration], None] | None = None,
@@ -173,7 +194,7 @@ def train_speech_model(
         )
     )
     model.set_attn_implementation("eager")
-    aligner = nn.Linear(STACK * options.width, len(tokenizer))
+    aligner = Aligner(options.width, embedding)
     parameters = [*(p for p in model.parameters() if p.requires_grad), *aligner.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
     pool: list[Clip] = []

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 import transformers
 
-from llast.artifacts import Summary, read_json, spec_hash, write_text
+from llast.artifacts import Summary, read_json, sha256_of, spec_hash, write_text
 from llast.config.steps import STEP_VERSIONS, TrainSpec, TranslateOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
@@ -181,16 +181,13 @@ def _rows(
 
 def _key(trained: dict[str, Any], adapter: Path, options: TranslateOptions, rows: list[Row]) -> str:
     """Names the folder of parts: anything that changes a hypothesis changes the name."""
-    weights = hashlib.sha256()
-    for file in sorted(adapter.glob("*.safetensors")):
-        weights.update(file.read_bytes())
     work = hashlib.sha256(
         "\n".join(f"{row.pair} {row.split} {row.number} {row.clip}" for row in rows).encode()
     )
     spec = {
         "version": STEP_VERSIONS["translate"],
         "run": trained["spec_hash"],
-        "weights": weights.hexdigest(),
+        "weights": [sha256_of(file) for file in sorted(adapter.glob("*.safetensors"))],
         "rows": work.hexdigest(),
         "options": options.model_dump(),
     }

@@ -8,7 +8,6 @@
                            /jobs/           submitit's logs
 """
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -24,7 +23,7 @@ from typing import Any
 from tqdm import tqdm
 
 import llast
-from llast.artifacts import read_json, read_summary, spec_hash, write_json
+from llast.artifacts import read_json, read_summary, sha256_of, spec_hash, write_json
 from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
@@ -74,7 +73,8 @@ def launch(
         "experiment": experiment,
         "seed": seed,
         "options": options.model_dump(),
-        "rows_sha256": hashlib.sha256((mix.parent / "rows.parquet").read_bytes()).hexdigest(),
+        "rows_sha256": sha256_of(mix.parent / "rows.parquet"),
+        "bases_sha256": [_folder_digest(options.encoder.base, encoder), _folder_digest(options.llm.base, llm)],
         "world_size": machine.ranks,
         "threads": machine.threads,
     }
@@ -128,6 +128,13 @@ def launch(
             "environment": _environment(),
         },
     )
+
+
+def _folder_digest(reference: str, folder: Path) -> str | None:
+    """Digest of a base model's weights, if they lie in a folder of the user's; a hub reference pins a revision."""
+    if not reference.startswith(("./", "/")):
+        return None
+    return spec_hash([sha256_of(file) for file in sorted(folder.glob("*.safetensors"))])
 
 
 def _write_spec(

@@ -70,7 +70,7 @@ rule train:
         "Train {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "llast train --experiment {wildcards.experiment} --seed {wildcards.seed} --mix {input.mix}"
-        " --audio {input.audio} --encoder {input.encoder} --llm {input.llm} --output {output.run}"
+        " --audio {input.audio} --encoder {input.encoder[0]} --llm {input.llm[0]} --output {output.run}"
         " --options {params.options:q} --cluster {resources.cluster} --nodes {resources.nodes}"
         " --tasks-per-node {resources.tasks_per_node} --gpus-per-node {resources.gpus_per_node}"
         " --threads {resources.cpus_per_task} --minutes {resources.runtime} --memory-mb {resources.mem_mb}"
@@ -101,7 +101,7 @@ rule translate:
     shell:
         "llast translate --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
         " --pairs {params.pairs} --filtered {input.filtered} --audio {input.audio}"
-        " --encoder {input.encoder} --llm {input.llm} --output {output.summary}"
+        " --encoder {input.encoder[0]} --llm {input.llm[0]} --output {output.summary}"
         " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"
 
 

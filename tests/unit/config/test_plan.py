@@ -141,8 +141,8 @@ def test_inputs_are_the_files_that_are_needed(here: Path) -> None:
     assert a_plan.mix_inputs(wildcards) == [
         f"resources/small/filter/{s}/summary.json" for s in ("fr", "zh-CN", "en")
     ]
-    assert a_plan.encoder_files(wildcards) == "resources/models/org--enc@abc/summary.json"
-    assert a_plan.llm_files(wildcards) == "llm/config.json"
+    assert a_plan.encoder_files(wildcards) == ["resources/models/org--enc@abc/summary.json"]
+    assert a_plan.llm_files(wildcards) == ["llm/config.json"]
     assert a_plan.models == {"org--enc@abc": "org/enc@abc"}
     assert a_plan.translations(wildcards) == [
         f"results/one/seed2/translate/checkpoint1/{source}/summary.json" for source in ("fr", "zh-CN", "en")
