@@ -74,7 +74,10 @@ def launch(
         "seed": seed,
         "options": options.model_dump(),
         "rows_sha256": sha256_of(mix.parent / "rows.parquet"),
-        "bases_sha256": [_folder_digest(options.encoder.base, encoder), _folder_digest(options.llm.base, llm)],
+        "bases_sha256": [
+            _folder_digest(options.encoder.base, encoder),
+            _folder_digest(options.llm.base, llm),
+        ],
         "world_size": machine.ranks,
         "threads": machine.threads,
     }

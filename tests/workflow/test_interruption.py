@@ -94,7 +94,7 @@ def trained_for(place: Workplace, steps: int) -> Callable[[], bool]:
 
 def test_interrupted_at_every_stage(undisturbed: bytes, tmp_path: Path) -> None:
     place = Workplace(tmp_path)
-    moments: list[tuple[Callable[[], bool], Callable[["subprocess.Popen[bytes]", Workplace], None]]] = [
+    moments: list[tuple[Callable[[], bool], Callable[[subprocess.Popen[bytes], Workplace], None]]] = [
         (has(place, "resources/small/synthesize/*", 2), ctrl_c),
         (has(place, "resources/small/resample/*/*/shard-00002.arrow"), kill_everything),
         (has(place, "results/small/seed1/mix"), kill_everything),

@@ -63,13 +63,14 @@ def test_the_slurm_profile_sets_machines_and_the_default_one_does_not(clone: Wor
     smoke = [
         "results/llast-smoke/seed1/train/run.json",
         "--dry-run",
+        "--printshellcmds",
         "--configfile",
         "config/covost2-smoke.yaml",
     ]
     local = clone.snakemake(*smoke).stdout
     slurm = clone.snakemake(*smoke, "--profile", "profiles/slurm").stdout
-    assert re.search(r"cluster=local, nodes=1, tasks_per_node=2, gpus_per_node=0", local)
-    assert re.search(r"cluster=slurm, nodes=1, tasks_per_node=8, gpus_per_node=8", slurm)
+    assert "--cluster local --nodes 1 --tasks-per-node 2 --gpus-per-node 0" in local
+    assert "--cluster slurm --nodes 1 --tasks-per-node 8 --gpus-per-node 8" in slurm
 
 
 @pytest.mark.parametrize("name", ["covost2.yaml", "covost2-smoke.yaml"])

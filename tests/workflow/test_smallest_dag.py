@@ -17,7 +17,9 @@ CONFIG = ("--configfile", "tests/workflow/config36/config.yaml")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     place = Workplace(tmp_path_factory.mktemp("dag36"))
-    result = place.snakemake("--cores", "2", "--quiet", "host", "reason", *CONFIG, "--", *RESULTS, timeout=1500)
+    result = place.snakemake(
+        "--cores", "2", "--quiet", "host", "reason", *CONFIG, "--", *RESULTS, timeout=1500
+    )
     assert result.returncode == 0, result.stdout[-4000:]
     return place
 
@@ -29,7 +31,9 @@ def test_every_pair_has_a_score_of_every_checkpoint(finished: Workplace) -> None
     assert [row["step"] for row in rows] == ["2", "4"]
     for row in rows:
         assert all(0 <= float(row[pair]) <= 100 for pair in PAIRS)
-        assert all(row[name] for name in ("avg_x_en", "avg_en_x", "avg_x_en_6", "avg_high", "avg_mid", "avg_low"))
+        assert all(
+            row[name] for name in ("avg_x_en", "avg_en_x", "avg_x_en_6", "avg_high", "avg_mid", "avg_low")
+        )
     assert sorted(row["chosen"] for row in rows) == ["false", "true"]
 
 
@@ -37,13 +41,17 @@ def test_tidy_scores_name_their_signatures(finished: Workplace) -> None:
     with (finished.folder / "results/scores.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     tokenizers = {
-        row["pair"]: row["signature"].split("tok:")[1].split("|")[0] for row in rows if row["metric"] == "bleu"
+        row["pair"]: row["signature"].split("tok:")[1].split("|")[0]
+        for row in rows
+        if row["metric"] == "bleu"
     }
     assert set(tokenizers) == set(PAIRS)
     assert tokenizers["en_zh-CN"] == "zh"
     assert tokenizers["en_ja"].startswith("ja-mecab")
     assert tokenizers["fr_en"] == "13a"
-    assert {(row["split"], row["checkpoint"]) for row in rows} == {(s, c) for s in ("dev", "test") for c in "12"}
+    assert {(row["split"], row["checkpoint"]) for row in rows} == {
+        (s, c) for s in ("dev", "test") for c in "12"
+    }
 
 
 def test_rows_add_up_through_every_step(finished: Workplace) -> None:
@@ -72,7 +80,9 @@ def test_report_and_runs_are_there(finished: Workplace) -> None:
     assert track["status"] != "pending"
     with sqlite3.connect(finished.folder / "results/mlflow.db") as database:
         steps = database.execute("select count(*) from metrics where key = 'train/loss'").fetchone()[0]
-        pairs = database.execute("select count(distinct key) from metrics where key like 'bleu/%\\_%' escape '\\'")
+        pairs = database.execute(
+            "select count(distinct key) from metrics where key like 'bleu/%\\_%' escape '\\'"
+        )
         assert steps == 4
         assert pairs.fetchone()[0] >= 36
 
