@@ -59,7 +59,9 @@ def base_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     WhisperFeatureExtractor().save_pretrained(folder / "whisper")
     bpe = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     bpe.pre_tokenizer = pre_tokenizers.Metaspace()
-    bpe.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse(), decoders.Metaspace()])
+    bpe.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     prompts = ["[INST] \nPlease translate the French sentence into English. [/INST]"]
     bpe.train_from_iterator(TEXTS + prompts, trainers.BpeTrainer(vocab_size=400, special_tokens=special))
