@@ -47,7 +47,6 @@ class SpeechTraining:
     clips_per_round: int = 250
     steps_per_round: int = 50
     share_mp3: float = 0.2
-    ctc_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def features(clips: Sequence[Clip]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Aligner(nn.Module):
-    """Scores of tokens at encoder positions: how near a linear map of the position is to each token's embedding.
+    """Scores of tokens at encoder positions: a linear map of the position against each token's embedding.
 
     The embeddings (vocabulary, width) are the language model's and stay as they are. The blank is the zero vector.
     """
@@ -97,7 +96,7 @@ class Aligner(nn.Module):
         self.classes = nn.Parameter(classes, requires_grad=False)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(clips, positions, width) to (clips, positions, vocabulary)."""
+        """(clips, positions, width) to logits (clips, positions, vocabulary)."""
         return nn.functional.linear(self.map(hidden), self.classes, self.bias)
 
 
@@ -121,11 +120,11 @@ def decoder_logits(
 
 def _losses(
     model: WhisperForConditionalGeneration,
-    aligner: "Aligner",
+    aligner: Aligner,
     clips: Sequence[Clip],
     hide: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross entropy of the decoder and CTC loss of the encoder, on mels with a few bins and frames hidden."""
+    """The loss of a batch, on mels with a few bins and frames hidden; and the decoder's cross entropy in it."""
     mel, frames = features(clips)
     width = mel.shape[2]
     bins = torch.randint(0, 8, (len(clips), 1), generator=hide)
@@ -147,19 +146,19 @@ def _losses(
         encoded = encode_speech(model.model.encoder, mel, frames)
         inside = torch.arange(width // 2) < frames[:, None] // 2
         logits = decoder_logits(model, ids, encoded, inside)
-        emissions = aligner(encoded[:, phase::STACK])
+        scores = aligner(encoded[:, phase::STACK])
     entropy = nn.functional.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED
     )
     alignment = nn.functional.ctc_loss(
-        emissions.float().log_softmax(-1).transpose(0, 1),
+        scores.float().log_softmax(-1).transpose(0, 1),
         torch.tensor([token for clip in clips for token in clip.tokens]),
         -(-(frames // 2 - phase) // STACK),
         torch.tensor([len(clip.tokens) for clip in clips]),
         blank=BLANK,
         zero_infinity=True,
     )
-    return entropy, alignment
+    return entropy + alignment, entropy
 
 
 def train_speech_model(
@@ -195,7 +194,7 @@ def train_speech_model(
     )
     model.set_attn_implementation("eager")
     aligner = Aligner(options.width, embedding)
-    parameters = [*(p for p in model.parameters() if p.requires_grad), *aligner.parameters()]
+    parameters = [p for part in (model, aligner) for p in part.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
     pool: list[Clip] = []
     queue: list[list[Clip]] = []
@@ -212,8 +211,8 @@ def train_speech_model(
             queue = list(_batches(pool, options.steps_per_round, options.clips, rng))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, options.steps, options.peak_rate, warm_up=300)
-        entropy, alignment = _losses(model, aligner, queue.pop(), hide)
-        (entropy + options.ctc_weight * alignment).backward()
+        loss, entropy = _losses(model, aligner, queue.pop(), hide)
+        loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
