@@ -1,4 +1,4 @@
-"""A disk that really fills up: one message, nothing half-written that a later run would trust, and a run that goes on."""
+"""A disk that really fills up: one message, nothing half-written that a later run would trust, and then it goes on."""
 
 import subprocess
 import sys
@@ -23,7 +23,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def llast(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "llast", *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "llast", *arguments], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_full_disk(small_disk: Path) -> None:
