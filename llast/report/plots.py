@@ -63,7 +63,7 @@ def bleu_by_pair(chosen: Sequence[Row], cells: Cells) -> str:
             if stacked
             else {"ncols": len(groups), "width_ratios": [len(group) + 0.6 for group in groups]}
         )
-        axes = figure.subplots(squeeze=False, sharey=True, **grid).flat
+        axes = list(figure.subplots(squeeze=False, sharey=True, **grid).flat)
         for axis, pairs in zip(axes, groups, strict=True):
             for i, row in enumerate(chosen):
                 _bars(axis, i, len(chosen), row, pairs, cells)
@@ -71,11 +71,11 @@ def bleu_by_pair(chosen: Sequence[Row], cells: Cells) -> str:
                 range(len(pairs)), [pair_name(pair) for pair in pairs], rotation=45 if stacked else 0
             )
             axis.set_xlim(-0.6, len(pairs) - 0.4)
-            axis.set_ylim(bottom=0)
             axis.tick_params(axis="x", length=0)
             axis.set_ylabel("BLEU")
             if not stacked:
                 axis.label_outer()
+        axes[0].set_ylim(bottom=0)  # shared; after all bars, since it ends the scaling of the top
 
     return _svg("pair", "BLEU by pair", (11, 5.6 if stacked else 3.4), draw)
 
