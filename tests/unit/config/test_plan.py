@@ -57,6 +57,11 @@ def params(a_plan: Plan) -> dict[str, str]:
     return found
 
 
+def name(value: object) -> str:
+    """A test's name, the same in every process: the order of a set is not."""
+    return str(sorted(value) if isinstance(value, set) else value)
+
+
 @pytest.mark.parametrize(
     ("change", "reruns"),
     [
@@ -69,7 +74,7 @@ def params(a_plan: Plan) -> dict[str, str]:
         ({"mixture": {"tasks": {"st": 1.0}}}, {"mix one", "train one"}),
         ({"description": "another word"}, set()),
     ],
-    ids=str,
+    ids=name,
 )
 def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
     here: Path, change: dict[str, Any], reruns: set[str]
@@ -91,7 +96,7 @@ def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
             {"synthesize corpus", "fetch corpus"},
         ),
     ],
-    ids=str,
+    ids=name,
 )
 def test_a_change_of_the_corpus_reaches_the_rules_that_read_it(
     here: Path, change: dict[str, Any], reruns: set[str]
@@ -110,7 +115,7 @@ def test_a_change_of_the_corpus_reaches_the_rules_that_read_it(
         ({"tracking_uri": "http://server"}, set()),
         ({"seeds": [3]}, set()),
     ],
-    ids=str,
+    ids=name,
 )
 def test_a_change_of_the_workflow_reaches_the_rules_that_read_it(
     here: Path, change: dict[str, Any], reruns: set[str]
