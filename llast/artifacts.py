@@ -76,6 +76,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.model")
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a model in Hugging Face format that decide what it computes: weights, configuration, tokenizer."""
+    return sorted(path for pattern in MODEL_FILES for path in folder.glob(pattern))
+
+
 class Summary(BaseModel, extra="forbid"):
     """What a step did with its rows. It is the step's declared output, written last, data beside it.
 

@@ -34,8 +34,9 @@ class _Tee:
         return len(text)
 
     def _keep(self) -> None:
-        self._log.write(self._line.rstrip("\r\n") + "\n")
-        self._log.flush()
+        with contextlib.suppress(OSError):  # a full disk has its own message, on the terminal
+            self._log.write(self._line.rstrip("\r\n") + "\n")
+            self._log.flush()
         self._line = ""
 
     def flush(self) -> None:
@@ -55,13 +56,20 @@ def tee(path: Path | None) -> Iterator[TextIO | None]:
     if path is None:
         yield None
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
-    with path.open("w", encoding="utf-8") as log:
-        copy = _Tee(terminal, log)
-        sys.stderr = copy
-        try:
-            yield log
-        finally:
-            copy.close_line()
-            sys.stderr = terminal
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("w", encoding="utf-8")
+    except OSError as error:
+        print(f"the log {path} cannot be written ({error.strerror}); going on without", file=terminal)
+        yield None
+        return
+    copy = _Tee(terminal, log)
+    sys.stderr = copy
+    try:
+        yield log
+    finally:
+        copy.close_line()
+        sys.stderr = terminal
+        with contextlib.suppress(OSError):
+            log.close()

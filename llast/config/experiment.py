@@ -74,7 +74,7 @@ class MixtureOptions(Model):
     """Which rows an experiment trains on."""
 
     pairs: Pairs = Field(min_length=1, description="Training directions, or the word `all` for the corpus's.")
-    tasks: dict[Literal["st", "asr"], float] = Field(
+    tasks: dict[Literal["st", "asr"], Annotated[float, Field(ge=0, le=1)]] = Field(
         {"st": 1.0, "asr": 1.0},
         description="Share of each task's rows that is used: 1 = all, 0.5 = half of them, drawn by seed.",
     )
@@ -148,3 +148,12 @@ class ExperimentConfig(Model):
     mixture: MixtureOptions
     training: TrainingOptions = TrainingOptions()
     decoding: DecodingOptions = DecodingOptions()
+
+    @model_validator(mode="after")
+    def _one_dropout(self) -> "ExperimentConfig":
+        both = [lora.dropout for lora in (self.encoder.lora, self.llm.lora) if lora]
+        if len(set(both)) > 1:
+            raise ValueError(
+                "encoder.lora.dropout and llm.lora.dropout must be equal: peft has one per adapter"
+            )
+        return self

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llast.artifacts import model_files
 from llast.config.corpus import CorpusConfig, SyntheticSource
 from llast.config.experiment import ExperimentConfig
 from llast.config.load import load_corpus, load_experiment, load_workflow
@@ -253,10 +254,10 @@ def _model_file(base: str) -> str:
 
 
 def _model_files(base: str) -> list[str]:
-    """What a step that loads a base model depends on: `_model_file`, and the weights of a folder in place."""
+    """What a step that loads a base model depends on: `_model_file` first; all files of a folder in place."""
     first = _model_file(base)
-    weights = sorted(map(str, Path(first).parent.glob("*.safetensors"))) if _is_folder(base) else []
-    return [first, *weights]
+    others = map(str, model_files(Path(first).parent)) if _is_folder(base) else []
+    return list(dict.fromkeys([first, *others]))
 
 
 def _either(names: Any) -> str:

@@ -68,7 +68,7 @@ class TranslateOptions(Model):
 
 
 class Machine(Model):
-    """Where a training runs. It never enters a rule's params: another machine does not retrain."""
+    """Where a training runs. It never enters a rule's params: another machine does not retrain what is finished."""
 
     cluster: Literal["local", "slurm"] = "local"
     nodes: int = Field(1, ge=1)

@@ -121,19 +121,20 @@ def submit(run_folder: Path, name: str, machine: Machine) -> TrainingJob:
     try:
         with clean_env(**({"SLURM_CONF": slurm_conf} if slurm_conf else {})):
             job = executor.submit(TrainingTask(run_folder.resolve(), _free_port()))
+        # Before Ctrl-C is heard again: a job that nobody knows of could not be found any more.
+        started = psutil.Process(int(job.job_id)).create_time() if machine.cluster == "local" else 0.0
+        saved = {
+            "job_id": job.job_id,
+            "machine": machine.model_dump(),
+            "started": started,
+            "submitted": time.time(),
+        }
+        write_json(run_folder / JOB_FILE, saved)
     except (submitit.core.utils.FailedJobError, RuntimeError) as error:
         raise DataError(f"the job of {name} could not be submitted: {error}") from None
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-    started = psutil.Process(int(job.job_id)).create_time() if machine.cluster == "local" else 0.0
-    saved = {
-        "job_id": job.job_id,
-        "machine": machine.model_dump(),
-        "started": started,
-        "submitted": time.time(),
-    }
-    write_json(run_folder / JOB_FILE, saved)
     return TrainingJob(run_folder / "jobs", job.job_id, machine, started)
 
 

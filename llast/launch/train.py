@@ -17,13 +17,15 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tqdm import tqdm
 
 import llast
-from llast.artifacts import read_json, read_summary, sha256_of, spec_hash, write_json
+from llast.artifacts import model_files, read_json, read_summary, sha256_of, spec_hash, write_json
 from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
@@ -87,7 +89,6 @@ def launch(
     steps = total_steps(rows, options.training)
     kept = checkpoint_steps(steps, options.training.checkpoints)
 
-    started = time.monotonic()
     if not _finished(run_folder, kept):
         job = jobs.find(run_folder)
         if job is None or not job.running():
@@ -96,6 +97,7 @@ def launch(
             print(f"train: following job {job.job_id}, which already runs", file=sys.stderr)
         forwarder = _Forwarder(run_folder, experiment, seed, key)
         try:
+            forwarder.start()
             _follow(job, run_folder, f"train {experiment} seed {seed}", steps)
         except KeyboardInterrupt:
             job.cancel()
@@ -107,8 +109,11 @@ def launch(
         finally:
             forwarder.stop()
         if not _finished(run_folder, kept):
+            failure = job.failure()
+            if "No space left on device" in failure:
+                raise DataError(f"the disk is full: {failure}\n  Make room and run the same command again.")
             raise JobError(
-                f"training of {experiment} (seed {seed}) ended early. {job.failure()}\n"
+                f"training of {experiment} (seed {seed}) ended early. {failure}\n"
                 f"  Run the same command again: it goes on from the last checkpoint."
             )
     write_json(
@@ -122,7 +127,7 @@ def launch(
             "trained_pairs": options.trained_pairs,
             "steps": steps,
             "world_size": machine.ranks,
-            "seconds": round(time.monotonic() - started, 1),
+            "seconds": _training_seconds(run_folder),
             "checkpoints": [
                 {"checkpoint": number, "step": step, "folder": f"{key}/checkpoints/step-{step:06d}"}
                 for number, step in enumerate(kept, start=1)
@@ -134,10 +139,10 @@ def launch(
 
 
 def _folder_digest(reference: str, folder: Path) -> str | None:
-    """Digest of a base model's weights, if they lie in a folder of the user's; a hub reference pins a revision."""
+    """Digest of a base model that lies in a folder of the user's; a hub reference pins a revision."""
     if not reference.startswith(("./", "/")):
         return None
-    return spec_hash([sha256_of(file) for file in sorted(folder.glob("*.safetensors"))])
+    return spec_hash([[file.name, sha256_of(file)] for file in model_files(folder)])
 
 
 def _write_spec(
@@ -165,7 +170,7 @@ def _finished(run_folder: Path, kept: list[int]) -> bool:
 def _follow(job: jobs.TrainingJob, run_folder: Path, what: str, steps: int) -> None:
     """Show a job's progress until it ends."""
     terminal = sys.stderr.isatty()
-    metrics, position = run_folder / "metrics.jsonl", 0
+    metrics, position, inode = run_folder / "metrics.jsonl", 0, 0
     interval = 0.2 if terminal else LOG_EVERY_S
     with tqdm(
         total=steps, desc=what, unit="step", file=sys.stderr, dynamic_ncols=terminal, ascii=not terminal,
@@ -173,9 +178,9 @@ def _follow(job: jobs.TrainingJob, run_folder: Path, what: str, steps: int) -> N
     ) as bar:  # fmt: skip
         while True:
             running = job.running()  # asked before reading, so that the last records are seen
-            size = metrics.stat().st_size if metrics.exists() else 0
-            if size < position:  # a resumed run has cut its records back to the checkpoint
-                position = 0
+            size, found = (metrics.stat().st_size, metrics.stat().st_ino) if metrics.exists() else (0, 0)
+            if found != inode:  # a resumed run has cut its records back to the checkpoint, in a new file
+                position, inode = 0, found
             if size > position:
                 with metrics.open("rb") as file:
                     file.seek(position)
@@ -190,6 +195,15 @@ def _follow(job: jobs.TrainingJob, run_folder: Path, what: str, steps: int) -> N
             time.sleep(POLL_S)
 
 
+def _training_seconds(run_folder: Path) -> float:
+    """Time spent in training steps, without the pauses between an interruption and the next start."""
+    lines = (run_folder / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    times = [json.loads(line)["time"] for line in lines]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    longest = 10 * median(gaps) + 60 if gaps else 0.0
+    return round(sum(gap for gap in gaps if gap < longest), 1)
+
+
 class _Forwarder:
     """Sends metrics to MLflow while the job runs, in a thread; a store that fails costs nothing but a warning."""
 
@@ -198,6 +212,9 @@ class _Forwarder:
         self._stop = threading.Event()
         self._uri = os.environ.get("MLFLOW_TRACKING_URI")
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Start where a store is named."""
         if self._uri:
             self._thread.start()
 
@@ -222,7 +239,7 @@ class _Forwarder:
     def stop(self) -> None:
         """Stop after the call in progress."""
         self._stop.set()
-        if self._uri:
+        if self._thread.ident is not None:
             self._thread.join(timeout=30)
 
 

@@ -41,7 +41,7 @@ def lora_config(encoder: LoraOptions | None, llm: LoraOptions | None) -> LoraCon
 def add_adapters(
     model: LlastForConditionalGeneration, encoder: LoraOptions | None, llm: LoraOptions | None
 ) -> LlastForConditionalGeneration | PeftModel:
-    """Make the model trainable: LoRA where asked for, and the adaptor. Trainable weights are float32."""
+    """Make the model trainable: LoRA where asked for, and the adaptor."""
     config = lora_config(encoder, llm)
     if config is None:
         model.adaptor.requires_grad_(True)

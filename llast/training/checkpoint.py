@@ -10,11 +10,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import deepspeed
 import torch
 import torch.distributed
 
 from llast.artifacts import read_json, write_json
-from llast.model.lora import save_adapters
+from llast.model.lora import save_adapters, trainable_parameters
 
 MARKER = "complete.json"
 KEPT_ENGINES = 2
@@ -42,10 +43,11 @@ def save(engine: Any, run_folder: Path, step: int, kept: list[int]) -> None:
     """
     folder = folder_of(run_folder, step)
     rank = torch.distributed.get_rank()
-    if rank == 0:
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted save left
-        (folder / "rng").mkdir(parents=True)
-        save_adapters(engine.module, folder / "adapter")
+    with deepspeed.zero.GatheredParameters(trainable_parameters(engine.module)):  # ZeRO-3 has them in pieces
+        if rank == 0:
+            shutil.rmtree(folder, ignore_errors=True)  # what an interrupted save left
+            (folder / "rng").mkdir(parents=True)
+            save_adapters(engine.module, folder / "adapter")
     torch.distributed.barrier()
     random_state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():

@@ -97,7 +97,7 @@ def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: in
     )
     costs = [lengths[index] for index in order]
     per_rank = math.ceil(len(_groups(costs, budget)) / ranks)
-    low, high = max(costs), max(budget, max(costs))
+    low, high = 1, budget
     while low < high:  # the smallest cap that still gives no more groups than places
         middle = (low + high) // 2
         if len(_groups(costs, middle)) <= per_rank * ranks:

@@ -30,7 +30,7 @@ def llast(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_full_disk(small_disk: Path) -> None:
     summary = small_disk / "fr" / "summary.json"
-    arguments = [*COMMAND, OPTIONS, "--output", str(summary)]
+    arguments = [*COMMAND, OPTIONS, "--output", str(summary), "--log", str(small_disk / "fr.log")]
     failed = llast(*arguments)
     assert failed.returncode == 3, failed.stderr
     assert "llast synthesize: the disk is full" in failed.stderr

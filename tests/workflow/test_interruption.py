@@ -63,8 +63,7 @@ def kill_everything(process: "subprocess.Popen[bytes]", place: Workplace) -> Non
 
 def kill_a_worker(process: "subprocess.Popen[bytes]", place: Workplace) -> None:
     """The out-of-memory killer takes a process that computes."""
-    busy = [p for p in workers(place) if p.pid != process.pid and "snakemake" not in " ".join(p.cmdline())]
-    max(busy, key=lambda p: p.memory_info().rss).kill()
+    ranks(place)[0].kill()
     process.wait(timeout=240)
 
 
@@ -80,6 +79,11 @@ def workers(place: Workplace) -> list[psutil.Process]:
     return found
 
 
+def ranks(place: Workplace) -> list[psutil.Process]:
+    """The training processes."""
+    return [process for process in workers(place) if "submitit.core._submit" in " ".join(process.cmdline())]
+
+
 def has(place: Workplace, pattern: str, least: int = 1) -> Callable[[], bool]:
     return lambda: len(list(place.folder.glob(pattern))) >= least
 
@@ -87,7 +91,7 @@ def has(place: Workplace, pattern: str, least: int = 1) -> Callable[[], bool]:
 def trained_for(place: Workplace, steps: int) -> Callable[[], bool]:
     def condition() -> bool:
         files = place.folder.glob("results/small/seed1/train/*/metrics.jsonl")
-        return any(path.read_text().count("\n") >= steps for path in files)
+        return any(path.read_text().count("\n") >= steps for path in files) and len(ranks(place)) == 2
 
     return condition
 
@@ -104,13 +108,14 @@ def test_interrupted_at_every_stage(undisturbed: bytes, tmp_path: Path) -> None:
         (has(place, "results/small/seed1/translate/checkpoint*/*/*/part-*.jsonl"), kill_everything),
         (has(place, "results/small/seed1/translate/checkpoint*/*/summary.json", 2), ctrl_c),
     ]
-    for condition, interrupt in moments:
+    for number, (condition, interrupt) in enumerate(moments):
         process = start(place)
         wait_for(condition, process)
         interrupt(process, place)
-        assert not (tmp_path / TABLE).exists()
-        # After a power cut Snakemake's lock is left, and it says so; --unlock is what it tells the user to do.
-        place.snakemake(*ARGUMENTS[:-1], "--unlock")
+        assert not (tmp_path / TABLE).exists(), f"moment {number} came too late"
+        if interrupt is kill_everything:
+            # After a power cut Snakemake's lock is left, and it says so; --unlock is what it tells the user to do.
+            place.snakemake(*ARGUMENTS[:-1], "--unlock")
     result = place.snakemake(*ARGUMENTS, TABLE, timeout=600)
     assert result.returncode == 0, result.stdout[-4000:]
     assert (tmp_path / TABLE).read_bytes() + (tmp_path / "results/scores.csv").read_bytes() == undisturbed

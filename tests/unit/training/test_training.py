@@ -233,3 +233,14 @@ def test_a_changed_spec_file_is_refused(base_models: Path, training_rows: Rows, 
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
     with pytest.raises(DataError, match="differs in seed"):
         train(base_models, training_rows, tmp_path, spec(2))
+
+
+def test_zero_3_learns_the_same(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
+    two = train(base_models, training_rows, tmp_path / "two", spec(4, dropout=0.0))
+    stage = {"zero_optimization": {"stage": 3, "stage3_param_persistence_threshold": 0}}
+    three = train(base_models, training_rows, tmp_path / "three", spec(4, dropout=0.0, deepspeed=stage))
+    expected = weights(tmp_path / "two", two)
+    found = weights(tmp_path / "three", three)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[name], atol=2e-5, rtol=1e-3)
