@@ -65,7 +65,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
         seed: of the experiment.
 
     Raises:
-        ConfigError: a pair is not in the corpus, or a share is not between 0 and 1.
+        ConfigError: a pair is not in the corpus.
         DataError: no row is left.
     """
     began = time.monotonic()
@@ -121,9 +121,6 @@ def _check(options: MixtureOptions, folders: dict[str, Path]) -> None:
             f"mixture.pairs: {' '.join(unknown)} not in this corpus, which has {' '.join(folders)}. "
             "Take the pair out of the experiment, or add it to the corpus's file."
         )
-    for task, share in options.tasks.items():
-        if not 0 <= share <= 1:
-            raise ConfigError(f"mixture.tasks.{task}: {share} is not a share between 0 and 1.")
 
 
 def _candidates(

@@ -25,6 +25,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (place.folder / TABLE).read_bytes() + (place.folder / "results/scores.csv").read_bytes()
 
 
+def hear_ctrl_c() -> None:
+    """A shell's background jobs ignore it, and so would all that these tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(place: Workplace) -> "subprocess.Popen[bytes]":
     """Snakemake in a process group of its own, as a shell would start it."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -35,6 +40,7 @@ def start(place: Workplace) -> "subprocess.Popen[bytes]":
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -123,6 +124,11 @@ except UserError as error:
 """
 
 
+def hear_ctrl_c() -> None:
+    """A shell's background jobs ignore it, and so would all that these tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(bases: Path, rows: Rows, folder: Path, steps: int, **environment: str) -> subprocess.Popen[str]:
     tests = str(Path(__file__).parents[2])
     code = LAUNCH.format(
@@ -134,7 +140,11 @@ def start(bases: Path, rows: Rows, folder: Path, steps: int, **environment: str)
         steps=steps,
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=os.environ | environment
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+        preexec_fn=hear_ctrl_c,
     )
 
 
@@ -196,6 +206,7 @@ def test_ctrl_c_ends_every_process_and_the_next_run_ends_bit_equal(
     processes = psutil.Process(launcher.pid).children(recursive=True)
     launcher.send_signal(2)
     launcher.communicate(timeout=60)
+    assert not (tmp_path / "run.json").exists()
     assert not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     train(base_models, training_rows, tmp_path, spec(STEPS))
     same_end(tmp_path, long_reference)
