@@ -220,7 +220,7 @@ VERBS = (
             "--table": _file("bleu_table.csv"),
             "--scores": _file("scores.csv"),
             "--runs": _files("run.json of each run"),
-            "--corpus": _files("summaries of synthesize, fetch, resample, join and filter"),
+            "--corpus": _files("summaries of synthesize, resample, join and filter"),
             "--mixes": _files("summaries of mix"),
             "--samples": _files("summaries of translate"),
             "--published": _file("published scores to compare with", required=False, nargs="?"),

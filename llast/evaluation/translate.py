@@ -26,11 +26,9 @@ from llast.languages import split_pair
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.lora import load_adapters
-from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.progress import progress
-
-DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from llast.model.configuration import LlastConfig
 from llast.model.encoder import encode_clips, load_encoder
 
 IGNORE = -100
+DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
+"""Dtypes by their name in an experiment (`training.precision`)."""
 
 
 @dataclass

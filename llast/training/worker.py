@@ -15,7 +15,7 @@ import transformers
 from llast.artifacts import read_json, write_text
 from llast.config.steps import TrainSpec
 from llast.model.lora import add_adapters
-from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.training import checkpoint
 from llast.training.batches import TrainingRows
@@ -23,7 +23,6 @@ from llast.training.engine import init_process_group, start_engine
 from llast.training.updates import Item, Updates, checkpoint_steps, learning_rate, micro_batches, total_steps
 
 METRICS = "metrics.jsonl"
-DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 
 
 class TrainingDiverged(RuntimeError):
