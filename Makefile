@@ -24,17 +24,17 @@ demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, sh
 	@echo "Look at the report:       open results/report.html in a browser"
 	@echo "Compare the experiments:  make ui, then open $(COMPARE)"
 
-test: $(VENV)/.installed-demo-dev  ## Run every test that this machine can run; says what was skipped and why
+test: $(VENV)/.installed-demo-dev-gpu  ## Run every test that this machine can run; says what was skipped and why
 	@pytest $(PYTEST_ARGS) $(TESTS)
 
-lint: $(VENV)/.installed-demo-dev  ## Check style, types and the workflow
+lint: $(VENV)/.installed-demo-dev-gpu  ## Check style, types and the workflow
 	ruff check
 	ruff format --check
 	mypy
 	snakefmt --check workflow
 	snakemake --lint
 
-format: $(VENV)/.installed-demo-dev  ## Format code and workflow
+format: $(VENV)/.installed-demo-dev-gpu  ## Format code and workflow
 	ruff check --fix
 	ruff format
 	snakefmt workflow
@@ -43,7 +43,7 @@ ui: $(VENV)/.installed-demo  ## Show the experiments side by side in MLflow, in 
 	@echo "Open $(COMPARE) (Ctrl-C ends the server)"
 	@mlflow ui --backend-store-uri $(TRACKING_URI) --port $(PORT) --workers 1
 
-constraints: $(VENV)/.installed-demo-dev  ## Write constraints.txt from the installed environment (run in a fresh one)
+constraints: $(VENV)/.installed-demo-dev-gpu  ## Write constraints.txt from the installed environment (run in a fresh one)
 	tools/freeze.sh $(VENV)
 	touch $(VENV)/.installed-*
 

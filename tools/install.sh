@@ -48,4 +48,5 @@ PROBE
         echo "install: no NVIDIA driver; $torch_cpu_index does not answer, torch from the configured index"
     fi
 fi
+if [ "$build" = cuda ]; then extras+=,gpu; fi
 "${pip[@]}" --editable ".[$extras]"
