@@ -1,4 +1,4 @@
-# `make help` says what each target does. Variables: VENV, TESTS, PYTEST_ARGS, TRACKING_URI, PORT, and those of
+# `make help` says what each target does. Variables: VENV, TESTS, PYTEST_ARGS, BENCH, FULL, TRACKING_URI, PORT, those of
 # tools/install.sh.
 SHELL := bash
 VENV ?= .venv
@@ -12,7 +12,7 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format ui constraints
+.PHONY: help demo test bench lint format ui constraints
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, sh
 
 test: $(VENV)/.installed-demo-dev-gpu  ## Run every test that this machine can run; says what was skipped and why
 	@pytest $(PYTEST_ARGS) $(TESTS)
+
+bench: $(VENV)/.installed-demo-dev-gpu  ## Measure every claim of docs/performance.md and write the page (FULL=1: at full size)
+	@python benchmarks/run.py $(if $(FULL),--full) $(BENCH)
 
 lint: $(VENV)/.installed-demo-dev-gpu  ## Check style, types and the workflow
 	ruff check

@@ -1,0 +1,192 @@
+"""What every script here shares: its arguments, how both sides are timed in turn, and the form of a record.
+
+A script measures one or more claims and ends with
+
+    if __name__ == "__main__":
+        main(measure)          # measure(full: bool) -> list of Measured
+
+and is run as `python benchmarks/SCRIPT.py [--full] [--output FILE.json]`. By default it takes a reduced size, at most
+two minutes on two cores; `--full` takes the size that the claim speaks of.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One claim, measured.
+
+    Attributes:
+        name: short and stable, such as `resample` or `plan_memory`; one row of docs/performance.md.
+        claim: what is claimed, in one sentence that the numbers can contradict, with the size measured.
+        ours: median of our side, in `unit`.
+        unit: such as `clips/s` or `s`.
+        alternative: median of the other side, in the same unit, measured in turn in the same run.
+        alternative_is: what the other side is, such as `ffmpeg per clip`.
+        limit: what the hardware allows or the target asks for, in the same unit.
+        limit_is: what the limit is, such as `read speed of the disk` or `target`.
+        lower_is_better: true for times and sizes, false for rates.
+        rates: figures for `llast plan`, by the name they have in llast/planning/figures.tsv.
+    """
+
+    name: str
+    claim: str
+    ours: float
+    unit: str
+    alternative: float | None = None
+    alternative_is: str = ""
+    limit: float | None = None
+    limit_is: str = ""
+    lower_is_better: bool = False
+    rates: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better ours is than the alternative; below 1: worse."""
+        if self.alternative is None:
+            return None
+        pair = (self.alternative, self.ours) if self.lower_is_better else (self.ours, self.alternative)
+        return pair[0] / pair[1]
+
+    @property
+    def nearness(self) -> float | None:
+        """Ours as a share of the limit: 1 is at the limit, above 1 is better than it."""
+        if self.limit is None:
+            return None
+        return self.limit / self.ours if self.lower_is_better else self.ours / self.limit
+
+
+def main(measure: Callable[[bool], Sequence[Measured]]) -> None:
+    """Run `measure`, print a line per claim, and write the records if `--output` is given."""
+    script = sys.modules[measure.__module__]
+    parser = argparse.ArgumentParser(description=(script.__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "--full", action="store_true", help="the size that the claim speaks of, not a reduced one"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write the records")
+    arguments = parser.parse_args()
+    command = f"python benchmarks/{Path(str(script.__file__)).name}{' --full' if arguments.full else ''}"
+    records = []
+    for one in measure(arguments.full):
+        records.append(
+            {
+                **asdict(one),
+                "ratio": one.ratio,
+                "nearness": one.nearness,
+                "machine": machine(),
+                "cores": len(os.sched_getaffinity(0)),
+                "date": date.today().isoformat(),
+                "command": command,
+                "full": arguments.full,
+            }
+        )
+        print(line(one), flush=True)
+    if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(
+            json.dumps(records, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        )
+
+
+def line(one: Measured) -> str:
+    """A claim's figures in one line."""
+    text = f"{one.name}: {number(one.ours)} {one.unit}"
+    if one.alternative is not None and one.ratio is not None:
+        text += f"; {one.alternative_is}: {number(one.alternative)} {one.unit}; ratio {one.ratio:.2f}"
+    if one.limit is not None:
+        text += f"; {one.limit_is}: {number(one.limit)} {one.unit}"
+    return text
+
+
+def number(value: float) -> str:
+    """Three digits that count, with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def machine() -> str:
+    """Processor, memory and GPUs of this machine; no host name."""
+    cpu = platform.processor() or platform.machine()
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        cpu = next((text.split(":", 1)[1].strip() for text in file if text.startswith("model name")), cpu)
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    parts = [cpu, f"{os.cpu_count()} cores", f"{gigabytes:.0f} GiB"]
+    models = [
+        text.split(":", 1)[1].strip()
+        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for text in path.read_text(encoding="utf-8").splitlines()
+        if text.startswith("Model:")
+    ]
+    parts += [f"{models.count(model)} x {model}" for model in dict.fromkeys(models)]
+    return ", ".join(parts)
+
+
+def in_turn(
+    sides: Mapping[str, Callable[[], object]], rounds: int = 5, warm_up: bool = True
+) -> dict[str, float]:
+    """Median seconds of each side over several rounds, each round running every side once, one after the other.
+
+    What disturbs the machine for a while disturbs all sides, so that ratios hold where the seconds do not.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for round_ in range(-warm_up, rounds):
+        for name, side in sides.items():
+            started = time.perf_counter()
+            side()
+            if round_ >= 0:
+                seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended well.
+
+    Attributes:
+        seconds: wall time.
+        peak_mib: most resident memory of its largest process, in MiB; at least that of the process that started it,
+            so import nothing heavy in a script that asks.
+        cpu_seconds: processor time of it and of all processes that it waited for.
+        output: its standard output and error.
+    """
+
+    seconds: float
+    peak_mib: float
+    cpu_seconds: float
+    output: str
+
+
+def run(command: Sequence[str], **more: object) -> Ran:
+    """Run a command to its end and say what it took.
+
+    Raises:
+        RuntimeError: it ended with another code than 0; with its output.
+    """
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=output, **more)  # type: ignore[call-overload]
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for; tell Popen
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-3000:]}")
+    return Ran(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, text)
+
+
+def peak_mib() -> float:
+    """Most resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

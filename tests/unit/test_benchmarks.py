@@ -1,0 +1,81 @@
+"""The benchmarks share arguments, records and a runner, which writes the page even if one of them fails."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SHARED = ("page", "record", "run")
+SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
+GOOD = """
+from record import Measured, main
+
+def measure(full):
+    return [
+        Measured("rate", "a | b", 4000 if full else 400, "clips/s", 100, "ffmpeg", 800, "the disk"),
+        Measured("time", "is quick", 2.0, "s", 3.0, "other", 1.0, "target", lower_is_better=True),
+    ]
+
+main(measure)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder `benchmarks` with the shared parts and no benchmark."""
+    (tmp_path / "benchmarks").mkdir()
+    for name in SHARED:
+        shutil.copy(BENCHMARKS / f"{name}.py", tmp_path / "benchmarks")
+    return tmp_path / "benchmarks"
+
+
+def python(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_benchmark_takes_the_same_arguments(name: str) -> None:
+    result = python(BENCHMARKS / f"{name}.py", "--help")
+    assert result.returncode == 0, result.stderr
+    assert "--full" in result.stdout
+    assert "--output FILE.json" in result.stdout
+
+
+def test_a_record_says_how_much_better_ours_is_and_how_near_the_limit(folder: Path, tmp_path: Path) -> None:
+    (folder / "good.py").write_text(GOOD)
+    assert python(folder / "good.py", "--full", "--output", tmp_path / "x.json").returncode == 0
+    rate, time = json.loads((tmp_path / "x.json").read_text())
+    assert (rate["ratio"], rate["nearness"]) == (40, 5)
+    assert (time["ratio"], time["nearness"]) == (1.5, 0.5)
+    assert rate["full"] and rate["command"] == "python benchmarks/good.py --full"
+    assert rate["cores"] >= 1 and "GiB" in rate["machine"]
+    assert python(folder / "good.py", "--output", tmp_path / "x.json").returncode == 0
+    reduced = json.loads((tmp_path / "x.json").read_text())[0]
+    assert (reduced["ours"], reduced["full"]) == (400, False)
+
+
+def test_all_run_although_one_fails_and_the_page_has_the_others_and_what_was_kept(folder: Path) -> None:
+    (folder / "bad.py").write_text("raise SystemExit('no')")
+    (folder / "good.py").write_text(GOOD)
+    result = python(folder / "run.py")
+    assert result.returncode == 1
+    assert "bad failed" in result.stderr
+    (mine,) = {record["machine"] for record in json.loads((folder / "results/good.json").read_text())}
+    kept = json.loads((folder / "results/good.json").read_text())
+    (folder / "kept").mkdir()
+    (folder / "kept/other.json").write_text(
+        json.dumps([{**kept[0], "machine": "another", "ours": 7.25}, {**kept[0], "ours": 999}])
+    )
+    assert python(folder / "run.py", "--render").returncode == 0
+    page = (folder.parent / "docs/performance.md").read_text()
+    assert f"## {mine}" in page and "## another" in page
+    assert (
+        "| **rate**: a \\| b | 400 clips/s | 100 clips/s (ffmpeg) | 4.00 | 800 clips/s (the disk) | 50% |"
+        in page
+    )
+    assert "7.25 clips/s" in page
+    assert "999" not in page, "what this machine measured itself replaces what was kept"
