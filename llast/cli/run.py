@@ -135,6 +135,12 @@ def track(args: Namespace) -> None:
     track(args.runs, args.scores, args.artifacts, args.tracking_uri, args.output)
 
 
+def plan(args: Namespace) -> None:
+    from llast.planning.plan import plan_text
+
+    print(plan_text(args.configfile, args.profile, args.benchmarks), end="")
+
+
 def base_models(args: Namespace) -> None:
     from llast.demo.pretrain import build_base_models
 

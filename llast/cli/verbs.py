@@ -242,6 +242,30 @@ VERBS = (
         },
     ),
     Verb(
+        "plan",
+        "Say what a workflow would do before anything runs: jobs, rows, hours, disk, core- and GPU-hours.",
+        run.plan,
+        {
+            "--configfile": _file(
+                "laid over config/config.yaml, as Snakemake does; default: the profile's",
+                required=False,
+                nargs="+",
+                default=[],
+            ),
+            "--profile": _file(
+                "Snakemake profile, for the machines; default: this one, no GPU",
+                required=False,
+                metavar="DIR",
+            ),
+            "--benchmarks": _file(
+                "records of make bench (default: %(default)s)",
+                required=False,
+                metavar="DIR",
+                default=Path("benchmarks/results"),
+            ),
+        },
+    ),
+    Verb(
         "demo base-models",
         "Pre-train the demo's tiny encoder and LLM (half an hour on one core).",
         run.base_models,

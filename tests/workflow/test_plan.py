@@ -1,6 +1,8 @@
 """Every shipped configuration is planned whole, and a bad one ends in one message and its exit code."""
 
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -37,6 +39,14 @@ def counts(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in rows if rule != "total"}
 
 
+def estimated(clone: Workplace, arguments: list[str]) -> dict[str, int]:
+    """Jobs per rule, as `llast plan` sees them."""
+    command = [sys.executable, "-m", "llast", "plan", *arguments]
+    output = subprocess.run(command, cwd=clone.folder, capture_output=True, text=True, timeout=60).stdout
+    rows = re.findall(r"^(\w+) +(\d+) +0 ", output.split("left")[0], re.MULTILINE)
+    return {rule: int(count) for rule, count in rows if rule != "all"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -57,6 +67,7 @@ def test_a_shipped_configuration_is_planned_whole(
     assert result.returncode == 0, result.stdout
     assert counts(result.stdout) == expected
     assert time.monotonic() - started < 30, "planning takes seconds"
+    assert estimated(clone, arguments) == {rule: count for rule, count in expected.items() if rule != "all"}
 
 
 def test_the_slurm_profile_sets_machines_and_the_default_one_does_not(clone: Workplace) -> None:

@@ -1,0 +1,236 @@
+"""Every job of a plan, with what it handles and an estimate of what it costs."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from llast.config.corpus import UrlSource
+from llast.config.experiment import ExperimentConfig
+from llast.config.plan import Plan
+from llast.languages import pairs_from, source_languages, split_pair
+from llast.planning.amounts import Amounts
+from llast.planning.figures import Figure
+from llast.planning.machines import Machines
+from llast.planning.work import Shape, Work, shape_of
+
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow.
+
+    Attributes:
+        stage: its rule.
+        output: the declared output that stands for it; the job is done if it exists.
+        rows: rows that it handles.
+        audio_hours: audio that it handles.
+        disk_gb: what it leaves on disk.
+        core_hours: processor time, one core.
+        gpu_hours: time of one GPU.
+        run: `experiment, seed` of a job that belongs to one.
+    """
+
+    stage: str
+    output: Path
+    rows: float = 0.0
+    audio_hours: float = 0.0
+    disk_gb: float = 0.0
+    core_hours: float = 0.0
+    gpu_hours: float = 0.0
+    run: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether its output exists; whether it still fits the configuration is Snakemake's business."""
+        return self.output.exists()
+
+
+class Estimates:
+    """The jobs of a plan.
+
+    Args:
+        plan: the resolved configuration.
+        machines: where training and decoding run.
+        figures: those of `load_figures`.
+
+    Attributes:
+        unknown: base models whose shape is not known; what they do is not counted.
+    """
+
+    def __init__(self, plan: Plan, machines: Machines, figures: dict[str, Figure]) -> None:
+        self.amounts = Amounts(plan.corpus, figures)
+        self.unknown: list[str] = []
+        self._plan = plan
+        self._machines = machines
+        self._figures = figures
+        self._work = {name: self._work_of(one) for name, one in plan.experiments.items()}
+
+    def work(self, experiment: str) -> Work | None:
+        """Arithmetic of an experiment; None if one of its base models is unknown."""
+        return self._work[experiment]
+
+    def jobs(self) -> Iterator[Job]:
+        """All jobs, in the order of the flow."""
+        for source in self._plan.sources:
+            yield from self._corpus_jobs(source)
+        for name, base in self._plan.models.items():
+            shape = shape_of(base)
+            size = shape.download_gb if shape else 0.0
+            yield Job("fetch_model", Path(f"resources/models/{name}/summary.json"), disk_gb=size)
+        for name in self._plan.experiments:
+            for seed in self._plan.config.seeds:
+                yield from self._run_jobs(name, seed)
+        for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
+            yield Job(stage, Path("results") / file, core_hours=self._start)
+
+    def training_rows(self, experiment: str) -> tuple[float, float, float]:
+        """Rows of the mixture, clips of it, and seconds of those clips, before leakage is dropped."""
+        parts = list(self._mixture(self._plan.experiments[experiment]))
+        return (
+            sum(rows for _, rows, _ in parts),
+            sum(clips for clips, _, _ in parts),
+            sum(clips * seconds for clips, _, seconds in parts),
+        )
+
+    def steps(self, experiment: str) -> int:
+        """Optimiser steps of a training."""
+        training = self._plan.experiments[experiment].training
+        if training.max_steps:
+            return training.max_steps
+        rows, *_ = self.training_rows(experiment)
+        return math.ceil((training.epochs or 1) * rows / training.rows_per_update)
+
+    def _value(self, name: str) -> float:
+        return self._figures[name].value
+
+    @property
+    def _start(self) -> float:
+        return self._value("job_seconds") / 3600
+
+    def _cores(self, seconds: float) -> float:
+        return self._start + seconds / 3600
+
+    def _corpus_jobs(self, source: str) -> Iterator[Job]:
+        plan, amounts = self._plan, self.amounts
+        pairs = pairs_from(source, plan.corpus.pairs)
+        rows, hours, archive = amounts.all_rows(source), amounts.hours(source), amounts.archive_bytes(source)
+        clips = sum(amounts.clips(source, split) for split in ("train", "dev", "test"))
+
+        def output(stage: str) -> Path:
+            return Path(f"resources/{plan.config.corpus}/{stage}/{source}/summary.json")
+
+        if plan.synthetic:
+            cost = self._cores(clips / self._value("synthesize_speed"))
+            yield Job("synthesize", output("synthesize"), clips, hours, archive / GB, cost)
+        downloaded = archive / GB if isinstance(plan.corpus.source, UrlSource) else 0.0
+        yield Job("fetch", output("fetch"), 1 + len(pairs), 0.0, downloaded, self._start)
+        cost = self._cores(
+            hours * 3600 / self._value("resample_speed") + archive / self._value("archive_speed")
+        )
+        stored = hours * 3600 * self._value("store_rate") / GB
+        yield Job("resample", output("resample"), clips, hours, stored, cost)
+        tables = self._cores(rows / self._value("table_speed"))
+        size = rows * self._value("table_row") / GB
+        yield Job("join", output("join"), rows, 0.0, size, tables)
+        yield Job("filter", output("filter"), rows, 0.0, size, tables)
+
+    def _run_jobs(self, name: str, seed: int) -> Iterator[Job]:
+        one, folder, run = (
+            self._plan.experiments[name],
+            Path(f"results/{name}/seed{seed}"),
+            f"{name}, seed {seed}",
+        )
+        rows, _, seconds = self.training_rows(name)
+        cost = self._cores(rows / self._value("table_speed"))
+        size = rows * self._value("table_row") / GB
+        yield Job("mix", folder / "mix/summary.json", rows, seconds / 3600, size, cost, run=run)
+        yield self._train_job(name, folder / "train/run.json", run)
+        for checkpoint in range(1, one.training.checkpoints + 1):
+            for source in self._plan.sources:
+                output = folder / f"translate/checkpoint{checkpoint}/{source}/summary.json"
+                yield self._translate_job(name, source, output, run)
+            for split in ("dev", "test"):
+                scored = sum(self._evaluated(pair, split) for pair in self._plan.corpus.pairs)
+                cost = self._cores(scored / self._value("score_speed"))
+                output = folder / f"score/checkpoint{checkpoint}.{split}.json"
+                yield Job("score", output, scored, core_hours=cost, run=run)
+
+    def _train_job(self, name: str, output: Path, run: str) -> Job:
+        one, work = self._plan.experiments[name], self._work[name]
+        rows, _, seconds = self.training_rows(name)
+        seen = self.steps(name) * one.training.rows_per_update
+        passes = seen / rows if rows else 0.0
+        if work is None:
+            return Job("train", output, seen, passes * seconds / 3600, run=run)
+        flops = passes * sum(
+            clips
+            * work.train(length, rows / clips, self._value("prompt_tokens"), self._value("tokens_per_row"))
+            for clips, rows, length in self._mixture(one)
+            if clips
+        )
+        saved = one.training.checkpoints * self._value("adapter_bytes") + 2 * self._value("engine_bytes")
+        gpu = self._machines.train_gpus > 0
+        return Job(
+            "train",
+            output,
+            seen,
+            passes * seconds / 3600,
+            work.trainable * saved / GB,
+            0.0 if gpu else flops / self._value("cpu_train_flops") / 3600,
+            flops / self._value("gpu_flops") / self._value("gpu_utilisation") / 3600 if gpu else 0.0,
+            run,
+        )
+
+    def _translate_job(self, name: str, source: str, output: Path, run: str) -> Job:
+        work = self._work[name]
+        rows = seconds = flops_read = flops_spoken = batches = 0.0
+        prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
+        for split in ("dev", "test"):
+            counts = [self._evaluated(pair, split) for pair in pairs_from(source, self._plan.corpus.pairs)]
+            clips, length = max(counts), self.amounts.seconds(source, split)
+            rows += sum(counts)
+            seconds += clips * length
+            if work:
+                flops_read += clips * work.prefill(length, sum(counts) / clips, prompt)
+                flops_spoken += work.decode(length, sum(counts), target)
+                batches += work.batches(length, sum(counts), prompt, target)
+        size = rows * self._value("hypothesis_row") / GB
+        if work is None:
+            return Job("translate", output, rows, seconds / 3600, size, run=run)
+        if self._machines.translate_gpus == 0:
+            cost = self._cores((flops_read + flops_spoken) / self._value("cpu_decode_flops"))
+            return Job("translate", output, rows, seconds / 3600, size, cost, run=run)
+        # A batch runs until its longest hypothesis ends, about twice the mean; each step costs its launches.
+        steps = math.ceil(batches) * 2 * target
+        spoken = max(
+            steps * work.llm.layers * self._value("decode_layer_seconds"),
+            flops_spoken / self._value("gpu_flops"),
+        )
+        read = flops_read / self._value("gpu_flops") / self._value("gpu_utilisation")
+        return Job("translate", output, rows, seconds / 3600, size, 0.0, (read + spoken) / 3600, run)
+
+    def _evaluated(self, pair: str, split: str) -> int:
+        limit = self._plan.config.dev_rows if split == "dev" else self._plan.config.test_rows
+        return min(self.amounts.rows(pair, split), limit or self.amounts.rows(pair, split))
+
+    def _mixture(self, one: ExperimentConfig) -> Iterator[tuple[float, float, float]]:
+        """For each source language: clips that are used, their rows, and their mean seconds."""
+        shares = one.mixture.tasks
+        for source in source_languages(one.mixture.pairs):
+            pairs = [pair for pair in one.mixture.pairs if split_pair(pair)[0] == source]
+            clips = max(self.amounts.rows(pair, "train") for pair in pairs)
+            rows = shares.get("st", 0.0) * sum(self.amounts.rows(pair, "train") for pair in pairs)
+            rows += shares.get("asr", 0.0) * clips
+            yield min(clips, rows), rows, self.amounts.seconds(source, "train")
+
+    def _work_of(self, one: ExperimentConfig) -> Work | None:
+        shapes: list[Shape] = []
+        for base in (one.encoder.base, one.llm.base):
+            shape = shape_of(base)
+            if shape:
+                shapes.append(shape)
+            elif base not in self.unknown:
+                self.unknown.append(base)
+        return Work(one, *shapes) if len(shapes) == 2 else None

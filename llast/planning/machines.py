@@ -1,0 +1,78 @@
+"""What a Snakemake profile says that an estimate has to know: the configuration files and where the GPUs are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llast.config.load import read_yaml
+from llast.errors import ConfigError
+
+DEFAULT_CONFIG = Path("config/config.yaml")  # the Snakefile's own, which every other is laid over
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Where training and decoding run.
+
+    Attributes:
+        train_gpus: GPUs of a training, over all nodes; 0: CPU.
+        train_cores: processes times threads of a training on CPU.
+        translate_gpus: GPUs of a job of translate; 0: CPU.
+        configfiles: those of the profile.
+    """
+
+    train_gpus: int = 0
+    train_cores: int = 2
+    translate_gpus: int = 0
+    configfiles: tuple[Path, ...] = ()
+
+
+def read_profile(profile: Path | None) -> Machines:
+    """Read `profile.yaml` in a folder, or the file itself; None: this machine, without GPUs.
+
+    Raises:
+        ConfigError: there is no such profile.
+    """
+    if profile is None:
+        return Machines()
+    found = [path for path in (profile, profile / "profile.yaml", profile / "config.yaml") if path.is_file()]
+    if not found:
+        raise ConfigError(f"--profile: there is no profile.yaml in {profile}.")
+    values = read_yaml(found[0])
+    resources = _by_rule(values.get("set-resources"))
+    train, translate = resources.get("train", {}), resources.get("translate", {})
+    nodes = int(train.get("nodes", 1))
+    files = values.get("configfile") or []
+    return Machines(
+        train_gpus=nodes * int(train.get("gpus_per_node", 0)),
+        train_cores=nodes * int(train.get("tasks_per_node", 2)) * int(train.get("cpus_per_task", 1)),
+        translate_gpus=int(translate.get("gpu", 0) or "gres" in translate),
+        configfiles=tuple(Path(file) for file in ([files] if isinstance(files, str) else files)),
+    )
+
+
+def _by_rule(values: Any) -> dict[str, dict[str, Any]]:
+    """`set-resources` by rule: a map of maps, or a list of `rule:name=value`."""
+    if isinstance(values, Mapping):
+        return {rule: dict(named) for rule, named in values.items() if isinstance(named, Mapping)}
+    rules: dict[str, dict[str, Any]] = {}
+    for item in values or []:
+        rule, _, setting = str(item).partition(":")
+        name, _, value = setting.partition("=")
+        rules.setdefault(rule, {})[name] = value
+    return rules
+
+
+def merged_configuration(given: Sequence[Path], profile: Machines) -> tuple[dict[str, Any], list[Path]]:
+    """The values that Snakemake would have: the default file, then those given, or else the profile's.
+
+    Raises:
+        ConfigError: a file does not exist or cannot be read.
+    """
+    over = list(given) or list(profile.configfiles)
+    files = ([DEFAULT_CONFIG] if DEFAULT_CONFIG.is_file() or not over else []) + over
+    values: dict[str, Any] = {}
+    for file in files:
+        values |= read_yaml(file)
+    return values, files

@@ -1,0 +1,203 @@
+"""How much arithmetic an experiment is: parameters, FLOPs of training, FLOPs and token steps of decoding.
+
+FLOPs are those of the matrix products that are executed, recomputation included; one multiply-add is two.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llast.config.experiment import LLAMA_TARGETS, WHISPER_TARGETS, ExperimentConfig, LoraOptions
+from llast.planning.figures import rows_of
+
+POSITIONS_PER_SECOND = 50
+WINDOW_SECONDS = 30
+MELS = 80
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a base model decides its cost.
+
+    Attributes:
+        layers: of the encoder, or of the LLM.
+        width: of the residual stream.
+        ffn: of the feed-forward layers.
+        key_value_width: of keys and values; smaller than `width` with grouped queries.
+        vocabulary: of the output layer.
+        download_gb: what the hub sends; 0 for a folder.
+    """
+
+    layers: int
+    width: int
+    ffn: int
+    key_value_width: int
+    vocabulary: int
+    download_gb: float = 0.0
+
+    def linears(self, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+        """Input and output width of the linear layers of one block, by name."""
+        widths = {"k_proj": (self.width, self.key_value_width), "v_proj": (self.width, self.key_value_width)}
+        widths |= dict.fromkeys(("fc1", "gate_proj", "up_proj"), (self.width, self.ffn))
+        widths |= dict.fromkeys(("fc2", "down_proj"), (self.ffn, self.width))
+        return {name: widths.get(name, (self.width, self.width)) for name in names}
+
+    def parameters(self, names: tuple[str, ...]) -> int:
+        """Of the linear layers of all blocks."""
+        return self.layers * sum(a * b for a, b in self.linears(names).values())
+
+    def lora_parameters(self, names: tuple[str, ...], lora: LoraOptions | None) -> int:
+        """Of the adapters."""
+        if lora is None:
+            return 0
+        chosen = tuple(name for name in names if lora.targets is None or name in lora.targets)
+        return self.layers * lora.rank * sum(a + b for a, b in self.linears(chosen).values())
+
+
+def shape_of(base: str) -> Shape | None:
+    """The shape of a base model: of a known one, or from the configuration of one that is here; None: unknown."""
+    name = base.partition("@")[0]
+    for row in rows_of("bases.tsv"):
+        if row["base"] == name:
+            integers = ("layers", "width", "ffn", "key_value_width", "vocabulary")
+            return Shape(**{key: int(row[key]) for key in integers}, download_gb=float(row["download_gb"]))
+    folder = Path(base) if base.startswith((".", "/")) else Path("resources/models") / base.replace("/", "--")
+    try:
+        return _from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _from_config(config: dict[str, Any]) -> Shape:
+    if "encoder_layers" in config:
+        width = config["d_model"]
+        return Shape(config["encoder_layers"], width, config["encoder_ffn_dim"], width, config["vocab_size"])
+    width, heads = config["hidden_size"], config["num_attention_heads"]
+    key_value = width * config.get("num_key_value_heads", heads) // heads
+    layers = config["num_hidden_layers"]
+    return Shape(layers, width, config["intermediate_size"], key_value, config["vocab_size"])
+
+
+@dataclass(frozen=True)
+class Flops:
+    """A forward pass, by what its backward pass costs.
+
+    Attributes:
+        frozen: products with frozen weights: backward, one product for the gradient of the input.
+        adapters: products with trained weights: one more for the gradient of the weight.
+        attention: products of activations: likewise two.
+        inputs: products before the first trained weight, which have no backward pass.
+    """
+
+    frozen: float
+    adapters: float
+    attention: float
+    inputs: float = 0.0
+
+    @property
+    def forward(self) -> float:
+        """All of them, once."""
+        return self.frozen + self.adapters + self.attention + self.inputs
+
+    def trained(self, again: int) -> float:
+        """Forward, `again` times forward to compute it again, and backward."""
+        once = self.frozen + self.adapters + self.attention
+        return once * (1 + again) + self.frozen + 2 * (self.adapters + self.attention) + self.inputs
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an experiment costs per clip, position and token.
+
+    Args:
+        experiment: its configuration.
+        encoder: shape of the base encoder.
+        llm: shape of the base LLM.
+    """
+
+    experiment: ExperimentConfig
+    encoder: Shape
+    llm: Shape
+
+    @property
+    def adaptor_parameters(self) -> int:
+        """Three linear layers with biases; the first one takes `stack` encoder positions."""
+        width = self.llm.width
+        return width * (self.encoder.width * self.experiment.adaptor.stack) + 2 * width * width + 3 * width
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that training changes."""
+        one = self.experiment
+        encoder = self.encoder.lora_parameters(WHISPER_TARGETS, one.encoder.lora)
+        return encoder + self.llm.lora_parameters(LLAMA_TARGETS, one.llm.lora) + self.adaptor_parameters
+
+    def positions(self, seconds: float) -> float:
+        """LLM positions of a clip's audio."""
+        return seconds * POSITIONS_PER_SECOND / self.experiment.adaptor.stack
+
+    def encode(self, seconds: float) -> "Flops":
+        """The encoder on a clip, forward."""
+        frames = self._frames(seconds)
+        convolutions = 2 * 3 * self.encoder.width * (2 * MELS + self.encoder.width)
+        return Flops(
+            frozen=frames * 2 * self.encoder.parameters(WHISPER_TARGETS),
+            adapters=frames * 2 * self.encoder.lora_parameters(WHISPER_TARGETS, self.experiment.encoder.lora),
+            attention=frames * 4 * self.encoder.layers * self.encoder.width * frames,
+            inputs=frames * convolutions,
+        )
+
+    def read(self, positions: float, context: float) -> "Flops":
+        """The LLM's blocks on `positions` that each are compared with `context` others, forward."""
+        return Flops(
+            frozen=positions * 2 * self.llm.parameters(LLAMA_TARGETS),
+            adapters=positions * 2 * self.llm.lora_parameters(LLAMA_TARGETS, self.experiment.llm.lora),
+            attention=positions * 4 * self.llm.layers * self.llm.width * context,
+        )
+
+    def _frames(self, seconds: float) -> float:
+        window = WINDOW_SECONDS if self.experiment.encoder.window == "30s" else seconds
+        return window * POSITIONS_PER_SECOND
+
+    def speak(self, tokens: float) -> float:
+        """FLOPs of the output layer."""
+        return 2 * self.llm.width * self.llm.vocabulary * tokens
+
+    def train(self, seconds: float, rows: float, prompt: float, target: float) -> float:
+        """FLOPs of a training step on one clip with its rows: forward, backward and what is computed again.
+
+        An encoder without adapters has no backward pass at all.
+        """
+        again = int(self.experiment.training.gradient_checkpointing)
+        audio = self.positions(seconds)
+        positions = audio + rows * (prompt + target)
+        encoder = self.encode(seconds)
+        # Under a block mask every position is compared with all of its sequence.
+        return (
+            (encoder.trained(again) if self.experiment.encoder.lora else encoder.forward)
+            + self.read(positions, positions).trained(again)
+            + 2 * audio * self.adaptor_parameters * 3
+            + self.speak(rows * target) * 2
+        )
+
+    def prefill(self, seconds: float, rows: float, prompt: float) -> float:
+        """FLOPs until the first token of a clip's hypotheses; its audio is read once for all of them.
+
+        Adapters are merged into the bases before decoding.
+        """
+        audio = self.positions(seconds)
+        parts = (self.encode(seconds), self.read(audio, audio), self.read(rows * prompt, audio))
+        return sum(part.forward - part.adapters for part in parts)
+
+    def decode(self, seconds: float, rows: float, target: float) -> float:
+        """FLOPs of the tokens of `rows` hypotheses, all beams."""
+        tokens = rows * target * self.experiment.decoding.num_beams
+        read = self.read(tokens, self.positions(seconds) + target)
+        return read.forward - read.adapters + self.speak(tokens)
+
+    def batches(self, seconds: float, rows: float, prompt: float, target: float) -> float:
+        """Batches that these hypotheses are decoded in."""
+        options = self.experiment.decoding
+        held = self.positions(seconds) + prompt + target
+        return rows * options.num_beams * held / options.batch_tokens
