@@ -141,6 +141,12 @@ def plan(args: Namespace) -> None:
     print(plan_text(args.configfile, args.profile, args.benchmarks), end="")
 
 
+def doctor(args: Namespace) -> None:
+    from llast.doctor.doctor import doctor
+
+    doctor(args.configfile, args.profile, args.benchmarks)
+
+
 def base_models(args: Namespace) -> None:
     from llast.demo.pretrain import build_base_models
 

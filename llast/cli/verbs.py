@@ -82,6 +82,26 @@ RUNS = {
     "--scores": _files("score files of their checkpoints"),
 }
 
+PLANNED = {
+    "--configfile": _file(
+        "laid over config/config.yaml, as Snakemake does; default: the profile's",
+        required=False,
+        nargs="+",
+        default=[],
+    ),
+    "--profile": _file(
+        "Snakemake profile, for the machines; default: this one, no GPU",
+        required=False,
+        metavar="DIR",
+    ),
+    "--benchmarks": _file(
+        "records of make bench (default: %(default)s)",
+        required=False,
+        metavar="DIR",
+        default=Path("benchmarks/results"),
+    ),
+}
+
 
 GROUPS = {
     "demo": "Parts of the demo that are committed and need no rebuilding.",
@@ -245,25 +265,13 @@ VERBS = (
         "plan",
         "Say what a workflow would do before anything runs: jobs, rows, hours, disk, core- and GPU-hours.",
         run.plan,
-        {
-            "--configfile": _file(
-                "laid over config/config.yaml, as Snakemake does; default: the profile's",
-                required=False,
-                nargs="+",
-                default=[],
-            ),
-            "--profile": _file(
-                "Snakemake profile, for the machines; default: this one, no GPU",
-                required=False,
-                metavar="DIR",
-            ),
-            "--benchmarks": _file(
-                "records of make bench (default: %(default)s)",
-                required=False,
-                metavar="DIR",
-                default=Path("benchmarks/results"),
-            ),
-        },
+        PLANNED,
+    ),
+    Verb(
+        "doctor",
+        "Check that everything is here that a workflow needs; a line each, with the remedy.",
+        run.doctor,
+        PLANNED,
     ),
     Verb(
         "demo base-models",

@@ -20,12 +20,16 @@ class Machines:
         train_cores: processes times threads of a training on CPU.
         translate_gpus: GPUs of a job of translate; 0: CPU.
         configfiles: those of the profile.
+        slurm: whether jobs are submitted to Slurm.
+        partitions: all that the profile names.
     """
 
     train_gpus: int = 0
     train_cores: int = 2
     translate_gpus: int = 0
     configfiles: tuple[Path, ...] = ()
+    slurm: bool = False
+    partitions: tuple[str, ...] = ()
 
 
 def read_profile(profile: Path | None) -> Machines:
@@ -44,12 +48,23 @@ def read_profile(profile: Path | None) -> Machines:
     train, translate = resources.get("train", {}), resources.get("translate", {})
     nodes = int(train.get("nodes", 1))
     files = values.get("configfile") or []
+    everywhere = [_settings(values.get("default-resources")), *resources.values()]
+    partitions = [str(one["slurm_partition"]) for one in everywhere if one.get("slurm_partition")]
     return Machines(
         train_gpus=nodes * int(train.get("gpus_per_node", 0)),
         train_cores=nodes * int(train.get("tasks_per_node", 2)) * int(train.get("cpus_per_task", 1)),
         translate_gpus=int(translate.get("gpu", 0) or "gres" in translate),
         configfiles=tuple(Path(file) for file in ([files] if isinstance(files, str) else files)),
+        slurm=values.get("executor") == "slurm" or train.get("cluster") == "slurm",
+        partitions=tuple(dict.fromkeys(partitions)),
     )
+
+
+def _settings(values: Any) -> dict[str, Any]:
+    """`default-resources`: a map, or a list of `name=value`."""
+    if isinstance(values, Mapping):
+        return dict(values)
+    return dict(str(item).split("=", 1) for item in values or [])
 
 
 def _by_rule(values: Any) -> dict[str, dict[str, Any]]:

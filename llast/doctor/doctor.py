@@ -1,0 +1,64 @@
+"""`llast doctor`: is everything here that a workflow needs?"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from llast.config.plan import Plan, make_plan
+from llast.doctor.check import Check
+from llast.doctor.cluster import check_slurm
+from llast.doctor.places import check_disk, check_folder, check_hub, check_mlflow
+from llast.doctor.software import check_deepspeed, check_packages, check_python, check_torch
+from llast.errors import ConfigError
+from llast.planning.figures import load_figures, rows_of
+from llast.planning.jobs import Estimates
+from llast.planning.machines import Machines, merged_configuration, read_profile
+
+
+def doctor(configfiles: Sequence[Path], profile: Path | None, benchmarks: Path) -> None:
+    """Print a line per check, each with its remedy.
+
+    Args:
+        configfiles: as for `llast plan`.
+        profile: folder of a Snakemake profile; None: all on this machine.
+        benchmarks: records of `make bench`.
+
+    Raises:
+        ConfigError: something needed is broken.
+    """
+    machines = read_profile(profile)
+    values, files = merged_configuration(configfiles, machines)
+    plan = make_plan(values, files)
+    bad = []
+    for check in checks(plan, machines, benchmarks):
+        print(check.line(), flush=True)
+        if check.status == "BAD":
+            bad.append(check.name)
+    if bad:
+        raise ConfigError(f"broken, and needed: {', '.join(bad)}. What to do stands behind each -> above.")
+
+
+def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
+    """All checks, the quick ones of the software first."""
+    here = Path.cwd()
+    yield check_python()
+    yield check_packages(Path("constraints.txt"))
+    needs_gpu = machines.train_gpus > 0 or machines.translate_gpus > 0
+    yield from check_torch(needs_gpu, machines.slurm)
+    yield check_deepspeed()
+    if machines.slurm:
+        yield from check_slurm(machines.partitions)
+    else:
+        yield Check("Slurm", "-", "not needed: no profile that uses it")
+    yield check_folder(here, machines.slurm)
+    jobs = Estimates(plan, machines, load_figures(benchmarks)).jobs()
+    yield check_disk(here, sum(job.disk_gb for job in jobs if not job.done))
+    yield check_mlflow(plan.config.tracking_uri)
+    waiting = [
+        base
+        for name, base in plan.models.items()
+        if not Path(f"resources/models/{name}/summary.json").exists()
+    ]
+    gated_names = {row["base"] for row in rows_of("bases.tsv") if row["gated"] == "yes"}
+    gated = [base for base in waiting if base.partition("@")[0] in gated_names]
+    yield from check_hub(waiting, gated, os.environ)
