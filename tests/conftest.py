@@ -100,14 +100,14 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
         soundfile.write(flac, samples, 16_000, format="FLAC", subtype="PCM_16")
         clips.append(Decoded(name, len(samples) / 16_000, flac.getvalue()))
         text = f"{TEXTS[number % 6]} and {TEXTS[number // 6]}"
-        rows.append((name, "fr", "st", "en", text, len(samples) / 16_000))
+        rows.append((name, "fr", "st", "en", text, len(samples) / 16_000, 0, 1.0))
         if number % 3:
-            rows.append((name, "fr", "asr", "fr", text[::-1], len(samples) / 16_000))
+            rows.append((name, "fr", "asr", "fr", text[::-1], len(samples) / 16_000, 0, 1.0))
     write_shard(store / "shard-00000.arrow", iter(clips), 100)
     write_index(store, 1)
     resample = store.parent / "summary.json"
     Summary(step="resample", version=1, rows_in=24, rows_out=24, details={"store": "store"}).write(resample)
-    names = ["clip", "source", "task", "target", "text", "seconds"]
+    names = ["clip", "source", "task", "target", "text", "seconds", "copy", "speed"]
     mix = root / "mix" / "summary.json"
     mix.parent.mkdir()
     pq.write_table(

@@ -46,6 +46,14 @@ def filter_(args: Namespace, options: Any) -> "Summary":
     return filter_rows(args.joined, args.resampled, args.output.parent, options)
 
 
+def explain(clip: str) -> None:
+    from pathlib import Path
+
+    from llast.corpus.explain import explain
+
+    print("\n".join(explain(clip, Path("resources"))))
+
+
 def mix(args: Namespace, options: Any) -> "Summary":
     from llast.mixture.mix import mix
 

@@ -1,13 +1,14 @@
 """The verbs: for each its sentence, its arguments, and the step that it runs."""
 
 import os
-from argparse import ArgumentTypeError, BooleanOptionalAction
+from argparse import Action, ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llast.cli import run
+from llast.errors import UserError
 
 if TYPE_CHECKING:
     from llast.artifacts import Summary
@@ -57,6 +58,19 @@ def _files(text: str) -> dict[str, Any]:
 
 def _number(text: str, default: int | None = None) -> dict[str, Any]:
     return {"type": int, "required": default is None, "default": default, "metavar": "N", "help": text}
+
+
+class _Explain(Action):
+    """`llast filter --explain CLIP_ID`: answers and ends, as `--help` does; the step's own arguments are not needed."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None
+    ) -> None:
+        try:
+            run.explain(values)
+        except UserError as error:
+            parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
+        parser.exit(0)
 
 
 SUMMARY = {"--output": _file("FOLDER/summary.json, written last; the data lies beside it", type=_summary)}
@@ -162,7 +176,16 @@ VERBS = (
         "filter",
         "Drop train rows that are of no use, and count each of them; dev and test stay whole.",
         run.filter_,
-        {"--joined": _file("summary of join"), "--resampled": _file("summary of resample"), **SUMMARY},
+        {
+            "--joined": _file("summary of join"),
+            "--resampled": _file("summary of resample"),
+            **SUMMARY,
+            "--explain": {
+                "action": _Explain,
+                "metavar": "CLIP_ID",
+                "help": "only say what happened to a clip, in every corpus below resources/",
+            },
+        },
         "llast.config.corpus:FilterOptions",
     ),
     Verb(

@@ -69,6 +69,25 @@ class FilterOptions(Model):
     max_characters: int = Field(
         512, ge=1, description="Of source or target text; as in CoVoST 2 (arXiv 2007.10310)."
     )
+    max_speech_rate: float | None = Field(
+        4.0,
+        gt=1,
+        description="Most characters per second, as a multiple of the median of the pair's train rows; null: "
+        "any. Relative, since a second holds five characters of Chinese and fifteen of French.",
+    )
+    min_speech_rate: float | None = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Fewest characters per second, as a share of that median; null: any. Generous: single words are "
+        "read into several seconds of recording.",
+    )
+    max_length_ratio: float | None = Field(
+        4.0,
+        gt=1,
+        description="Most characters of the target per character of the source, or the reverse, over the pair's median "
+        "ratio; null: any. Moses' clean-corpus-n.perl allows 9, without a median.",
+    )
     max_missing: float = Field(
         0.02, ge=0, le=1, description="Largest share of dev or test rows without audio."
     )

@@ -74,9 +74,26 @@ class MixtureOptions(Model):
     """Which rows an experiment trains on."""
 
     pairs: Pairs = Field(min_length=1, description="Training directions, or the word `all` for the corpus's.")
-    tasks: dict[Literal["st", "asr"], Annotated[float, Field(ge=0, le=1)]] = Field(
+    tasks: dict[Literal["st", "asr", "cot"], Annotated[float, Field(ge=0, le=1)]] = Field(
         {"st": 1.0, "asr": 1.0},
-        description="Share of each task's rows that is used: 1 = all, 0.5 = half of them, drawn by seed.",
+        description="Share of each task's rows that is used: 1 = all, 0.5 = half of them, drawn by seed. `st`: "
+        "translation; `asr`: transcript; `cot`: transcript, then translation on a line of its own.",
+    )
+    en_x_step: int = Field(
+        1,
+        ge=1,
+        description="Use every n-th row of each direction out of English (`en2x_sample_step` of the released code).",
+    )
+    temperature: float = Field(
+        1.0,
+        ge=1,
+        description="Sampling of source languages: their shares of the rows are proportional to rows^(1/temperature); "
+        "rows of small languages are repeated, of large ones left out. 1: natural.",
+    )
+    speeds: list[Annotated[float, Field(ge=0.5, le=2)]] = Field(
+        [1.0],
+        min_length=1,
+        description="Each clip is played at one of these speeds, drawn by seed; [0.9, 1.0, 1.1] is speed perturbation.",
     )
     leakage: Literal["drop", "count"] = Field(
         "count",

@@ -1,6 +1,7 @@
 """Choose the train rows that are fit to learn from, and note which dev and test rows have audio."""
 
 import re
+import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from llast.corpus.archive import clip_id
 from llast.corpus.join import COLUMNS
 from llast.corpus.repair import repair_sentence
 from llast.corpus.store import AudioStore
-from llast.corpus.tsv import Table, read_tsv_file
+from llast.corpus.tsv import Table, read_tsv_file, write_tsv
 from llast.errors import DataError
 from llast.languages import SPLITS
 
@@ -34,6 +35,11 @@ DROPPED = pa.schema(
     [("pair", pa.string()), ("split", pa.string()), ("clip", pa.string()), ("reason", pa.string())]
 )
 
+REPAIRED = ("pair", "split", "clip", "before", "after")
+"""Columns of `repaired.tsv`."""
+
+_SMOOTHING = 10
+"""Characters added to both sides of a length ratio: `No.` for `Aber nein.` is no wrong translation."""
 _REMOVE = re.compile(r"\bREMOVE\b")
 
 
@@ -43,17 +49,18 @@ class _Kept:
 
     rows: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ROWS.names})
     dropped: list[tuple[str, str]] = field(default_factory=list)
-    repaired: int = 0
+    repaired: list[tuple[str, str, str]] = field(default_factory=list)
     missing_audio: int = 0
 
 
 def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOptions) -> Summary:
-    """Write `{pair}.{split}.parquet` for the pairs out of a language, `dropped.parquet` and the summary.
+    """Write `{pair}.{split}.parquet` for the pairs out of a language, `dropped.parquet`, `repaired.tsv`, the summary.
 
     A train row is dropped for the first of these reasons that applies: `audio_{reason of the quarantine}`,
     `too_short`, `too_long`, `empty_source`, `empty_target`, `remove` (a translation marked REMOVE),
-    `long_text`, `source_equals_target` (but for case and spaces). dev and test rows are never dropped; one
-    without audio has null seconds.
+    `long_text`, `source_equals_target` (but for case and spaces), `spoken_too_fast`, `spoken_too_slow`,
+    `length_ratio`. The last three are measured against the medians of the rows that pass all others. dev and test rows
+    are never dropped; one without audio has null seconds. `repaired.tsv` lists every changed source sentence.
 
     Rows: those of all pairs and splits. Details: `pairs[pair][split]` with `rows_in`, `rows_out`, `dropped`
     by reason, `repaired` source sentences, `missing_audio`, `seconds` of the rows written.
@@ -72,6 +79,7 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
     quarantine = {entry["clip"]: entry["reason"] for entry in read_summary(resampled).details["quarantine"]}
     pairs: dict[str, dict[str, Any]] = {}
     dropped: dict[str, list[str]] = {name: [] for name in DROPPED.names}
+    repaired: dict[str, list[str]] = {name: [] for name in REPAIRED}
     for pair in read_summary(joined).details["counts"]:
         pairs[pair] = {}
         for split in SPLITS:
@@ -81,16 +89,20 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
             for clip, reason in kept.dropped:
                 for name, value in zip(DROPPED.names, (pair, split, clip, reason), strict=True):
                     dropped[name].append(value)
+            for change in kept.repaired:
+                for name, value in zip(REPAIRED, (pair, split, *change), strict=True):
+                    repaired[name].append(value)
             pairs[pair][split] = {
                 "rows_in": len(table),
                 "rows_out": len(kept.rows["clip"]),
                 "dropped": dict(sorted(Counter(reason for _, reason in kept.dropped).items())),
-                "repaired": kept.repaired,
+                "repaired": len(kept.repaired),
                 "missing_audio": kept.missing_audio,
                 "seconds": sum(seconds for seconds in kept.rows["seconds"] if seconds is not None),
             }
     _require_audio(pairs, options.max_missing)
     _write(output / "dropped.parquet", dropped, DROPPED)
+    write_tsv(output / "repaired.tsv", repaired)
     counts = [pairs[pair][split] for pair in pairs for split in SPLITS]
     summary = Summary(
         step="filter",
@@ -108,25 +120,29 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
 def _filter(
     table: Table, split: str, durations: dict[str, float], quarantine: dict[str, str], options: FilterOptions
 ) -> _Kept:
-    kept = _Kept()
+    clips = [clip_id(path) for path in table["path"]]
+    before, targets = table["sentence"], table["translation"]
+    sources = [repair_sentence(text) for text in before] if options.repair_source else before
+    seconds = [durations.get(clip) for clip in clips]
+    reasons: list[str | None] = [None] * len(clips)
+    if split == "train":
+        reasons = [
+            f"audio_{quarantine.get(clip, 'missing')}"
+            if length is None
+            else _unfit(source, target, length, options)
+            for clip, length, source, target in zip(clips, seconds, sources, targets, strict=True)
+        ]
+        _mark_unusual(reasons, sources, targets, seconds, options)
+    kept = _Kept(missing_audio=seconds.count(None))
     append = [kept.rows[name].append for name in ROWS.names]
-    for path, sentence, translation, speaker in zip(*(table[column] for column in COLUMNS), strict=True):
-        clip = clip_id(path)
-        seconds = durations.get(clip)
-        source = repair_sentence(sentence) if options.repair_source else sentence
-        if seconds is None:
-            kept.missing_audio += 1
-        if split == "train":
-            reason = (
-                f"audio_{quarantine.get(clip, 'missing')}"
-                if seconds is None
-                else _unfit(source, translation, seconds, options)
-            )
-            if reason:
-                kept.dropped.append((clip, reason))
-                continue
-        kept.repaired += source != sentence
-        for add, value in zip(append, (clip, source, translation, speaker, seconds), strict=True):
+    rows = zip(clips, sources, targets, table["client_id"], seconds, strict=True)
+    for row, reason, raw in zip(rows, reasons, before, strict=True):
+        if reason:
+            kept.dropped.append((row[0], reason))
+            continue
+        if row[1] != raw:
+            kept.repaired.append((row[0], raw, row[1]))
+        for add, value in zip(append, row, strict=True):
             add(value)
     return kept
 
@@ -148,6 +164,34 @@ def _unfit(source: str, target: str, seconds: float, options: FilterOptions) -> 
     if "".join(source.casefold().split()) == "".join(target.casefold().split()):
         return "source_equals_target"
     return None
+
+
+def _mark_unusual(
+    reasons: list[str | None],
+    sources: list[str],
+    targets: list[str],
+    seconds: list[float | None],
+    options: FilterOptions,
+) -> None:
+    """Give rows that passed so far a reason where they are far from the median of all that passed."""
+    rates, ratios = {}, {}
+    for row, reason in enumerate(reasons):
+        length = seconds[row]
+        if reason is None and length is not None:
+            rates[row] = len(sources[row]) / length
+            ratios[row] = (len(targets[row]) + _SMOOTHING) / (len(sources[row]) + _SMOOTHING)
+    if not rates:
+        return
+    usual_rate, usual_ratio = statistics.median(rates.values()), statistics.median(ratios.values())
+    fast, slow, uneven = options.max_speech_rate, options.min_speech_rate, options.max_length_ratio
+    for row, rate in rates.items():
+        ratio = ratios[row] / usual_ratio
+        if fast is not None and rate > fast * usual_rate:
+            reasons[row] = "spoken_too_fast"
+        elif slow is not None and rate < slow * usual_rate:
+            reasons[row] = "spoken_too_slow"
+        elif uneven is not None and max(ratio, 1 / ratio) > uneven:
+            reasons[row] = "length_ratio"
 
 
 def _require_audio(pairs: dict[str, dict[str, Any]], max_missing: float) -> None:

@@ -1,6 +1,5 @@
-"""Choose the rows that an experiment trains on: translation and recognition rows of its directions."""
+"""Choose the rows that an experiment trains on: translation, recognition and both-in-one rows of its directions."""
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from llast.config.experiment import MixtureOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import ConfigError, DataError
 from llast.languages import source_languages, split_pair
+from llast.mixture.sampling import play, repeat, repeats, uniform
 
 ROWS = pa.schema(
     [
@@ -26,8 +26,11 @@ ROWS = pa.schema(
         ("target", pa.string()),
         ("text", pa.string()),
         ("seconds", pa.float64()),
+        ("copy", pa.int32()),
+        ("speed", pa.float64()),
     ]
 )
+"""`seconds` are those that the model hears: of the clip, divided by `speed`."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,16 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
 
     Task `st` has a row per train row of each pair; task `asr` one per train clip of each source language,
     with the sentence as text and the source as target language (an English clip once, not once per target,
-    as in LLaST's ASR-augmented training, arXiv 2407.15415). Rows are sorted by source, clip, task, target, so
-    that the rows of a clip stand together. A task's share of rows is drawn by a hash of seed, clip, task and
-    target: a larger share contains the rows of a smaller one.
+    as in LLaST's ASR-augmented training, arXiv 2407.15415); task `cot` one like `st` whose text is the sentence and,
+    on a line of its own, the translation. Rows are sorted by source, clip, copy, task, target, so that the rows of a
+    clip stand together. A task's share of rows is drawn by a hash of seed, clip, task and target: a larger share
+    contains the rows of a smaller one.
 
-    A row leaks if its text, or for `st` the sentence it translates, is a dev or test text of that language in
+    A row leaks if its text, or for `st` and `cot` the sentence it translates, is a dev or test text of that language in
     any of the given pairs, but for case and outer spaces.
 
-    Dropped: `leakage`, `share`. Details: `tasks[task]`, `pairs[pair]` (st) and `asr[language]` with `rows`
+    Rows in: candidates, and as many more as `temperature` repeats. Dropped: `en_x_step`, `leakage`, `share`,
+    `temperature`. Details: `repeated`; `tasks[task]`, `pairs[pair]` (st) and `asr[language]` with `rows`
     and `seconds` written; `clips`; `leakage` with `mode`, `rows` that leak, and `directions` of them.
 
     Args:
@@ -79,18 +84,26 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
     for candidates in _candidates(folders, options, held_out):
         rows_in += len(candidates.clips)
         leaking[f"{candidates.task} {candidates.source}_{candidates.target}"] = int(candidates.leaks.sum())
-        keep = ~candidates.leaks if options.leakage == "drop" else np.ones(len(candidates.clips), dtype=bool)
-        dropped["leakage"] += int((~keep).sum())
-        drawn = keep & _drawn(candidates, options.tasks[candidates.task], seed)  # type: ignore[index]
-        dropped["share"] += int(keep.sum() - drawn.sum())
-        parts.append(_table(candidates).filter(pa.array(drawn)))
+        left = np.ones(len(candidates.clips), dtype=bool)
+        for reason, keep in (
+            ("en_x_step", _stepped(candidates, options.en_x_step)),
+            ("leakage", ~candidates.leaks if options.leakage == "drop" else left),
+            ("share", _drawn(candidates, options.tasks[candidates.task], seed)),  # type: ignore[index]
+        ):
+            dropped[reason] += int((left & ~keep).sum())
+            left = left & keep
+        parts.append(_table(candidates).filter(pa.array(left)))
+    parts, repeated = _sampled(parts, options.temperature, dropped, seed)
+    rows_in += repeated
+    if options.speeds != [1.0]:
+        parts = [play(part, options.speeds, seed) for part in parts]
     rows = pa.concat_tables([ROWS.empty_table(), *parts])
     if not len(rows):
         raise DataError(
             f"no training row is left of {rows_in:,} ({dict(dropped)}). Look at the summary.json of the step "
             "filter for what was dropped before, and widen mixture.pairs or mixture.tasks."
         )
-    rows = rows.sort_by([(name, "ascending") for name in ("source", "clip", "task", "target")])
+    rows = rows.sort_by([(name, "ascending") for name in ("source", "clip", "copy", "task", "target")])
     with atomic_path(output / "rows.parquet") as temporary:
         pq.write_table(rows, temporary)
     summary = Summary(
@@ -102,6 +115,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
         seconds=time.monotonic() - began,
         details={
             **_amounts(parts),
+            "repeated": repeated,
             "clips": len(rows.select(["source", "clip"]).group_by(["source", "clip"]).aggregate([])),
             "leakage": {
                 "mode": options.leakage,
@@ -143,6 +157,10 @@ def _candidates(
         if "st" in wanted:
             leaks = source_leaks | _leaks(translations, held_out[target])
             yield _Candidates(source, "st", target, clips, translations, seconds, leaks)
+        if "cot" in wanted:
+            leaks = source_leaks | _leaks(translations, held_out[target])
+            texts = [f"{one}\n{other}" for one, other in zip(sentences, translations, strict=True)]
+            yield _Candidates(source, "cot", target, clips, texts, seconds, leaks)
     for source, rows in clips_of.items():
         if rows:
             texts, lengths, leaking = (list(column) for column in zip(*rows.values(), strict=True))
@@ -168,25 +186,46 @@ def _leaks(texts: list[str], held_out: set[str]) -> np.ndarray:
     return np.fromiter((_normalise(text) in held_out for text in texts), dtype=bool, count=len(texts))
 
 
+def _stepped(candidates: _Candidates, step: int) -> np.ndarray:
+    """Every n-th row of a direction out of English; recognition rows are not thinned."""
+    rows = np.arange(len(candidates.clips))
+    return rows % (step if candidates.source == "en" and candidates.target != "en" else 1) == 0
+
+
 def _drawn(candidates: _Candidates, share: float, seed: int) -> np.ndarray:
     """Which rows a task's share draws."""
     if share == 1:
         return np.ones(len(candidates.clips), dtype=bool)
-    tail = f"\t{candidates.source}\t{candidates.task}\t{candidates.target}"
-    bound = int(share * 2**64)
-
-    def number(clip: str) -> int:
-        return int.from_bytes(hashlib.blake2b(f"{seed}\t{clip}{tail}".encode(), digest_size=8).digest())
-
+    names = (candidates.source, candidates.task, candidates.target)
     count = len(candidates.clips)
-    return np.fromiter((number(clip) < bound for clip in candidates.clips), dtype=bool, count=count)
+    return np.fromiter(
+        (uniform(seed, clip, *names) < share for clip in candidates.clips), dtype=bool, count=count
+    )
+
+
+def _sampled(
+    parts: list[pa.Table], temperature: float, dropped: Counter[str], seed: int
+) -> tuple[list[pa.Table], int]:
+    """The rows of each part as often as the temperature asks for, and how many rows came a second time or more."""
+    if temperature == 1:
+        return parts, 0
+    counts: Counter[str] = Counter()
+    for part in parts:
+        if len(part):
+            counts[part["source"][0].as_py()] += len(part)
+    often = repeats(counts, temperature)
+    sampled = [repeat(part, often[part["source"][0].as_py()], seed) for part in parts if len(part)]
+    repeated = sum(int(np.count_nonzero(part["copy"].to_numpy())) for part in sampled)
+    dropped["temperature"] += counts.total() - (sum(map(len, sampled)) - repeated)
+    return sampled, repeated
 
 
 def _table(candidates: _Candidates) -> pa.Table:
     count = len(candidates.clips)
     constant = [pa.repeat(value, count) for value in (candidates.source, candidates.task, candidates.target)]
     columns = [pa.array(candidates.clips, pa.string()), *constant, pa.array(candidates.texts, pa.string())]
-    return pa.table([*columns, pa.array(candidates.seconds, pa.float64())], schema=ROWS)
+    once = [pa.repeat(pa.scalar(0, pa.int32()), count), pa.repeat(1.0, count)]
+    return pa.table([*columns, pa.array(candidates.seconds, pa.float64()), *once], schema=ROWS)
 
 
 def _amounts(parts: list[pa.Table]) -> dict[str, Any]:

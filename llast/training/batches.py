@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import soxr
 import torch
 
 from llast.corpus.store import AudioStore
@@ -33,10 +34,9 @@ class TrainingRows:
             raise DataError(f"{mix}: the mixture has no rows. Look at what was dropped and why in that file.")
         self._stores = {summary.parent.name: AudioStore.open(summary) for summary in audio}
         self._stack = stack
-        columns = {
-            name: table.column(name).to_pylist() for name in ("clip", "source", "task", "target", "text")
-        }
-        keys = list(zip(columns["source"], columns["clip"], strict=True))
+        names = ("clip", "source", "task", "target", "text", "copy", "speed")
+        columns = {name: table.column(name).to_pylist() for name in names}
+        keys = list(zip(*(columns[name] for name in ("source", "clip", "copy", "speed")), strict=True))
         self._clips = list(dict.fromkeys(keys))
         index = {key: number for number, key in enumerate(self._clips)}
         self.clip_of_row = np.array([index[key] for key in keys], dtype=np.int64)
@@ -70,7 +70,9 @@ class TrainingRows:
     def batch(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
         """The tensors of a micro-batch: arguments of the model's forward pass, on the host."""
         clips = [self._clips[item.clip] for item in items]
-        samples, positions = pad_audio([self._stores[source].samples(clip) for source, clip in clips])
+        samples, positions = pad_audio(
+            [at_speed(self._stores[source].samples(clip), speed) for source, clip, _, speed in clips]
+        )
         sequences = [
             self._sequence(item, stacked(int(count), self._stack))
             for item, count in zip(items, positions, strict=True)
@@ -111,3 +113,8 @@ class TrainingRows:
             "audio": audio,
             "labels": labels,
         }
+
+
+def at_speed(samples: np.ndarray, speed: float) -> np.ndarray:
+    """Play a signal, (samples,), faster or slower, pitch and all: speed perturbation (Ko et al., Interspeech 2015)."""
+    return samples if speed == 1 else soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE)

@@ -76,7 +76,7 @@ def test_a_grandchild_overrides_its_ancestors_in_order(config: Path) -> None:
         (
             "extends: parent\nmixture: {tasks: {srt: 1}}",
             "CONFIG/experiments/child.yaml: unknown key 'mixture.tasks.srt'. Did you mean 'st' or 'asr'? "
-            "Known: st, asr.",
+            "Known: st, asr, cot.",
         ),
         (
             "extends: parent\nencoder: {window: clop}",

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +13,8 @@ from llast.corpus.join import join
 from llast.corpus.resample import resample
 from llast.errors import DataError
 from tests.unit.corpus.conftest import SPEAKER, Release, tone
+
+ROOT = Path(__file__).parents[3]
 
 
 def run(release: Release, folder: Path, options: FilterOptions) -> Summary:
@@ -67,6 +72,68 @@ def test_each_train_row_goes_for_the_first_reason_that_applies(tmp_path: Path, m
     assert details["dropped"] == summary.dropped
     assert (details["rows_in"], details["rows_out"], details["repaired"]) == (11, 2, 1)
     assert (details["missing_audio"], details["seconds"]) == (2, 3.0)
+
+
+def test_rows_far_from_what_is_usual_in_their_pair_are_dropped(tmp_path: Path, mp3: bytes) -> None:
+    release = Release()
+    for number in range(9):
+        release.add(f"usual{number}.mp3", mp3, f"une phrase {number}", f"a sentence {number}")
+    release.add("fast.mp3", mp3, "mot " * 15, "word " * 12)
+    release.add("slow.mp3", tone(20.0), "oui oui", "yes yes")
+    release.add("uneven.mp3", mp3, "une phrase", "a sentence " * 10)
+    release.add("brief.mp3", mp3, "non", "certainly not")
+    run(release, tmp_path / "on", FilterOptions())
+    dropped = pq.read_table(tmp_path / "on" / "filter" / "dropped.parquet").to_pylist()
+    assert {row["clip"]: row["reason"] for row in dropped} == {
+        "fast": "spoken_too_fast",
+        "slow": "spoken_too_slow",
+        "uneven": "length_ratio",
+    }
+    off = FilterOptions(max_speech_rate=None, min_speech_rate=None, max_length_ratio=None)
+    assert run(release, tmp_path / "off", off).dropped == {}
+
+
+def test_every_changed_sentence_is_listed(tmp_path: Path, mp3: bytes) -> None:
+    run(dirty(mp3), tmp_path, FilterOptions())
+    assert (tmp_path / "filter" / "repaired.tsv").read_text(encoding="utf-8") == (
+        'pair\tsplit\tclip\tbefore\tafter\nfr_en\ttrain\tkept\t"L\'eau ""froide""."\tL\'eau "froide".\n'
+    )
+
+
+def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) -> None:
+    release = dirty(mp3)
+    release.tables["fr_de"] = [("kept.mp3", "Das Wasser.", "test")]
+    fetched = release.fetch(tmp_path)
+    corpus = tmp_path / "resources" / "mine"
+    resample(fetched, corpus / "resample" / "fr", ResampleOptions())
+    join(fetched, corpus / "join" / "fr", official_counts=False)
+    joined, resampled = (corpus / step / "fr" / "summary.json" for step in ("join", "resample"))
+    filter_rows(joined, resampled, corpus / "filter" / "fr", FilterOptions())
+
+    def ask(clip: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "llast", "filter", "--explain", clip]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+
+    assert ask("clips/kept.mp3").stdout.splitlines() == [
+        "mine fr: audio of 1.50 s",
+        "  fr_en train: kept",
+        '    sentence     "L\'eau ""froide""."',
+        '    repaired to  L\'eau "froide".',
+        '    translation  The "cold" water.',
+        "  fr_de test: kept",
+        '    sentence     "L\'eau ""froide""."',
+        '    repaired to  L\'eau "froide".',
+        "    translation  Das Wasser.",
+    ]
+    assert ask("zero").stdout.splitlines()[:2] == [
+        "mine fr: no audio (empty)",
+        "  fr_en train: dropped: audio_empty",
+    ]
+    unknown = ask("nobody")
+    assert (unknown.returncode, unknown.stdout) == (3, "")
+    assert "no table names the clip 'nobody' (finished corpora: mine fr, below resources)" in unknown.stderr
 
 
 def test_repair_can_be_switched_off(tmp_path: Path, mp3: bytes) -> None:

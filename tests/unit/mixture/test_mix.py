@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,6 +107,56 @@ def test_a_larger_share_contains_the_rows_of_a_smaller_one(tmp_path: Path) -> No
     assert summary.details["tasks"]["st"]["rows"] == pytest.approx(1000, abs=100)
     assert summary.details["tasks"]["asr"]["rows"] == pytest.approx(500, abs=90)
     assert summary.dropped == {"share": 4000 - len(half)}
+
+
+def test_a_chain_of_thought_row_has_the_transcript_and_then_the_translation(corpus: list[Path]) -> None:
+    rows, summary = run(corpus, pairs=["fr_en"], tasks={"cot": 1.0})
+    assert rows[0] == ("fr0", "fr", "cot", "en", "phrase 0\nsentence 0")
+    assert len(rows) == 3
+    assert summary.details["tasks"] == {"cot": {"rows": 3, "seconds": 4.5}}
+
+
+def test_directions_out_of_english_can_be_thinned_and_nothing_else(corpus: list[Path]) -> None:
+    rows, summary = run(corpus, pairs=ALL, en_x_step=2)
+    thinned = [(clip, target) for clip, source, task, target, _ in rows if (source, task) == ("en", "st")]
+    assert thinned == [("en0", "ja"), ("en1", "de"), ("en2", "de")]  # first and third of de, first of ja
+    assert sum(task == "asr" for _, _, task, _, _ in rows) == 7
+    assert summary.dropped == {"en_x_step": 2}
+
+
+def test_temperature_brings_languages_nearer_to_each_other_and_keeps_the_total(tmp_path: Path) -> None:
+    many = {"train": [(f"fr{n}", f"phrase {n}", f"sentence {n}") for n in range(1600)]}
+    few = {"train": [(f"ja{n}", f"文 {n}", f"phrase {n}") for n in range(100)]}
+    corpus = [filtered(tmp_path, "fr", {"fr_en": many}), filtered(tmp_path, "ja", {"ja_en": few})]
+    run(corpus, pairs=["fr_en", "ja_en"], tasks={"st": 1.0, "asr": 1.0}, temperature=2)
+    rows = pq.read_table(tmp_path / "mix" / "rows.parquet").to_pylist()
+    french = [row for row in rows if row["source"] == "fr"]
+    japanese = [row for row in rows if row["source"] == "ja"]
+    assert len(french) == pytest.approx(3400 * 40 / 50, rel=0.03)  # shares as the roots of 1600 and 100
+    assert len(japanese) == pytest.approx(3400 * 10 / 50, rel=0.03)
+    assert (
+        Counter(row["clip"] for row in japanese).most_common()[-1][1] >= 6
+    )  # each at least three times, two tasks
+    assert {(row["clip"], row["copy"]) for row in japanese if row["task"] == "st"} == {
+        (row["clip"], row["copy"]) for row in japanese if row["task"] == "asr"
+    }
+    assert all(row["copy"] == 0 for row in french)
+    _, summary = run(corpus, pairs=["fr_en", "ja_en"], tasks={"st": 1.0, "asr": 1.0}, temperature=2)
+    assert summary.dropped == {"temperature": 3200 - len(french)}
+    assert summary.details["repeated"] == len(japanese) - 200
+
+
+def test_each_clip_has_one_speed_and_the_length_that_goes_with_it(tmp_path: Path) -> None:
+    many = {"train": [(f"fr{n}", f"phrase {n}", f"sentence {n}") for n in range(900)]}
+    corpus = [filtered(tmp_path, "fr", {"fr_en": many})]
+    run(corpus, pairs=["fr_en"], speeds=[0.9, 1.0, 1.1])
+    rows = pq.read_table(tmp_path / "mix" / "rows.parquet").to_pylist()
+    speeds = {(row["clip"], row["speed"]) for row in rows}
+    assert len(speeds) == 900
+    counts = Counter(speed for _, speed in speeds)
+    assert set(counts) == {0.9, 1.0, 1.1}
+    assert min(counts.values()) > 240
+    assert all(row["seconds"] == pytest.approx(1.5 / row["speed"]) for row in rows)
 
 
 @pytest.mark.parametrize("mode", ["drop", "count"])

@@ -1,0 +1,77 @@
+"""What happened to one clip on its way through the corpus steps, for a person who asks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from llast.artifacts import read_summary
+from llast.corpus.archive import clip_id
+from llast.corpus.filter import REPAIRED
+from llast.corpus.join import COLUMNS
+from llast.corpus.store import AudioStore
+from llast.corpus.tsv import read_tsv_file
+from llast.errors import DataError
+from llast.languages import SPLITS
+
+
+def explain(clip: str, resources: Path) -> list[str]:
+    """Lines that say, for each corpus and pair that has the clip, what became of it and why.
+
+    Args:
+        clip: clip id; a file name with folder or extension does as well.
+        resources: folder of all corpora, `resources/{corpus}/{step}/{source}/`.
+
+    Raises:
+        DataError: no finished step `filter` knows the clip.
+    """
+    clip = clip_id(clip)
+    lines = []
+    languages = sorted(resources.glob("*/filter/*/summary.json"))
+    for filtered in languages:
+        source, corpus = filtered.parent.name, filtered.parents[2]
+        rows = list(_rows(clip, corpus, source))
+        if rows:
+            lines += [f"{corpus.name} {source}: {_audio(clip, corpus / 'resample' / source)}", *rows]
+    if not lines:
+        known = ", ".join(f"{path.parents[2].name} {path.parent.name}" for path in languages) or "none"
+        raise DataError(
+            f"no table names the clip '{clip}' (finished corpora: {known}, below {resources}). "
+            "A clip id is a file name of Common Voice, such as common_voice_fr_17299399."
+        )
+    return lines
+
+
+def _audio(clip: str, resampled: Path) -> str:
+    summary = resampled / "summary.json"
+    seconds = AudioStore.open(summary).seconds(clip)
+    if seconds is not None:
+        return f"audio of {seconds:.2f} s"
+    quarantined = {entry["clip"]: entry["reason"] for entry in read_summary(summary).details["quarantine"]}
+    return f"no audio ({quarantined.get(clip, 'not asked for')})"
+
+
+def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
+    joined, filtered = corpus / "join" / source, corpus / "filter" / source
+    dropped = pq.read_table(filtered / "dropped.parquet", filters=[("clip", "=", clip)]).to_pylist()
+    reasons = {(row["pair"], row["split"]): row["reason"] for row in dropped}
+    changes = read_tsv_file(filtered / "repaired.tsv", REPAIRED)
+    repaired = {
+        (pair, split): after
+        for pair, split, one, after in zip(
+            *(changes[name] for name in ("pair", "split", "clip", "after")), strict=True
+        )
+        if one == clip
+    }
+    for pair in read_summary(filtered / "summary.json").details["pairs"]:
+        for split in SPLITS:
+            table = read_tsv_file(joined / f"covost_v2.{pair}.{split}.tsv", COLUMNS)
+            for path, sentence, translation in zip(*(table[name] for name in COLUMNS[:3]), strict=True):
+                if clip_id(path) != clip:
+                    continue
+                reason = reasons.get((pair, split))
+                yield f"  {pair} {split}: {f'dropped: {reason}' if reason else 'kept'}"
+                yield f"    sentence     {sentence}"
+                if (pair, split) in repaired:
+                    yield f"    repaired to  {repaired[pair, split]}"
+                yield f"    translation  {translation}"
