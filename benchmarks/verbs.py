@@ -17,7 +17,9 @@ LIMIT_MIB = 2048.0
 def commands(folder: Path) -> list[list[str]]:
     """The commands of all jobs in an order in which they can run."""
     text = run([*SNAKEMAKE, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder).output
-    return [shlex.split(found) for found in re.findall(r"^ *(?:Shell command: )?(llast .*)$", text, re.MULTILINE)]
+    return [
+        shlex.split(found) for found in re.findall(r"^ *(?:Shell command: )?(llast .*)$", text, re.MULTILINE)
+    ]
 
 
 def measure(full: bool) -> list[Measured]:
@@ -37,7 +39,7 @@ def measure(full: bool) -> list[Measured]:
         *(
             Measured(
                 f"verb_{verb}",
-                f"`llast {verb}` on the smallest corpus, with its start and imports; {one.peak_mib:.0f} MiB at its peak",
+                f"`llast {verb}` on the smallest corpus, with start and imports; {one.peak_mib:.0f} MiB at its peak",
                 one.seconds,
                 "s",
                 lower_is_better=True,

@@ -119,6 +119,11 @@ class TrainingOptions(Model):
     betas: tuple[float, float] = Field((0.9, 0.999), description="Of AdamW.")
     weight_decay: float = Field(0.0, ge=0, description="Of AdamW.")
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient of an update.")
+    loss_limit: float = Field(
+        3.0,
+        gt=1,
+        description="Training stops where an update's loss is above so many times that of the first one.",
+    )
     checkpoints: int = Field(
         1, ge=1, description="Checkpoints kept and evaluated, evenly spaced, the last at the end."
     )

@@ -23,7 +23,7 @@ STEP_VERSIONS: dict[str, int] = {
     "join": 1,
     "filter": 2,
     "mix": 2,
-    "train": 1,
+    "train": 2,
     "translate": 1,
     "score": 1,
     "table": 1,

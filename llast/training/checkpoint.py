@@ -6,6 +6,7 @@
                                     /complete.json   written last: {"step": 150}
 """
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def complete_steps(run_folder: Path) -> list[int]:
     return sorted(int(read_json(marker)["step"]) for marker in markers)
 
 
-def save(engine: Any, run_folder: Path, step: int, kept: list[int]) -> None:
+def save(engine: Any, run_folder: Path, step: int, kept: list[int], state: dict[str, Any]) -> None:
     """Save a checkpoint; every rank calls this after the same step.
 
     Args:
@@ -40,6 +41,7 @@ def save(engine: Any, run_folder: Path, step: int, kept: list[int]) -> None:
         run_folder: folder of the run.
         step: optimiser steps done.
         kept: steps whose adapters are kept for evaluation; others only serve to resume.
+        state: what else a resumed run has to know.
     """
     folder = folder_of(run_folder, step)
     rank = torch.distributed.get_rank()
@@ -53,26 +55,45 @@ def save(engine: Any, run_folder: Path, step: int, kept: list[int]) -> None:
     if torch.cuda.is_available():
         random_state["cuda"] = torch.cuda.get_rng_state()
     torch.save(random_state, folder / "rng" / f"rank{rank}.pt")
-    engine.save_checkpoint(str(folder), tag="engine", save_latest=False, exclude_frozen_parameters=True)
+    engine.save_checkpoint(
+        str(folder),
+        tag="engine",
+        client_state={"run": state},
+        save_latest=False,
+        exclude_frozen_parameters=True,
+    )
     torch.distributed.barrier()
     if rank == 0:
+        _sync(folder)  # the marker must not outlive, in a power cut, what it vouches for
         write_json(folder / MARKER, {"step": step})
         _prune(run_folder, kept)
     torch.distributed.barrier()
 
 
-def load_newest(engine: Any, run_folder: Path) -> int:
-    """Continue from the newest complete checkpoint with engine state; returns its step, or 0 for a fresh start."""
+def load_newest(engine: Any, run_folder: Path) -> tuple[int, dict[str, Any]]:
+    """Continue from the newest complete checkpoint with engine state.
+
+    Returns:
+        its step and the state saved with it; 0 and nothing for a fresh start.
+    """
     steps = [step for step in complete_steps(run_folder) if (folder_of(run_folder, step) / "engine").exists()]
     if not steps:
-        return 0
+        return 0, {}
     folder = folder_of(run_folder, steps[-1])
-    engine.load_checkpoint(str(folder), tag="engine", load_module_strict=False)
+    _, client = engine.load_checkpoint(str(folder), tag="engine", load_module_strict=False)
     random_state = torch.load(folder / "rng" / f"rank{torch.distributed.get_rank()}.pt", weights_only=True)
     torch.set_rng_state(random_state["cpu"])
     if "cuda" in random_state:
         torch.cuda.set_rng_state(random_state["cuda"])
-    return steps[-1]
+    state: dict[str, Any] = client["run"]
+    return steps[-1], state
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def _prune(run_folder: Path, kept: list[int]) -> None:

@@ -1,10 +1,9 @@
 """One rank of a training run: what submitit starts on every process."""
 
 import json
-import math
+import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,28 @@ from llast.model.processing import LlastProcessor
 from llast.training import checkpoint
 from llast.training.batches import TrainingRows
 from llast.training.engine import init_process_group, start_engine
-from llast.training.updates import Item, Updates, checkpoint_steps, learning_rate, micro_batches, total_steps
+from llast.training.loader import Loader
+from llast.training.step import optimise
+from llast.training.updates import Updates, checkpoint_steps, learning_rate, total_steps
 
 METRICS = "metrics.jsonl"
 
 
-class TrainingDiverged(RuntimeError):
-    """The loss is not a number."""
-
-
-def train(run_folder: Path) -> None:
+def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     """Train to the end, from the newest complete checkpoint of `run_folder`; every rank runs this.
 
     `run_folder/spec.json` says what to train (see `llast.launch`). Appends a record per step to `metrics.jsonl`.
 
+    Args:
+        run_folder: folder of the run.
+        stop: asked after every step, on every rank; may be a flag that a signal handler sets. Once it is true on any
+            rank, all ranks agree, save after that step and return.
+
+    Returns:
+        whether training is finished; false after a stop: the next call goes on with the next step.
+
     Raises:
-        TrainingDiverged: the loss is not finite; names the clips of the update.
+        TrainingDiverged: a loss or gradient is not finite, or the loss explodes; names the clips.
     """
     spec = read_json(run_folder / "spec.json")
     train_spec = TrainSpec.model_validate(spec["options"])
@@ -69,110 +74,51 @@ def train(run_folder: Path) -> None:
     steps = total_steps(len(rows), options)
     kept = checkpoint_steps(steps, options.checkpoints)
     torch.manual_seed(spec["seed"] * 1000 + rank)  # dropout differs between ranks, and is resumed
-    done = checkpoint.load_newest(engine, run_folder)
+    done, state = checkpoint.load_newest(engine, run_folder)
     if rank == 0:
         _cut_metrics(run_folder / METRICS, done)
-    schedule = _schedule(Updates(rows.clip_of_row, options.rows_per_update, spec["seed"]), done, steps)
-    loader = _Loader(rows, schedule, rank, ranks, options.tokens_per_micro_batch)
+    updates = Updates(rows.clip_of_row, options.rows_per_update, spec["seed"])
+    loader = Loader(rows, updates, rank, ranks, options.tokens_per_micro_batch)
+    stopped = False
     with (run_folder / METRICS).open("a", encoding="utf-8") as metrics:
-        for step, epoch, update, batches in loader:
-            started = time.monotonic()
-            rate = learning_rate(step, steps, options)
-            for group in engine.optimizer.param_groups:
-                group["lr"] = rate
-            tokens = rows.target_tokens(update)
-            loss = _update(engine, batches, tokens, ranks, device)
-            if not math.isfinite(loss):
-                clips = " ".join(sorted({rows.name(item) for item in update}))
-                raise TrainingDiverged(f"loss {loss} at step {step}; clips of the update: {clips}")
+        started = time.monotonic()
+        for work in loader.work(done, steps):
+            waited = time.monotonic() - started
+            rate = learning_rate(work.step, steps, options)
+            result = optimise(engine, work, rows, rate, device, stop(), state.get("loss_limit"))
+            seconds = time.monotonic() - started
+            state.setdefault("loss_limit", options.loss_limit * result.loss)
             if rank == 0:
                 record = {
-                    "step": step,
+                    "step": work.step,
                     "time": round(time.time(), 3),
-                    "loss": loss,
+                    "loss": result.loss,
                     "learning_rate": rate,
-                    "grad_norm": float(engine.get_global_grad_norm()),
-                    "target_tokens_per_s": round(tokens / (time.monotonic() - started), 1),
-                    "rows": sum(len(item.rows) for item in update),
-                    "epoch": round(epoch, 4),
+                    "grad_norm": result.grad_norm,
+                    "target_tokens_per_s": round(result.target_tokens / seconds, 1),
+                    "tokens_per_s": round(work.positions / seconds, 1),
+                    "rows_per_s": round(work.rows / seconds, 2),
+                    "seconds": round(seconds, 4),
+                    "wait_s": round(waited, 4),
+                    "rows": work.rows,
+                    "epoch": round(work.epoch, 4),
                 }
-                metrics.write(json.dumps(record) + "\n")
-                metrics.flush()
-            if step in kept or step % options.save_every == 0:
-                checkpoint.save(engine, run_folder, step, kept)
+                _write(metrics, record)
+            stopped = result.stop and work.step < steps
+            if stopped or work.step in kept or work.step % options.save_every == 0:
+                os.fsync(metrics.fileno())
+                checkpoint.save(engine, run_folder, work.step, kept, state)
+            if stopped:
+                break
+            started = time.monotonic()
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
+    return not stopped
 
 
-def _update(
-    engine: Any, batches: list[dict[str, torch.Tensor]], tokens: int, ranks: int, device: torch.device
-) -> float:
-    """One optimiser step over this rank's micro-batches; returns the mean loss per target token of all ranks.
-
-    The engine averages gradients over ranks, so each summed loss is divided by the update's global count of target
-    tokens and multiplied by the number of ranks: the result does not depend on who holds which row.
-    """
-    total = torch.zeros(1, dtype=torch.float64)
-    for number, batch in enumerate(batches):
-        engine.set_gradient_accumulation_boundary(number == len(batches) - 1)
-        weight = batch.pop("weight").item()
-        loss = engine(**{name: tensor.to(device) for name, tensor in batch.items()}).loss * weight
-        engine.backward(loss * (ranks / tokens))
-        engine.step()
-        total += loss.detach().double().cpu()
-    total = total.to(device) if device.type == "cuda" else total
-    torch.distributed.all_reduce(total)
-    return float(total.item() / tokens)
-
-
-def _schedule(updates: Updates, done: int, steps: int) -> Iterator[tuple[int, float, list[Item]]]:
-    """(step, epoch, update) for the steps after `done`, epoch after epoch."""
-    for epoch in range(done // updates.per_epoch, math.ceil(steps / updates.per_epoch)):
-        for number, update in enumerate(updates.epoch(epoch)):
-            step = epoch * updates.per_epoch + number + 1
-            if done < step <= steps:
-                yield step, step / updates.per_epoch, update
-
-
-class _Loader:
-    """Reads the audio of coming updates in a thread while the present one trains."""
-
-    def __init__(
-        self,
-        rows: TrainingRows,
-        schedule: Iterator[tuple[int, float, list[Item]]],
-        rank: int,
-        ranks: int,
-        budget: int,
-    ) -> None:
-        self._rows, self._schedule, self._rank, self._ranks, self._budget = (
-            rows,
-            schedule,
-            rank,
-            ranks,
-            budget,
-        )
-
-    def __iter__(self) -> Iterator[tuple[int, float, list[Item], list[dict[str, torch.Tensor]]]]:
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            ahead = []
-            for step, epoch, update in self._schedule:
-                ahead.append((step, epoch, update, pool.submit(self._batches, update)))
-                if len(ahead) > 2:
-                    *head, future = ahead.pop(0)
-                    yield *head, future.result()  # type: ignore[misc]
-            for *head, future in ahead:
-                yield *head, future.result()  # type: ignore[misc]
-
-    def _batches(self, update: list[Item]) -> list[dict[str, torch.Tensor]]:
-        lengths = [self._rows.length(item) for item in update]
-        batches = []
-        for items in micro_batches(update, lengths, self._ranks, self._budget)[self._rank]:
-            # With fewer clips than ranks, a rank repeats one without counting it: collectives need every rank.
-            batch = self._rows.batch(items or update[:1])
-            batch["weight"] = torch.tensor(1.0 if items else 0.0)
-            batches.append(batch)
-        return batches
+def _write(metrics: Any, record: dict[str, Any]) -> None:
+    metrics.write(json.dumps(record) + "\n")
+    metrics.flush()
 
 
 def _cut_metrics(path: Path, done: int) -> None:

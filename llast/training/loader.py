@@ -1,0 +1,101 @@
+"""Reads the rows of coming updates while the present one trains."""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+
+from llast.training.batches import TrainingRows
+from llast.training.updates import Item, Updates, micro_batches
+
+AHEAD = 3
+"""Updates that are read or being read besides the one that trains."""
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """What one rank computes at once.
+
+    Attributes:
+        items: clips with their rows.
+        tensors: arguments of the model's forward pass, on the host.
+        counts: false where a rank only repeats a clip because collectives need every rank.
+    """
+
+    items: list[Item]
+    tensors: dict[str, torch.Tensor]
+    counts: bool
+
+
+@dataclass(frozen=True)
+class Work:
+    """One rank's part of an update.
+
+    Attributes:
+        step: optimiser step, from 1.
+        epoch: passes over the mixture when the step is done.
+        update: all items of the update, of every rank.
+        positions: LLM positions of the update without padding, of every rank.
+        micro_batches: this rank's.
+    """
+
+    step: int
+    epoch: float
+    update: list[Item]
+    positions: int
+    micro_batches: list[MicroBatch]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the update."""
+        return sum(len(item.rows) for item in self.update)
+
+
+class Loader:
+    """The work of one rank, update after update, read ahead in a thread.
+
+    Args:
+        rows: the rows of the mixture.
+        updates: their order.
+        rank: this rank.
+        ranks: number of ranks.
+        budget: most LLM positions of a micro-batch.
+    """
+
+    def __init__(self, rows: TrainingRows, updates: Updates, rank: int, ranks: int, budget: int) -> None:
+        self._rows, self._updates = rows, updates
+        self._rank, self._ranks, self._budget = rank, ranks, budget
+
+    def work(self, done: int, steps: int) -> Iterator[Work]:
+        """The updates after step `done` up to step `steps`."""
+        ahead: list[Future[Work]] = []
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            try:
+                for step, epoch, update in self._schedule(done, steps):
+                    ahead.append(pool.submit(self._read, step, epoch, update))
+                    if len(ahead) > AHEAD:
+                        yield ahead.pop(0).result()
+                for future in ahead:
+                    yield future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _schedule(self, done: int, steps: int) -> Iterator[tuple[int, float, list[Item]]]:
+        per_epoch = self._updates.per_epoch
+        for epoch in range(done // per_epoch, math.ceil(steps / per_epoch)):
+            for number, update in enumerate(self._updates.epoch(epoch)):
+                step = epoch * per_epoch + number + 1
+                if done < step <= steps:
+                    yield step, step / per_epoch, update
+
+    def _read(self, step: int, epoch: float, update: list[Item]) -> Work:
+        lengths = [self._rows.length(item) for item in update]
+        parts = micro_batches(update, lengths, self._ranks, self._budget)[self._rank]
+        batches = [
+            # With fewer clips than ranks, a rank repeats one without counting it: collectives need every rank.
+            MicroBatch(items, self._rows.batch(items or update[:1]), bool(items))
+            for items in parts
+        ]
+        return Work(step, epoch, update, sum(lengths), batches)

@@ -1,0 +1,62 @@
+"""A run that was stopped and one that was not end in the same weights, bit by bit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from llast.config.steps import TrainSpec
+from llast.training.checkpoint import complete_steps
+from tests.training_ranks import on_ranks, train_and_stop, write_spec
+
+Rows = tuple[Path, list[Path]]
+
+
+def spec(**training: Any) -> TrainSpec:
+    lora = {"rank": 4, "alpha": 8, "dropout": 0.1}
+    options = {"max_steps": 9, "rows_per_update": 7, "learning_rate": 2e-3, "precision": "float32"}
+    return TrainSpec.model_validate(
+        {
+            "encoder": {"base": "./whisper", "window": "clip", "lora": lora},
+            "adaptor": {"stack": 4},
+            "llm": {"base": "./llama", "lora": lora},
+            "mixture": {"pairs": ["fr_en"]},
+            "training": options | {"checkpoints": 1, "save_every": 100} | training,
+        }
+    )
+
+
+def steps_of(run_folder: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(run_folder: Path, step: int) -> dict[str, torch.Tensor]:
+    return load_file(run_folder / f"checkpoints/step-{step:06d}/adapter/adapter_model.safetensors")
+
+
+STAGE_3 = {"zero_optimization": {"stage": 3, "stage3_param_persistence_threshold": 0}}
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{}, {"deepspeed": STAGE_3}, {"precision": "bf16", "gradient_checkpointing": True}],
+    ids=["zero2", "zero3", "bf16"],
+)
+def test_a_stop_that_one_rank_hears_saves_on_all_and_the_next_call_goes_on(
+    base_models: Path, training_rows: Rows, tmp_path: Path, training: dict[str, Any]
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        write_spec(folder, spec(**training), base_models, training_rows)
+    assert on_ranks(2, train_and_stop, whole) == [True, True]
+    assert on_ranks(2, train_and_stop, broken, 1, 3) == [False, False]
+    assert complete_steps(broken) == steps_of(broken)[-1:] == [3], "both ranks stopped after the third step"
+    assert on_ranks(2, train_and_stop, broken, 0, 2) == [False, False]
+    assert on_ranks(2, train_and_stop, broken) == [True, True]
+    assert steps_of(broken) == steps_of(whole) == list(range(1, 10))
+    expected = weights(whole, 9)
+    for name, tensor in weights(broken, 9).items():
+        assert torch.equal(tensor, expected[name]), name
