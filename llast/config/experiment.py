@@ -34,18 +34,19 @@ class LoraOptions(Model):
     dropout: float = Field(0.0, ge=0, lt=1, description="On the input of the adapters, in training.")
     targets: list[str] | None = Field(
         None,
-        description="Names of linear layers; default: every linear layer of Whisper's encoder, or of a Llama.",
+        description="Names of linear layers; default: all of the encoder's, or of the LLM's, blocks.",
     )
 
 
 class EncoderOptions(Model):
-    """The speech encoder: the encoder half of a Whisper checkpoint."""
+    """The speech encoder: the encoder half of a Whisper checkpoint, or a HuBERT-like model."""
 
     base: ModelReference = Field(
         description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
     )
     window: Literal["30s", "clip"] = Field(
-        "30s", description="`30s`: pad every clip to 30 s, as Whisper was trained; `clip`: real frames only."
+        "30s",
+        description="`30s`: pad every clip to 30 s, as Whisper was trained; `clip`: real frames only, as all others.",
     )
     lora: LoraOptions | None = None
 
@@ -64,8 +65,12 @@ class LlmOptions(Model):
     base: ModelReference = Field(
         description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
     )
-    template: Literal["llama2", "tinyllama"] = Field(
-        "llama2", description="Chat template of the released code."
+    template: Literal["llama2", "tinyllama", "chat"] = Field(
+        "llama2",
+        description="`llama2`, `tinyllama`: the released code's, pieces tokenised apart; `chat`: the LLM's own.",
+    )
+    load_in_4bit: bool = Field(
+        False, description="Hold the base in NF4, as released: a quarter of the memory; on a GPU only."
     )
     lora: LoraOptions | None = None
 

@@ -10,7 +10,8 @@ from llast.doctor.cluster import check_slurm
 from llast.doctor.places import check_disk, check_folder, check_hub, check_mlflow
 from llast.doctor.software import check_deepspeed, check_packages, check_python, check_torch
 from llast.errors import ConfigError
-from llast.planning.figures import load_figures, rows_of
+from llast.model.bases import known_bases
+from llast.planning.figures import load_figures
 from llast.planning.jobs import Estimates
 from llast.planning.machines import Machines, merged_configuration, read_profile
 
@@ -59,6 +60,6 @@ def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
         for name, base in plan.models.items()
         if not Path(f"resources/models/{name}/summary.json").exists()
     ]
-    gated_names = {row["base"] for row in rows_of("bases.tsv") if row["gated"] == "yes"}
-    gated = [base for base in waiting if base.partition("@")[0] in gated_names]
+    bases = known_bases()
+    gated = [base for base in waiting if (known := bases.get(base.partition("@")[0])) and known.gated]
     yield from check_hub(waiting, gated, os.environ)

@@ -99,10 +99,11 @@ def translate(
             stack=spec.adaptor.stack,
             template=spec.llm.template,
             dtype=DTYPES[spec.training.precision],
+            load_in_4bit=spec.llm.load_in_4bit,
         )
         model = load_adapters(model, adapter).eval()
         model.to(device)
-        processor = LlastProcessor.from_pretrained(llm, spec.llm.template)
+        processor = LlastProcessor.from_llm(llm, spec.llm.template)
         store = AudioStore.open(resampled)
         first = len(list(parts.glob("part-*.jsonl")))
         batches = list(_batches(left, spec.adaptor.stack, options))

@@ -2,38 +2,52 @@
 
 from typing import Any
 
-from transformers import AutoConfig, PretrainedConfig, WhisperConfig
+from transformers import AutoConfig, PretrainedConfig
 
 
 class LlastConfig(PretrainedConfig):
-    """Shape of a LLaST model: a Whisper encoder, a three-layer MLP adaptor, a causal LM (arXiv 2407.15415).
+    """Shape of a LLaST model: a speech encoder, a three-layer MLP adaptor, a causal LM (arXiv 2407.15415).
 
     Args:
-        encoder_config: configuration of the Whisper checkpoint.
+        encoder_config: configuration of the Whisper checkpoint, or of the HuBERT-like model.
         llm_config: configuration of the causal LM.
         window: `30s` or `clip`, what the encoder sees of a clip.
+        normalize: whether clips are brought to mean 0 and variance 1 (HuBERT-like encoders only).
         stack: encoder positions concatenated into one LLM position.
-        template: chat template, a name of `llast.model.prompts.TEMPLATES`.
+        template: chat template, a name of `llast.model.prompts.TEMPLATES`, or `chat` for the tokenizer's own.
+        bases: of a folder that holds adapters only: where the weights of `encoder` and `llm` are, as
+            `org/name@revision` or a folder.
+        load_in_4bit: whether such a folder's LLM is loaded in NF4, as it was trained.
     """
 
     model_type = "llast"
+    sub_configs = {"encoder_config": AutoConfig, "llm_config": AutoConfig}  # noqa: RUF012
 
     def __init__(
         self,
         encoder_config: dict[str, Any] | PretrainedConfig | None = None,
         llm_config: dict[str, Any] | PretrainedConfig | None = None,
         window: str = "30s",
+        normalize: bool = False,
         stack: int = 1,
         template: str = "llama2",
+        bases: dict[str, str] | None = None,
+        load_in_4bit: bool = False,
         **kwargs: Any,
     ) -> None:
-        if isinstance(encoder_config, dict):
-            encoder_config = WhisperConfig(**encoder_config)
-        if isinstance(llm_config, dict):
-            llm_config = AutoConfig.for_model(**llm_config)
-        self.encoder_config: Any = encoder_config or WhisperConfig()
-        self.llm_config: Any = llm_config or AutoConfig.for_model("llama")
+        self.encoder_config: Any = _config(encoder_config, "whisper")
+        self.llm_config: Any = _config(llm_config, "llama")
         self.window = window
+        self.normalize = normalize
         self.stack = stack
         self.template = template
+        self.bases = bases
+        self.load_in_4bit = load_in_4bit
         super().__init__(**kwargs)
+
+
+def _config(value: dict[str, Any] | PretrainedConfig | None, default: str) -> PretrainedConfig:
+    if isinstance(value, PretrainedConfig):
+        return value
+    config: PretrainedConfig = AutoConfig.for_model(**{"model_type": default, **(value or {})})
+    return config

@@ -1,13 +1,29 @@
-"""The speech encoder: Whisper's encoder half, on 30 s windows or on the real frames of a clip only."""
+"""The speech encoder: Whisper's encoder half, or a HuBERT-like model on raw samples.
 
+Both give a position per 20 ms. A clip's output is the same alone and in any batch.
+"""
+
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
-from transformers import WhisperConfig
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from llast.model.features import WINDOW_FRAMES, log_mel, log_mel_30s
+from llast.errors import ConfigError
+from llast.model.features import HOP, WINDOW_FRAMES, log_mel, log_mel_30s
+
+WAVE_TYPES = ("hubert", "wav2vec2", "wavlm")
+"""Model types that read raw samples: convolutions of 20 ms steps, then a transformer (arXiv 2106.07447)."""
+STEP = 2 * HOP
+RECEPTIVE_FIELD = 400
+_NO_NOISE = dict.fromkeys(
+    ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "layerdrop"), 0.0
+)
+"""A frozen base computes the same in training as in decoding; the noise of training is the adapters' dropout."""
 
 
 class _EncoderHalf(WhisperEncoder):
@@ -16,23 +32,101 @@ class _EncoderHalf(WhisperEncoder):
     _keys_to_ignore_on_load_unexpected = [r"^unused_decoder\.", r"^proj_out\."]  # noqa: RUF012
 
 
-def load_encoder(folder: Path, dtype: torch.dtype) -> WhisperEncoder:
-    """The encoder half of a Whisper checkpoint in Hugging Face format."""
-    encoder: WhisperEncoder = _EncoderHalf.from_pretrained(
+def load_encoder(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """The encoder of a Hugging Face folder: Whisper's encoder half, or a HuBERT-like model.
+
+    Raises:
+        ConfigError: another kind of model, or one whose positions are not 20 ms apart.
+    """
+    config = AutoConfig.from_pretrained(folder)
+    check_encoder(config, str(folder))
+    if config.model_type in WAVE_TYPES:
+        model: PreTrainedModel = AutoModel.from_pretrained(folder, dtype=dtype, **_NO_NOISE)
+        return model
+    return _EncoderHalf.from_pretrained(
         folder,
-        config=WhisperConfig.from_pretrained(folder),
+        config=config,
         dtype=dtype,
         attn_implementation="sdpa",
         key_mapping={r"^(model\.)?encoder\.": "", r"^(model\.)?decoder\.": "unused_decoder."},
     )
-    return encoder
 
 
-def encode(encoder: WhisperEncoder, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    """Run Whisper's encoder on mels shorter than 30 s.
+def new_encoder(config: Any) -> PreTrainedModel:
+    """An encoder with random weights."""
+    if config.model_type in WAVE_TYPES:
+        model: PreTrainedModel = AutoModel.from_config(config)
+        return model
+    return WhisperEncoder(config)
 
-    transformers' own forward refuses them. Padding is masked after the first convolution and in attention, so a
-    clip's output is the same alone and in any batch.
+
+def check_encoder(config: Any, where: str) -> None:
+    """Refuse what cannot be a speech encoder here.
+
+    Raises:
+        ConfigError: names the model type, or the step and receptive field of its convolutions.
+    """
+    if config.model_type not in ("whisper", *WAVE_TYPES):
+        raise ConfigError(
+            f"{where} is a model of type '{config.model_type}', not a speech encoder that LLaST can use: "
+            f"whisper, {', '.join(WAVE_TYPES)}."
+        )
+    if config.model_type in WAVE_TYPES:
+        field = 1
+        for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
+            field = (field - 1) * stride + kernel
+        if (math.prod(config.conv_stride), field) != (STEP, RECEPTIVE_FIELD):
+            raise ConfigError(
+                f"{where} has a position every {math.prod(config.conv_stride)} samples that sees {field}; "
+                f"LLaST needs {STEP} and {RECEPTIVE_FIELD}. Choose another encoder."
+            )
+
+
+def normalizes(folder: Path) -> bool:
+    """Whether a HuBERT-like model was trained on clips of mean 0 and variance 1."""
+    try:
+        found = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    return bool(found.get("do_normalize", False))
+
+
+def encode_clips(
+    encoder: Any,
+    samples: torch.Tensor,
+    positions: torch.Tensor,
+    window: str,
+    normalize: bool = False,
+) -> torch.Tensor:
+    """Encoder output of a batch of clips.
+
+    Args:
+        encoder: Whisper's encoder, or a HuBERT-like model.
+        samples: (clips, samples) float, 16 kHz, zero-padded.
+        positions: (clips,) encoder positions (20 ms) of each clip.
+        window: `30s` (Whisper only) or `clip`.
+        normalize: bring each clip to mean 0 and variance 1 first (HuBERT-like models only).
+
+    Returns:
+        (clips, longest, width): each clip's positions, cut to the longest clip of the batch.
+    """
+    longest = int(positions.max())
+    if encoder.config.model_type in WAVE_TYPES:
+        return _encode_waves(encoder, samples, positions, normalize)
+    n_mels = encoder.config.num_mel_bins
+    if window == "30s":
+        mel = log_mel_30s(samples, n_mels)
+        assert mel.shape[2] == WINDOW_FRAMES
+        output: torch.Tensor = encoder(mel.to(encoder.conv1.weight.dtype)).last_hidden_state[:, :longest]
+        return output
+    mel = log_mel(samples, 2 * positions, n_mels, 2 * longest)
+    return encode(encoder, mel, 2 * positions)
+
+
+def encode(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """Run Whisper's encoder on mels shorter than 30 s, which transformers' own forward refuses.
+
+    Padding is masked after the first convolution and in attention.
 
     Args:
         encoder: Whisper's encoder.
@@ -53,28 +147,32 @@ def encode(encoder: WhisperEncoder, mel: torch.Tensor, frames: torch.Tensor) -> 
         mask = torch.zeros(mask.shape, dtype=hidden.dtype, device=mel.device).masked_fill(~mask, floor)
     for layer in encoder.layers:
         hidden = layer(hidden, mask)
-    return encoder.layer_norm(hidden)
+    output: torch.Tensor = encoder.layer_norm(hidden)
+    return output
 
 
-def encode_clips(
-    encoder: WhisperEncoder, samples: torch.Tensor, positions: torch.Tensor, window: str
+def _encode_waves(
+    encoder: Any, samples: torch.Tensor, positions: torch.Tensor, normalize: bool
 ) -> torch.Tensor:
-    """Encoder output of a batch of clips.
+    """Run a HuBERT-like model, its convolutions clip by clip: their group norm is over a clip's whole length.
 
-    Args:
-        encoder: Whisper's encoder.
-        samples: (clips, samples) float, 16 kHz, zero-padded.
-        positions: (clips,) encoder positions (20 ms) of each clip.
-        window: `30s` or `clip`.
+    A clip of p positions is read up to sample 320 p + 80, zeros included: the convolutions turn that into p positions.
 
     Returns:
-        (clips, longest, d_model): each clip's positions, cut to the longest clip of the batch.
+        (clips, longest, width); positions beyond a clip's own hold nothing of use.
     """
-    longest = int(positions.max())
-    n_mels = encoder.config.num_mel_bins
-    if window == "30s":
-        mel = log_mel_30s(samples, n_mels)
-        assert mel.shape[2] == WINDOW_FRAMES
-        return encoder(mel.to(encoder.conv1.weight.dtype)).last_hidden_state[:, :longest]
-    mel = log_mel(samples, 2 * positions, n_mels, 2 * longest)
-    return encode(encoder, mel, 2 * positions)
+    dtype = encoder.feature_projection.projection.weight.dtype
+    features = []
+    for clip, count in zip(samples.float(), positions.tolist(), strict=True):
+        end = count * STEP + RECEPTIVE_FIELD - STEP
+        wave = nn.functional.pad(clip, (0, max(0, end - len(clip))))[:end]
+        if normalize:
+            wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
+        features.append(encoder.feature_extractor(wave[None].to(dtype))[0].T)
+    projected = encoder.feature_projection(nn.utils.rnn.pad_sequence(features, batch_first=True))
+    hidden = projected[0] if isinstance(projected, tuple) else projected
+    inside = torch.arange(hidden.shape[1], device=hidden.device) < positions[:, None]
+    output: torch.Tensor = encoder.encoder(
+        hidden * inside[..., None], attention_mask=inside
+    ).last_hidden_state
+    return output

@@ -46,19 +46,31 @@ def log_mel(samples: torch.Tensor, frames: torch.Tensor, n_mels: int, width: int
         (clips, n_mels, width) float32. A clip's values do not depend on the other clips of the batch.
     """
     needed = width * HOP + N_FFT  # the last window ends in zeros, whatever the batch's longest clip
-    samples = torch.nn.functional.pad(samples.float(), (0, max(0, needed - samples.shape[1])))[:, :needed]
-    window = torch.hann_window(N_FFT, device=samples.device)
-    spectrum = torch.stft(samples, N_FFT, HOP, window=window, return_complex=True)[..., :width]
-    mel = _filters(n_mels).to(samples.device) @ (spectrum.abs() ** 2).contiguous()
+    log = _log_power(_fit(samples, needed), n_mels)[..., :width]
     valid = (torch.arange(width, device=samples.device) < frames[:, None])[:, None, :]
-    log = torch.clamp(mel, min=1e-10).log10()
-    loudest = log.masked_fill(~valid, -10.0).amax(dim=(1, 2), keepdim=True)
-    return ((torch.maximum(log, loudest - 8.0) + 4.0) / 4.0).masked_fill(~valid, 0.0)
+    return _compress(log, log.masked_fill(~valid, -10.0)).masked_fill(~valid, 0.0)
 
 
 def log_mel_30s(samples: torch.Tensor, n_mels: int) -> torch.Tensor:
     """Whisper's log-mel spectrogram of clips padded or cut to 30 s: (clips, samples) to (clips, n_mels, 3000)."""
-    samples = samples[:, : WINDOW_FRAMES * HOP]
-    frames = torch.full((len(samples),), WINDOW_FRAMES, device=samples.device)
-    # The extractor reflects at the end of the 30 s; its last window sees the same zeros unless the clip fills them.
-    return log_mel(samples, frames, n_mels, WINDOW_FRAMES)
+    log = _log_power(_fit(samples, WINDOW_FRAMES * HOP), n_mels)[..., :WINDOW_FRAMES]
+    return _compress(log, log)
+
+
+def _fit(samples: torch.Tensor, length: int) -> torch.Tensor:
+    """Cut or zero-pad (clips, samples) to a length."""
+    return torch.nn.functional.pad(samples.float(), (0, max(0, length - samples.shape[1])))[:, :length]
+
+
+def _log_power(samples: torch.Tensor, n_mels: int) -> torch.Tensor:
+    """Decadic logarithm of the mel power; windows are centred, the signal is reflected at both ends."""
+    window = torch.hann_window(N_FFT, device=samples.device)
+    spectrum = torch.stft(samples, N_FFT, HOP, window=window, return_complex=True)
+    mel = _filters(n_mels).to(samples.device) @ (spectrum.abs() ** 2).contiguous()
+    return torch.clamp(mel, min=1e-10).log10()
+
+
+def _compress(log: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """80 dB below the loudest of a clip's `own` values, and into about [-1, 1]."""
+    loudest = own.amax(dim=(1, 2), keepdim=True)
+    return (torch.maximum(log, loudest - 8.0) + 4.0) / 4.0

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
+from transformers.pytorch_utils import Conv1D
 
-from llast.config.experiment import LLAMA_TARGETS, WHISPER_TARGETS, LoraOptions
+from llast.config.experiment import LoraOptions
+from llast.errors import ConfigError
 from llast.model.modeling import LlastForConditionalGeneration
 
 ADAPTOR_FILE = "adaptor.safetensors"
@@ -16,10 +18,16 @@ ADAPTOR_FILE = "adaptor.safetensors"
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
-def lora_config(encoder: LoraOptions | None, llm: LoraOptions | None) -> LoraConfig | None:
-    """The peft configuration of LoRA on encoder, LLM, both or (None) neither, with the adaptor trained besides."""
-    parts = [("encoder", encoder, WHISPER_TARGETS), ("llm", llm, LLAMA_TARGETS)]
-    used = [(name, options, options.targets or list(default)) for name, options, default in parts if options]
+def lora_config(
+    model: LlastForConditionalGeneration, encoder: LoraOptions | None, llm: LoraOptions | None
+) -> LoraConfig | None:
+    """The peft configuration of LoRA on encoder, LLM, both or (None) neither, with the adaptor trained besides.
+
+    Raises:
+        ConfigError: `targets` names a layer that the model does not have.
+    """
+    parts = [("encoder", model.encoder, encoder), ("llm", model.llm, llm)]
+    used = [(name, options, _targets(name, part, options)) for name, part, options in parts if options]
     if not used:
         return None
     pattern = "|".join(rf"{name}\..*\.({'|'.join(map(re.escape, targets))})" for name, _, targets in used)
@@ -38,11 +46,27 @@ def lora_config(encoder: LoraOptions | None, llm: LoraOptions | None) -> LoraCon
     )
 
 
+def _targets(name: str, part: torch.nn.Module, options: LoraOptions) -> list[str]:
+    """Last names of the layers to adapt: by default every linear layer of the blocks, as in the released code."""
+    paths = [
+        path.split(".")
+        for path, module in part.named_modules()
+        if isinstance(module, (torch.nn.Linear, Conv1D))
+    ]
+    linear = {path[-1] for path in paths if any(step.isdecimal() for step in path)}
+    if unknown := sorted(set(options.targets or []) - linear):
+        raise ConfigError(
+            f"{name}.lora.targets: no block has a linear layer called {', '.join(unknown)}. "
+            f"There are: {', '.join(sorted(linear))}."
+        )
+    return options.targets or sorted(linear)
+
+
 def add_adapters(
     model: LlastForConditionalGeneration, encoder: LoraOptions | None, llm: LoraOptions | None
 ) -> LlastForConditionalGeneration | PeftModel:
     """Make the model trainable: LoRA where asked for, and the adaptor."""
-    config = lora_config(encoder, llm)
+    config = lora_config(model, encoder, llm)
     if config is None:
         model.adaptor.requires_grad_(True)
         return model
@@ -60,11 +84,16 @@ def save_adapters(model: LlastForConditionalGeneration | PeftModel, folder: Path
 
 
 def load_adapters(model: LlastForConditionalGeneration, folder: Path) -> LlastForConditionalGeneration:
-    """Put saved adapters and adaptor onto a model of fresh bases; LoRA is merged into the weights."""
+    """Put saved adapters and adaptor onto a model of fresh bases.
+
+    LoRA is merged into the weights; onto 4-bit weights it is laid, for a merge would round it to 4 bits.
+    """
     if (folder / ADAPTOR_FILE).exists():
         model.adaptor.load_state_dict(load_file(folder / ADAPTOR_FILE))
         return model
     adapted = PeftModel.from_pretrained(model, str(folder))
+    if model.config.load_in_4bit:
+        return model  # peft has put its layers into it
     merged: LlastForConditionalGeneration = adapted.merge_and_unload()
     return merged
 

@@ -1,18 +1,29 @@
-"""The LLaST model: Whisper encoder, MLP adaptor, causal LM (arXiv 2407.15415, section 3)."""
+"""The LLaST model: speech encoder, MLP adaptor, causal LM (arXiv 2407.15415, section 3)."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSpeechSeq2Seq,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    GenerationMixin,
+    PreTrainedModel,
+)
 from transformers.utils import ModelOutput
 
+from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
+from llast.model.bases import base_folder, folder_of
 from llast.model.configuration import LlastConfig
-from llast.model.encoder import encode_clips, load_encoder
+from llast.model.encoder import WAVE_TYPES, encode_clips, load_encoder, new_encoder, normalizes
 
 IGNORE = -100
 DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
@@ -32,39 +43,108 @@ class LlastOutput(ModelOutput):
     target_tokens: torch.Tensor | None = None
 
 
-class LlastForConditionalGeneration(PreTrainedModel):
-    """Speech in, text out. Built from frozen bases with `from_bases`; adapters are added by `llast.model.lora`."""
+class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """Speech in, text out.
+
+    `from_bases` builds one on frozen bases for training, adapters are added by `llast.model.lora`. `from_pretrained`
+    loads an exported folder or a repository of the hub, one that holds adapters only included.
+    """
 
     config_class = LlastConfig
     config: LlastConfig
+    main_input_name = "samples"
     _supports_sdpa = True
     supports_gradient_checkpointing = True
-    _no_split_modules = ["WhisperEncoderLayer", "LlamaDecoderLayer"]  # noqa: RUF012
 
     def __init__(
-        self, config: LlastConfig, encoder: WhisperEncoder | None = None, llm: PreTrainedModel | None = None
+        self, config: LlastConfig, encoder: PreTrainedModel | None = None, llm: PreTrainedModel | None = None
     ) -> None:
         super().__init__(config)
-        self.encoder = encoder if encoder is not None else WhisperEncoder(config.encoder_config)
+        self.encoder: Any = encoder if encoder is not None else new_encoder(config.encoder_config)
         self.llm: Any = llm if llm is not None else AutoModelForCausalLM.from_config(config.llm_config)
-        self.adaptor = Adaptor(config.encoder_config.d_model, config.llm_config.hidden_size, config.stack)
+        self.adaptor = Adaptor(config.encoder_config.hidden_size, config.llm_config.hidden_size, config.stack)
         if encoder is None:
             self.post_init()
 
     @classmethod
     def from_bases(
-        cls, encoder: Path, llm: Path, window: str, stack: int, template: str, dtype: torch.dtype
+        cls,
+        encoder: Path,
+        llm: Path,
+        window: str,
+        stack: int,
+        template: str,
+        dtype: torch.dtype,
+        load_in_4bit: bool = False,
     ) -> "LlastForConditionalGeneration":
-        """A model on the weights of two Hugging Face folders, frozen, with a fresh adaptor."""
+        """A model on the weights of two Hugging Face folders, frozen, with a fresh adaptor.
+
+        Raises:
+            ConfigError: the encoder is of no use here, the window does not fit it, or 4 bit without a GPU.
+        """
         speech = load_encoder(encoder, dtype)
-        text = AutoModelForCausalLM.from_pretrained(llm, dtype=dtype, attn_implementation="sdpa")
+        if speech.config.model_type in WAVE_TYPES and window != "clip":
+            raise ConfigError(
+                f"encoder.window '{window}' is Whisper's; {encoder} reads clips as they are: window: clip."
+            )
+        text = _load_llm(llm, dtype, load_in_4bit)
         speech.requires_grad_(False)
         text.requires_grad_(False)
-        llm_config = AutoConfig.from_pretrained(llm)
-        config = LlastConfig(speech.config, llm_config, window=window, stack=stack, template=template)
+        config = LlastConfig(
+            AutoConfig.from_pretrained(encoder),
+            AutoConfig.from_pretrained(llm),
+            window=window,
+            normalize=normalizes(encoder),
+            stack=stack,
+            template=template,
+            load_in_4bit=load_in_4bit,
+        )
         model = cls(config, speech, text)
-        model.adaptor.to(dtype)
+        model.is_loaded_in_4bit = load_in_4bit  # type: ignore[assignment]  # peft asks the whole model for it
+        model.adaptor.to(device=text.device, dtype=dtype)
+        eos = text.generation_config.eos_token_id or text.config.eos_token_id
+        model.generation_config = GenerationConfig(
+            eos_token_id=eos, pad_token_id=eos[0] if isinstance(eos, list) else eos, max_new_tokens=256
+        )
+        text.generation_config = GenerationConfig()  # chat models bring a sampling and a repetition penalty
         return model
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, name: str | Path, *args: Any, revision: str = "main", **kwargs: Any
+    ) -> "LlastForConditionalGeneration":
+        """Load a folder that `save_pretrained` or `llast export` wrote, or such a repository of the hub.
+
+        One that holds adapters only names its bases in `config.json`; they are looked for in `resources/models`,
+        then on the hub. `dtype` is that of the weights, by default the one that was saved. Other keywords: as for
+        every model of transformers.
+        """
+        config: Any = kwargs.get("config") or LlastConfig.from_pretrained(name, revision=revision)
+        if config.bases is None:
+            return super().from_pretrained(name, *args, revision=revision, **kwargs)
+        from llast.model.lora import load_adapters
+
+        folder = folder_of(name, revision)
+        model = cls.from_bases(
+            base_folder(config.bases["encoder"]),
+            base_folder(config.bases["llm"]),
+            window=config.window,
+            stack=config.stack,
+            template=config.template,
+            dtype=kwargs.get("dtype", config.dtype),
+            load_in_4bit=config.load_in_4bit,
+        )
+        model = load_adapters(model, folder / "adapter").eval()
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+        return model
+
+    def train(self, mode: bool = True) -> "LlastForConditionalGeneration":
+        """Training mode, except for a frozen batch norm: its statistics are not those of our batches."""
+        super().train(mode)
+        for module in self.encoder.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.eval()
+        return self
 
     def embed_audio(self, samples: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """What the LLM reads in place of the audio.
@@ -76,7 +156,7 @@ class LlastForConditionalGeneration(PreTrainedModel):
         Returns:
             (clips, longest, LLM width); a clip's own positions come first, what follows is of no use.
         """
-        hidden = encode_clips(self.encoder, samples, positions, self.config.window)
+        hidden = encode_clips(self.encoder, samples, positions, self.config.window, self.config.normalize)
         inside = torch.arange(hidden.shape[1], device=hidden.device) < positions[:, None]
         return self.adaptor(hidden * inside[..., None])
 
@@ -125,7 +205,7 @@ class LlastForConditionalGeneration(PreTrainedModel):
         return LlastOutput(loss=loss, target_tokens=wanted.sum())
 
     @torch.no_grad()
-    def generate(
+    def generate(  # type: ignore[override]
         self,
         samples: torch.Tensor,
         positions: torch.Tensor,
@@ -134,7 +214,7 @@ class LlastForConditionalGeneration(PreTrainedModel):
         after: list[torch.Tensor],
         **generation: Any,
     ) -> torch.Tensor:
-        """Generate the target of each row; each clip is encoded once.
+        """Generate the target of each row; each clip is encoded once. `LlastProcessor` makes these arguments.
 
         Args:
             samples: (clips, samples) float, 16 kHz, zero-padded.
@@ -142,27 +222,53 @@ class LlastForConditionalGeneration(PreTrainedModel):
             clip: (rows,) index of each row's clip.
             before: per row, token ids before the audio, BOS included.
             after: per row, token ids after the audio.
-            generation: passed to the LLM's `generate` (num_beams, max_new_tokens, ...).
+            generation: options of the LLM's `generate` (num_beams, max_new_tokens, ...) over `generation_config`.
 
         Returns:
             (rows, new tokens) ids of the generated text only.
         """
-        speech = self.embed_audio(samples, positions)
         embed: nn.Embedding = self.llm.get_input_embeddings()
+        device, dtype = embed.weight.device, embed.weight.dtype
+        speech = self.embed_audio(samples.to(device), positions.to(device))
         sequences = []
         for row, index in enumerate(clip.tolist()):
-            own = speech[index, : stacked(int(positions[index]), self.config.stack)].to(embed.weight.dtype)
-            sequences.append(torch.cat([embed(before[row]), own, embed(after[row])]))
+            own = speech[index, : stacked(int(positions[index]), self.config.stack)].to(dtype)
+            sequences.append(torch.cat([embed(before[row].to(device)), own, embed(after[row].to(device))]))
         longest = max(len(sequence) for sequence in sequences)
         mask = torch.zeros(len(sequences), longest, dtype=torch.long, device=speech.device)
         inputs = sequences[0].new_zeros(len(sequences), longest, sequences[0].shape[1])
         for row, sequence in enumerate(sequences):
             inputs[row, longest - len(sequence) :] = sequence
             mask[row, longest - len(sequence) :] = 1
+        options = copy.deepcopy(self.generation_config)
+        others = options.update(**generation)
         output: torch.Tensor = self.llm.generate(
-            inputs_embeds=inputs, attention_mask=mask, do_sample=False, **generation
+            inputs_embeds=inputs, attention_mask=mask, generation_config=options, **others
         )
         return output
+
+
+def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
+    """A causal LM; in 4 bit as in the released code (NF4, double quantisation), on this process's GPU."""
+    if not load_in_4bit:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "llm.load_in_4bit needs an NVIDIA GPU, and there is none here. Run it on a GPU node, or leave the key out."
+        )
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        attn_implementation="sdpa",
+        quantization_config=quantization,
+        device_map={"": torch.cuda.current_device()},
+    )
 
 
 def branch_mask(branch: torch.Tensor, dtype: torch.dtype, attention: str | None) -> torch.Tensor:
@@ -180,3 +286,8 @@ def branch_mask(branch: torch.Tensor, dtype: torch.dtype, attention: str | None)
         floor = torch.finfo(dtype).min
         return torch.zeros(seen.shape, dtype=dtype, device=branch.device).masked_fill(~seen, floor)[:, None]
     return seen[:, None]
+
+
+AutoConfig.register(LlastConfig.model_type, LlastConfig)
+AutoModel.register(LlastConfig, LlastForConditionalGeneration)
+AutoModelForSpeechSeq2Seq.register(LlastConfig, LlastForConditionalGeneration)

@@ -1,40 +1,95 @@
-"""Between text and token ids: the token layout of a LLaST row."""
+"""Between audio and text on one side and the model's tensors on the other: the token layout of a LLaST row."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoProcessor, AutoTokenizer, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
-from llast.errors import DataError
-from llast.model.features import encoder_positions
-from llast.model.prompts import Task, prompt
+from llast.errors import ConfigError, DataError
+from llast.model.configuration import LlastConfig
+from llast.model.features import SAMPLE_RATE, encoder_positions
+from llast.model.prompts import AUDIO, TEMPLATES, Task, around_audio, message, prompt
+
+_FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
 
 
-class LlastProcessor:
-    """Tokenizer and prompts of a LLaST model.
+class LlastProcessor(ProcessorMixin):
+    """Tokenizer and prompts of a LLaST model. Features are computed by the model, on its device.
 
     Args:
         tokenizer: the LLM's tokenizer.
-        template: chat template, a name of `llast.model.prompts.TEMPLATES`.
+        template: a name of `llast.model.prompts.TEMPLATES`, or `chat` for the tokenizer's own chat template.
+
+    Raises:
+        ConfigError: `chat`, and the tokenizer has no chat template, or one that does not show the message once.
+        DataError: the tokenizer has no end-of-sequence token.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str) -> None:
-        self.tokenizer = tokenizer
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, template: str = "llama2", chat_template: str | None = None
+    ) -> None:
+        super().__init__(tokenizer)
         self.template = template
-        self.bos = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
         if tokenizer.eos_token_id is None:
             raise DataError(f"the tokenizer of {tokenizer.name_or_path} has no end-of-sequence token.")
         self.eos = int(tokenizer.eos_token_id)
+        if template == "chat":
+            self._check_chat_template()
+            self.bos: list[int] = []  # a chat template writes it itself, where its model wants one
+        else:
+            self.bos = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
 
     @classmethod
-    def from_pretrained(cls, llm: Path, template: str) -> "LlastProcessor":
-        """The processor of an LLM's Hugging Face folder."""
+    def from_llm(cls, llm: Path, template: str) -> "LlastProcessor":
+        """The processor for the Hugging Face folder of an LLM."""
         return cls(AutoTokenizer.from_pretrained(llm), template)
+
+    def __call__(
+        self,
+        audio: np.ndarray | Sequence[np.ndarray],
+        source: str | Sequence[str],
+        target: str | Sequence[str],
+        task: Task = "st",
+        sampling_rate: int = SAMPLE_RATE,
+    ) -> BatchFeature:
+        """What `generate` takes, a row per clip.
+
+        Args:
+            audio: a clip, (samples,) float in [-1, 1], or several.
+            source: code of the spoken language, such as `fr`; one for all or one per clip.
+            target: code of the language to write, likewise.
+            task: `st`, or `asr`, where `target` equals `source`.
+            sampling_rate: of the clips; the model knows 16 kHz only.
+
+        Raises:
+            ValueError: another sampling rate.
+            ConfigError: an unknown language.
+        """
+        if sampling_rate != SAMPLE_RATE:
+            raise ValueError(f"audio has to be at {SAMPLE_RATE} Hz, not {sampling_rate}: resample it first")
+        clips = [audio] if isinstance(audio, np.ndarray) and audio.ndim == 1 else list(audio)
+        sources = [source] * len(clips) if isinstance(source, str) else source
+        targets = [target] * len(clips) if isinstance(target, str) else target
+        samples, positions = pad_audio(clips)
+        prompts = [self.prompt_ids(task, *pair) for pair in zip(sources, targets, strict=True)]
+        return BatchFeature(
+            {
+                "samples": samples,
+                "positions": positions,
+                "clip": torch.arange(len(clips)),
+                "before": [torch.tensor(before) for before, _ in prompts],
+                "after": [torch.tensor(after) for _, after in prompts],
+            }
+        )
 
     def prompt_ids(self, task: Task, source: str, target: str) -> tuple[list[int], list[int]]:
         """Token ids before the audio, BOS included, and after it. The two pieces are tokenised apart."""
-        pieces = prompt(task, source, target, self.template)
+        if self.template == "chat":
+            pieces = around_audio(self._chat(message(task, source, target)))
+        else:
+            pieces = prompt(task, source, target, self.template)
         return self.bos + self._ids([pieces.before])[0], self._ids([pieces.after])[0]
 
     def target_ids(self, texts: list[str]) -> list[list[int]]:
@@ -46,14 +101,44 @@ class LlastProcessor:
         kept = [row[: row.index(self.eos)] if self.eos in row else row for row in ids.tolist()]
         return [text.strip() for text in self.tokenizer.batch_decode(kept, skip_special_tokens=True)]
 
+    batch_decode = decode
+
     def _ids(self, texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         return ids
 
+    def _chat(self, message: str) -> str:
+        """The message in the tokenizer's chat template, up to where the answer starts.
 
-def pad_audio(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        Reasoning models are asked to answer at once, and templates that tell the date tell a fixed one: a prompt must
+        not change from one day to the next.
+        """
+        text: str = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": message}],
+            chat_template=_FIXED_DATE + self.tokenizer.get_chat_template(),
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+        return text
+
+    def _check_chat_template(self) -> None:
+        where = self.tokenizer.name_or_path
+        if not self.tokenizer.chat_template:
+            raise ConfigError(
+                f"the tokenizer of {where} has no chat template. Choose a chat model, or set llm.template to one of "
+                f"{', '.join(TEMPLATES)}."
+            )
+        if self._chat(AUDIO).count(AUDIO) != 1:
+            raise ConfigError(f"the chat template of {where} does not show a user's message as it is, once.")
+
+
+def pad_audio(clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     """Clips at 16 kHz as one zero-padded batch (clips, samples), and their encoder positions (clips,)."""
     samples = torch.zeros(len(clips), max(len(clip) for clip in clips))
     for index, clip in enumerate(clips):
         samples[index, : len(clip)] = torch.from_numpy(clip)
     return samples, torch.tensor([encoder_positions(len(clip)) for clip in clips])
+
+
+AutoProcessor.register(LlastConfig, LlastProcessor)

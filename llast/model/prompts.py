@@ -18,7 +18,8 @@ TEMPLATES = {
     # The end-of-sequence mark after <|assistant|> stands so in the released template.
     "tinyllama": "<|user|>\n{input}</s>\n<|assistant|></s>\n",
 }
-_AUDIO = "<audio>"
+"""The released chat templates. Any other LLM has its own: `chat`."""
+AUDIO = "<audio>"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,17 @@ def instruction(task: Task, source: str, target: str) -> str:
     return f"Please transcribe the {spoken} sentence, then translate it into {written}."
 
 
+def message(task: Task, source: str, target: str) -> str:
+    """What the user says, `<audio>` included."""
+    return f"{AUDIO}\n{instruction(task, source, target)}"
+
+
 def prompt(task: Task, source: str, target: str, template: str) -> Prompt:
     """The prompt of one row in a chat template, a name of `TEMPLATES`."""
-    text = TEMPLATES[template].format(input=f"{_AUDIO}\n{instruction(task, source, target)}")
-    before, after = text.split(_AUDIO)
+    return around_audio(TEMPLATES[template].format(input=message(task, source, target)))
+
+
+def around_audio(text: str) -> Prompt:
+    """Split a text in a chat template at its one `<audio>`."""
+    before, after = text.split(AUDIO)
     return Prompt(before, after)

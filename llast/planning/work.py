@@ -3,17 +3,16 @@
 FLOPs are those of the matrix products that are executed, recomputation included; one multiply-add is two.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from llast.config.experiment import LLAMA_TARGETS, WHISPER_TARGETS, ExperimentConfig, LoraOptions
-from llast.planning.figures import rows_of
+from llast.model.bases import base_config, known_bases
 
 POSITIONS_PER_SECOND = 50
 WINDOW_SECONDS = 30
-MELS = 80
+WAVE_CONVOLUTIONS = 2 * 512 * (64 * 10 + 512 * (3 * (32 + 16 + 8 + 4) + 2 * (2 + 1)))
+"""FLOPs of the seven convolutions of a HuBERT-like encoder per position of 20 ms (arXiv 2106.07447, table 1)."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +23,26 @@ class Shape:
         layers: of the encoder, or of the LLM.
         width: of the residual stream.
         ffn: of the feed-forward layers.
-        key_value_width: of keys and values; smaller than `width` with grouped queries.
+        query_width: of queries, all heads together.
+        key_value_width: of keys and values; smaller with grouped queries.
         vocabulary: of the output layer.
+        inputs: FLOPs of an encoder's convolutions per position of 20 ms.
         download_gb: what the hub sends; 0 for a folder.
     """
 
     layers: int
     width: int
     ffn: int
+    query_width: int
     key_value_width: int
     vocabulary: int
+    inputs: float = 0.0
     download_gb: float = 0.0
 
     def linears(self, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
         """Input and output width of the linear layers of one block, by name."""
-        widths = {"k_proj": (self.width, self.key_value_width), "v_proj": (self.width, self.key_value_width)}
+        widths = {"q_proj": (self.width, self.query_width), "o_proj": (self.query_width, self.width)}
+        widths |= {"k_proj": (self.width, self.key_value_width), "v_proj": (self.width, self.key_value_width)}
         widths |= dict.fromkeys(("fc1", "gate_proj", "up_proj"), (self.width, self.ffn))
         widths |= dict.fromkeys(("fc2", "down_proj"), (self.ffn, self.width))
         return {name: widths.get(name, (self.width, self.width)) for name in names}
@@ -55,28 +59,35 @@ class Shape:
         return self.layers * lora.rank * sum(a + b for a, b in self.linears(chosen).values())
 
 
-def shape_of(base: str) -> Shape | None:
+def shape_of(reference: str) -> Shape | None:
     """The shape of a base model: of a known one, or from the configuration of one that is here; None: unknown."""
-    name = base.partition("@")[0]
-    for row in rows_of("bases.tsv"):
-        if row["base"] == name:
-            integers = ("layers", "width", "ffn", "key_value_width", "vocabulary")
-            return Shape(**{key: int(row[key]) for key in integers}, download_gb=float(row["download_gb"]))
-    folder = Path(base) if base.startswith((".", "/")) else Path("resources/models") / base.replace("/", "--")
+    known = known_bases().get(reference.partition("@")[0])
+    config = base_config(reference)
     try:
-        return _from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError):
+        return _from_config(config, known.download_gb if known else 0.0) if config else None
+    except KeyError:
         return None
 
 
-def _from_config(config: dict[str, Any]) -> Shape:
+def _from_config(config: dict[str, Any], download_gb: float) -> Shape:
     if "encoder_layers" in config:
         width = config["d_model"]
-        return Shape(config["encoder_layers"], width, config["encoder_ffn_dim"], width, config["vocab_size"])
+        inputs = 2 * 3 * width * (2 * config.get("num_mel_bins", 80) + width)
+        return Shape(
+            config["encoder_layers"], width, config["encoder_ffn_dim"], width, width, 0, inputs, download_gb
+        )
     width, heads = config["hidden_size"], config["num_attention_heads"]
-    key_value = width * config.get("num_key_value_heads", heads) // heads
-    layers = config["num_hidden_layers"]
-    return Shape(layers, width, config["intermediate_size"], key_value, config["vocab_size"])
+    head = config.get("head_dim") or width // heads
+    return Shape(
+        layers=config["num_hidden_layers"],
+        width=width,
+        ffn=config["intermediate_size"],
+        query_width=head * heads,
+        key_value_width=head * config.get("num_key_value_heads", heads),
+        vocabulary=config.get("vocab_size", 0),
+        inputs=WAVE_CONVOLUTIONS + 2 * 512 * width,
+        download_gb=download_gb,
+    )
 
 
 @dataclass(frozen=True)
@@ -140,12 +151,11 @@ class Work:
     def encode(self, seconds: float) -> "Flops":
         """The encoder on a clip, forward."""
         frames = self._frames(seconds)
-        convolutions = 2 * 3 * self.encoder.width * (2 * MELS + self.encoder.width)
         return Flops(
             frozen=frames * 2 * self.encoder.parameters(WHISPER_TARGETS),
             adapters=frames * 2 * self.encoder.lora_parameters(WHISPER_TARGETS, self.experiment.encoder.lora),
             attention=frames * 4 * self.encoder.layers * self.encoder.width * frames,
-            inputs=frames * convolutions,
+            inputs=frames * self.encoder.inputs,
         )
 
     def read(self, positions: float, context: float) -> "Flops":
@@ -153,7 +163,7 @@ class Work:
         return Flops(
             frozen=positions * 2 * self.llm.parameters(LLAMA_TARGETS),
             adapters=positions * 2 * self.llm.lora_parameters(LLAMA_TARGETS, self.experiment.llm.lora),
-            attention=positions * 4 * self.llm.layers * self.llm.width * context,
+            attention=positions * 4 * self.llm.layers * self.llm.query_width * context,
         )
 
     def _frames(self, seconds: float) -> float:

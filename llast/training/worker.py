@@ -58,6 +58,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
         stack=train_spec.adaptor.stack,
         template=train_spec.llm.template,
         dtype=DTYPES[options.precision],
+        load_in_4bit=train_spec.llm.load_in_4bit,
     )
     if options.gradient_checkpointing:
         model.encoder.activation_checkpointing_enable({"use_reentrant": False})
@@ -67,7 +68,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     adapted.train()
     engine = start_engine(adapted, options)
 
-    processor = LlastProcessor.from_pretrained(Path(spec["llm"]), train_spec.llm.template)
+    processor = LlastProcessor.from_llm(Path(spec["llm"]), train_spec.llm.template)
     rows = TrainingRows(
         Path(spec["mix"]), [Path(path) for path in spec["audio"]], processor, train_spec.adaptor.stack
     )

@@ -32,7 +32,7 @@ def shake(model: torch.nn.Module) -> None:
 
 @pytest.fixture(scope="module")
 def rows(base_models: Path, training_rows: tuple[Path, list[Path]]) -> TrainingRows:
-    return TrainingRows(*training_rows, LlastProcessor.from_pretrained(base_models / "llama", "llama2"), 4)
+    return TrainingRows(*training_rows, LlastProcessor.from_llm(base_models / "llama", "llama2"), 4)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -78,7 +78,7 @@ def shares(rows: TrainingRows, row: int) -> bool:
 def test_loss_is_that_of_the_plain_causal_lm(base_models: Path, rows: TrainingRows) -> None:
     """One row, laid out by hand: BOS, text, audio, text, target, EOS; cross-entropy on target and EOS."""
     model = build(base_models).eval()
-    processor = LlastProcessor.from_pretrained(base_models / "llama", "llama2")
+    processor = LlastProcessor.from_llm(base_models / "llama", "llama2")
     item = Item(int(rows.clip_of_row[0]), (0,))
     batch = rows.batch([item])
     tokenizer = processor.tokenizer
@@ -133,7 +133,7 @@ def test_generation_by_batch_equals_one_by_one(base_models: Path, rows: Training
     model.eval()
     random = np.random.default_rng(3)
     clips = [(0.1 * random.standard_normal(length)).astype(np.float32) for length in (16_000, 5_000)]
-    processor = LlastProcessor.from_pretrained(base_models / "llama", "llama2")
+    processor = LlastProcessor.from_llm(base_models / "llama", "llama2")
     kinds = [(0, "en"), (1, "en"), (1, "de")]
     prompts = [processor.prompt_ids("st", "fr", target) for _, target in kinds]
 

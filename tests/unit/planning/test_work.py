@@ -61,9 +61,7 @@ def test_parameters_and_flops_of_a_training_step_are_those_of_the_model(
     adapted = add_adapters(model, lora, lora)
     assert work.trainable == sum(parameter.numel() for parameter in trainable_parameters(adapted))
 
-    rows = TrainingRows(
-        *training_rows, LlastProcessor.from_pretrained(base_models / "llama", "llama2"), stack=1
-    )
+    rows = TrainingRows(*training_rows, LlastProcessor.from_llm(base_models / "llama", "llama2"), stack=1)
     items = [Item(clip, tuple(np.flatnonzero(rows.clip_of_row == clip).tolist())) for clip in (1, 2, 3)]
     batches = [rows.batch([item]) for item in items]
     with FlopCounterMode(display=False) as counter:

@@ -1,0 +1,77 @@
+"""Base models: what is known of them without the hub, and where they lie."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model that is known here.
+
+    Attributes:
+        licence: its name.
+        note: what the licence asks for, in a sentence; may be empty.
+        download_gb: what the hub sends.
+        gated: whether it is given only to those who asked for it.
+        config: what `config.json` says of its shape; the rest are transformers' defaults.
+    """
+
+    licence: str
+    config: dict[str, Any]
+    download_gb: float
+    note: str = ""
+    gated: bool = False
+
+
+@lru_cache
+def known_bases() -> dict[str, Base]:
+    """The bases of `bases.yaml`, by `org/name`."""
+    text = files("llast.model").joinpath("bases.yaml").read_text(encoding="utf-8")
+    return {name: Base(**values) for name, values in yaml.safe_load(text).items()}
+
+
+def is_folder(reference: str) -> bool:
+    """Whether a reference to a base is a folder; else it is `org/name@revision`."""
+    return reference.startswith(("./", "/"))
+
+
+def place(reference: str) -> Path:
+    """Folder of a base: its own, or where the step `fetch_model` puts it."""
+    return (
+        Path(reference) if is_folder(reference) else Path("resources/models") / reference.replace("/", "--")
+    )
+
+
+def base_config(reference: str) -> dict[str, Any] | None:
+    """What `config.json` of a base says: of a known one, or of one that is here; None: not known."""
+    if base := known_bases().get(reference.partition("@")[0]):
+        return base.config
+    try:
+        config: dict[str, Any] = json.loads((place(reference) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config
+
+
+def base_folder(reference: str) -> Path:
+    """Folder with a base's files, downloaded if it is not here yet."""
+    here = place(reference)
+    if is_folder(reference) or (here / "summary.json").exists():
+        return here
+    name, _, revision = reference.partition("@")
+    return folder_of(name, revision or None)
+
+
+def folder_of(name: str | Path, revision: str | None = None) -> Path:
+    """A folder as it is, or one with the files of a repository of the hub."""
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(str(name), revision=revision))
