@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -87,6 +86,7 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     from llast.artifacts import Summary
     from llast.corpus.decode import Decoded
     from llast.corpus.store import write_index, write_shard
+    from llast.mixture.rows import ROWS, write_rows
 
     root = tmp_path_factory.mktemp("rows")
     store = root / "resample" / "fr" / "store"
@@ -110,8 +110,6 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     names = ["clip", "source", "task", "target", "text", "seconds", "copy", "speed"]
     mix = root / "mix" / "summary.json"
     mix.parent.mkdir()
-    pq.write_table(
-        pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True))), mix.parent / "rows.parquet"
-    )
+    write_rows(mix, pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True)), schema=ROWS))
     Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows)).write(mix)
     return mix, [resample]

@@ -22,7 +22,7 @@ STEP_VERSIONS: dict[str, int] = {
     "resample": 1,
     "join": 1,
     "filter": 2,
-    "mix": 2,
+    "mix": 3,
     "train": 2,
     "translate": 1,
     "score": 1,

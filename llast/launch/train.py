@@ -29,6 +29,7 @@ from llast.artifacts import model_files, read_json, read_summary, sha256_of, spe
 from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
+from llast.mixture.rows import rows_path
 from llast.progress import LOG_EVERY_S
 from llast.training.updates import checkpoint_steps, total_steps
 
@@ -75,7 +76,7 @@ def launch(
         "experiment": experiment,
         "seed": seed,
         "options": options.model_dump(),
-        "rows_sha256": sha256_of(mix.parent / "rows.parquet"),
+        "rows_sha256": sha256_of(rows_path(mix)),
         "bases_sha256": [
             _folder_digest(options.encoder.base, encoder),
             _folder_digest(options.llm.base, llm),

@@ -11,26 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llast.artifacts import Summary, atomic_path, read_summary
+from llast.artifacts import Summary, read_summary
 from llast.config.experiment import MixtureOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import ConfigError, DataError
 from llast.languages import source_languages, split_pair
+from llast.mixture.rows import ROWS, write_rows
 from llast.mixture.sampling import play, repeat, repeats, uniform
-
-ROWS = pa.schema(
-    [
-        ("clip", pa.string()),
-        ("source", pa.string()),
-        ("task", pa.string()),
-        ("target", pa.string()),
-        ("text", pa.string()),
-        ("seconds", pa.float64()),
-        ("copy", pa.int32()),
-        ("speed", pa.float64()),
-    ]
-)
-"""`seconds` are those that the model hears: of the clip, divided by `speed`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +34,7 @@ class _Candidates:
 
 
 def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) -> Summary:
-    """Write the training rows of an experiment, `rows.parquet`, and the summary.
+    """Write the training rows of an experiment, `rows.arrow`, and the summary.
 
     Task `st` has a row per train row of each pair; task `asr` one per train clip of each source language,
     with the sentence as text and the source as target language (an English clip once, not once per target,
@@ -104,8 +91,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
             "filter for what was dropped before, and widen mixture.pairs or mixture.tasks."
         )
     rows = rows.sort_by([(name, "ascending") for name in ("source", "clip", "copy", "task", "target")])
-    with atomic_path(output / "rows.parquet") as temporary:
-        pq.write_table(rows, temporary)
+    write_rows(output / "summary.json", rows)
     summary = Summary(
         step="mix",
         version=STEP_VERSIONS["mix"],
@@ -223,7 +209,11 @@ def _sampled(
 def _table(candidates: _Candidates) -> pa.Table:
     count = len(candidates.clips)
     constant = [pa.repeat(value, count) for value in (candidates.source, candidates.task, candidates.target)]
-    columns = [pa.array(candidates.clips, pa.string()), *constant, pa.array(candidates.texts, pa.string())]
+    columns = [
+        pa.array(candidates.clips, pa.string()),
+        *constant,
+        pa.array(candidates.texts, pa.large_string()),
+    ]
     once = [pa.repeat(pa.scalar(0, pa.int32()), count), pa.repeat(1.0, count)]
     return pa.table([*columns, pa.array(candidates.seconds, pa.float64()), *once], schema=ROWS)
 

@@ -1,78 +1,78 @@
 """From a mixture's rows to the tensors of a training step."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 import soxr
 import torch
 
 from llast.corpus.store import AudioStore
-from llast.errors import DataError
+from llast.mixture.rows import open_rows
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.modeling import IGNORE
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.training.updates import Item
 
+CACHED_ROWS = 1 << 16
+"""Rows whose target's token ids are kept: those of a few hundred updates, or all of a small mixture."""
+
 
 class TrainingRows:
-    """A mixture's rows, tokenised, with their audio.
+    """A mixture's rows with their audio.
+
+    Both stay on disk, memory-mapped: a mixture of millions opens in a second, and what a rank holds of its own is a few
+    numbers per clip. Targets are tokenised when they are needed.
 
     Args:
         mix: summary of the step `mix`.
         audio: summaries of the step `resample`, one per source language.
         processor: the model's prompts and tokenizer.
         stack: encoder positions per LLM position.
+
+    Attributes:
+        clip_of_row: (rows,) number of each row's clip (a copy of it is another clip), from 0 and ascending.
     """
 
     def __init__(self, mix: Path, audio: Sequence[Path], processor: LlastProcessor, stack: int) -> None:
-        table = pq.read_table(mix.parent / "rows.parquet")
-        if table.num_rows == 0:
-            raise DataError(f"{mix}: the mixture has no rows. Look at what was dropped and why in that file.")
+        rows = open_rows(mix)
+        self._column = {name: rows.column(name) for name in rows.schema.names}
         self._stores = {summary.parent.name: AudioStore.open(summary) for summary in audio}
+        self._processor = processor
         self._stack = stack
-        names = ("clip", "source", "task", "target", "text", "copy", "speed")
-        columns = {name: table.column(name).to_pylist() for name in names}
-        keys = list(zip(*(columns[name] for name in ("source", "clip", "copy", "speed")), strict=True))
-        self._clips = list(dict.fromkeys(keys))
-        index = {key: number for number, key in enumerate(self._clips)}
-        self.clip_of_row = np.array([index[key] for key in keys], dtype=np.int64)
-        self._targets = processor.target_ids(columns["text"])
-        kinds = list(zip(columns["task"], columns["source"], columns["target"], strict=True))
-        prompts = {kind: processor.prompt_ids(*kind) for kind in set(kinds)}
-        self._prompts = [prompts[kind] for kind in kinds]
-        self._seconds = {
-            index[key]: seconds
-            for key, seconds in zip(keys, table.column("seconds").to_pylist(), strict=True)
-        }
+        begins = np.zeros(rows.num_rows, dtype=bool)
+        for name in ("source", "clip", "copy"):  # rows are sorted by these
+            column = rows.column(name)
+            begins[1:] |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        self.clip_of_row = np.cumsum(begins, dtype=np.int32)
+        self._prompt = lru_cache(None)(processor.prompt_ids)
+        self._target = lru_cache(CACHED_ROWS)(self._target_ids)
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return len(self.clip_of_row)
 
     def name(self, item: Item) -> str:
         """Clip id of an item, for messages."""
-        return self._clips[item.clip][1]
+        return str(self._value("clip", item.rows[0]))
 
     def length(self, item: Item) -> int:
         """LLM positions of an item."""
-        positions = encoder_positions(round(self._seconds[item.clip] * SAMPLE_RATE))
-        before = len(self._prompts[item.rows[0]][0])
-        branches = sum(len(self._prompts[row][1]) + len(self._targets[row]) for row in item.rows)
-        return before + stacked(positions, self._stack) + branches
+        positions = encoder_positions(round(self._value("seconds", item.rows[0]) * SAMPLE_RATE))
+        prompts = [self._prompts(row) for row in item.rows]
+        branches = sum(len(after) for _, after in prompts) + self.target_tokens([item])
+        return len(prompts[0][0]) + stacked(positions, self._stack) + branches
 
     def target_tokens(self, items: Sequence[Item]) -> int:
         """Tokens with a loss in these items."""
-        return sum(len(self._targets[row]) for item in items for row in item.rows)
+        return sum(len(self._target(row)) for item in items for row in item.rows)
 
     def batch(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
         """The tensors of a micro-batch: arguments of the model's forward pass, on the host."""
-        clips = [self._clips[item.clip] for item in items]
-        samples, positions = pad_audio(
-            [at_speed(self._stores[source].samples(clip), speed) for source, clip, _, speed in clips]
-        )
+        samples, positions = pad_audio([self._samples(item.rows[0]) for item in items])
         sequences = [
             self._sequence(item, stacked(int(count), self._stack))
             for item, count in zip(items, positions, strict=True)
@@ -91,15 +91,29 @@ class TrainingRows:
         }
         return {"samples": samples, "positions": positions, **batch}
 
+    def _value(self, column: str, row: int) -> Any:
+        return self._column[column][row].as_py()
+
+    def _prompts(self, row: int) -> tuple[list[int], list[int]]:
+        """Token ids before and after the audio."""
+        return self._prompt(*(self._value(name, row) for name in ("task", "source", "target")))
+
+    def _target_ids(self, row: int) -> list[int]:
+        return self._processor.target_ids([self._value("text", row)])[0]
+
+    def _samples(self, row: int) -> np.ndarray:
+        store = self._stores[self._value("source", row)]
+        return at_speed(store.samples(self._value("clip", row)), self._value("speed", row))
+
     def _sequence(self, item: Item, audio_length: int) -> dict[str, list[Any]]:
         """Text before the audio, audio, then a branch per row; see the model's forward pass."""
-        before = self._prompts[item.rows[0]][0]
+        before = self._prompts(item.rows[0])[0]
         shared = len(before) + audio_length
         ids = before + [0] * audio_length
         audio = [False] * len(before) + [True] * audio_length
         position, branch, labels = list(range(shared)), [0] * shared, [IGNORE] * shared
         for number, row in enumerate(item.rows, start=1):
-            after, target = self._prompts[row][1], self._targets[row]
+            after, target = self._prompts(row)[1], self._target(row)
             own = after + target
             ids += own
             audio += [False] * len(own)

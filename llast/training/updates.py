@@ -5,6 +5,7 @@ rows of a clip stand together, so that the clip is encoded once.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,34 +48,34 @@ class Updates:
     """The order in which a mixture's rows are trained on.
 
     Args:
-        clip_of_row: (rows,) index of each row's clip; rows of a clip stand together.
+        clip_of_row: (rows,) number of each row's clip, from 0 and ascending: rows of a clip stand together.
         rows_per_update: rows in an update; the last of an epoch may have fewer.
         seed: orders the clips, another way in each epoch.
     """
 
     def __init__(self, clip_of_row: np.ndarray, rows_per_update: int, seed: int) -> None:
         self._starts = np.flatnonzero(np.diff(clip_of_row, prepend=-1))
-        self._clips = clip_of_row[self._starts]
         self._counts = np.diff(np.append(self._starts, len(clip_of_row)))
         self._rows_per_update = rows_per_update
         self._seed = seed
         self.per_epoch = math.ceil(len(clip_of_row) / rows_per_update)
 
-    def epoch(self, epoch: int) -> list[list[Item]]:
-        """The updates of an epoch, in order."""
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._clips))
-        updates: list[list[Item]] = [[]]
-        free = self._rows_per_update
-        for index in order:
-            row, left = int(self._starts[index]), int(self._counts[index])
-            while left:
-                if free == 0:
-                    updates.append([])
-                    free = self._rows_per_update
-                taken = min(left, free)
-                updates[-1].append(Item(int(self._clips[index]), tuple(range(row, row + taken))))
-                row, left, free = row + taken, left - taken, free - taken
-        return updates
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[list[Item]]:
+        """The updates of an epoch after the first `skip`, in order, each put together when it is asked for."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._starts))
+        ends = np.cumsum(self._counts[order])
+        for number in range(skip, self.per_epoch):
+            done = number * self._rows_per_update
+            stop = min(done + self._rows_per_update, int(ends[-1]))
+            place = int(np.searchsorted(ends, done, side="right"))
+            update = []
+            while done < stop:
+                clip, end = int(order[place]), int(ends[place])
+                row = int(self._starts[clip] + self._counts[clip]) - (end - done)
+                taken = min(end, stop) - done
+                update.append(Item(clip, tuple(range(row, row + taken))))
+                done, place = done + taken, place + 1
+            yield update
 
 
 def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: int) -> list[list[list[Item]]]:

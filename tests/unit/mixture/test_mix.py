@@ -12,6 +12,7 @@ from llast.corpus.filter import ROWS
 from llast.errors import ConfigError, DataError
 from llast.languages import SPLITS
 from llast.mixture.mix import mix
+from llast.mixture.rows import open_rows
 
 Rows = list[tuple[str, str, str]]  # clip, sentence, translation
 
@@ -50,7 +51,7 @@ def corpus(tmp_path: Path) -> list[Path]:
 def run(corpus: list[Path], seed: int = 1, **options: Any) -> tuple[list[tuple[str, ...]], Summary]:
     output = corpus[0].parent.parent / "mix"
     summary = mix(corpus, output, MixtureOptions(**options), seed)
-    rows = pq.read_table(output / "rows.parquet").to_pylist()
+    rows = open_rows(output / "summary.json").to_pylist()
     assert len(rows) == summary.rows_out
     return [
         tuple(row[name] for name in ("clip", "source", "task", "target", "text")) for row in rows
@@ -129,7 +130,7 @@ def test_temperature_brings_languages_nearer_to_each_other_and_keeps_the_total(t
     few = {"train": [(f"ja{n}", f"文 {n}", f"phrase {n}") for n in range(100)]}
     corpus = [filtered(tmp_path, "fr", {"fr_en": many}), filtered(tmp_path, "ja", {"ja_en": few})]
     run(corpus, pairs=["fr_en", "ja_en"], tasks={"st": 1.0, "asr": 1.0}, temperature=2)
-    rows = pq.read_table(tmp_path / "mix" / "rows.parquet").to_pylist()
+    rows = open_rows(tmp_path / "mix" / "summary.json").to_pylist()
     french = [row for row in rows if row["source"] == "fr"]
     japanese = [row for row in rows if row["source"] == "ja"]
     assert len(french) == pytest.approx(3400 * 40 / 50, rel=0.03)  # shares as the roots of 1600 and 100
@@ -150,7 +151,7 @@ def test_each_clip_has_one_speed_and_the_length_that_goes_with_it(tmp_path: Path
     many = {"train": [(f"fr{n}", f"phrase {n}", f"sentence {n}") for n in range(900)]}
     corpus = [filtered(tmp_path, "fr", {"fr_en": many})]
     run(corpus, pairs=["fr_en"], speeds=[0.9, 1.0, 1.1])
-    rows = pq.read_table(tmp_path / "mix" / "rows.parquet").to_pylist()
+    rows = open_rows(tmp_path / "mix" / "summary.json").to_pylist()
     speeds = {(row["clip"], row["speed"]) for row in rows}
     assert len(speeds) == 900
     counts = Counter(speed for _, speed in speeds)
