@@ -85,10 +85,11 @@ class Loader:
     def _schedule(self, done: int, steps: int) -> Iterator[tuple[int, float, list[Item]]]:
         per_epoch = self._updates.per_epoch
         for epoch in range(done // per_epoch, math.ceil(steps / per_epoch)):
-            for number, update in enumerate(self._updates.epoch(epoch)):
-                step = epoch * per_epoch + number + 1
-                if done < step <= steps:
-                    yield step, step / per_epoch, update
+            skip = max(0, done - epoch * per_epoch)
+            for step, update in enumerate(self._updates.epoch(epoch, skip), epoch * per_epoch + skip + 1):
+                if step > steps:
+                    return
+                yield step, step / per_epoch, update
 
     def _read(self, step: int, epoch: float, update: list[Item]) -> Work:
         lengths = [self._rows.length(item) for item in update]
