@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -12,8 +12,20 @@ LOG_EVERY_S = 30.0
 
 def progress(items: Iterable[Item], what: str, total: int | None = None, unit: str = "row") -> Iterator[Item]:
     """Iterate over `items`, showing count, rate and time left on standard error."""
+    yield from _bar(items, what, total, unit)
+
+
+def byte_progress(chunks: Iterable[bytes], what: str, done: int, total: int | None) -> Iterator[bytes]:
+    """Iterate over pieces of a file, showing size, rate and time left; `done` bytes are there already."""
+    with _bar(None, what, total, "B", initial=done, unit_scale=True, unit_divisor=1024) as bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk))
+
+
+def _bar(items: Iterable[Any] | None, what: str, total: int | None, unit: str, **more: Any) -> Any:
     terminal = sys.stderr.isatty()
-    bar = tqdm(
+    return tqdm(
         items,
         desc=what,
         total=total,
@@ -23,5 +35,5 @@ def progress(items: Iterable[Item], what: str, total: int | None = None, unit: s
         mininterval=0.2 if terminal else LOG_EVERY_S,
         maxinterval=1.0 if terminal else LOG_EVERY_S,
         ascii=not terminal,
+        **more,
     )
-    yield from bar

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from llast.errors import ConfigError
-from llast.languages import PAIRS, split_pair
+from llast.languages import PAIRS, language, split_pair
 
 Item = TypeVar("Item", str, int)
 
@@ -33,6 +33,18 @@ def _distinct(items: list[Item]) -> list[Item]:
     if twice:
         raise ValueError(f"{', '.join(twice)} is listed twice.")
     return items
+
+
+def _known_language(code: str) -> str:
+    try:
+        language(code)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return code
+
+
+Language = Annotated[str, AfterValidator(_known_language)]
+"""Code of a language of CoVoST-2."""
 
 
 Distinct = Annotated[list[Item], AfterValidator(_distinct)]

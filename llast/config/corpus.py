@@ -1,10 +1,12 @@
 """Configuration of a corpus: where its tables and audio come from and how its steps treat them."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from llast.config.base import Model, Pairs
+from llast.config.base import Language, Model, Pairs
+from llast.languages import source_languages
 
 
 class SynthesizeOptions(Model):
@@ -23,24 +25,98 @@ class SynthesizeOptions(Model):
     )
 
 
+def _check_address(text: str, known: tuple[str, ...]) -> str:
+    plain = re.sub(r"\$\{\w+\}", "", text)
+    for name in re.findall(r"\{(.*?)\}", plain):
+        if name not in known:
+            raise ValueError(
+                f"{{{name}}} stands for nothing here; known: {', '.join(f'{{{one}}}' for one in known)}."
+            )
+    if re.search(r"//[^/?]*:[^/?@]+@", plain):
+        raise ValueError(
+            "an address must not hold a password: configurations are kept with the results. "
+            "Write ${NAME} for it and export NAME."
+        )
+    return text
+
+
+def _check_http(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("an address starts with http:// or https://; files that are here: kind: local.")
+    return text
+
+
+Audio = Annotated[str, AfterValidator(lambda text: _check_address(text, ("lang",)))]
+Tables = Annotated[
+    str,
+    AfterValidator(lambda text: _check_address(text, ("pair",))),
+    Field(
+        description="CoVoST-2 table of a pair: an address, or a file that is here, such as "
+        "`covost/covost_v2.{pair}.tsv.tar.gz` or the bare .tsv."
+    ),
+]
+OFFICIAL_TABLES = "https://dl.fbaipublicfiles.com/covost/covost_v2.{pair}.tsv.tar.gz"
+
+
 class LocalSource(Model):
-    """Files that are already here. `{lang}` and `{pair}` in the paths are filled in."""
+    """Common Voice that is already here. `{lang}` and `{pair}` in paths are filled in."""
 
     kind: Literal["local"] = "local"
-    audio: str = Field(
+    audio: Audio = Field(
         description="Common Voice archive (.tar, .tar.gz) or unpacked folder of a language: `cv/{lang}.tar.gz`."
     )
-    tables: str = Field(
-        description="CoVoST-2 table of a pair: `covost/covost_v2.{pair}.tsv.tar.gz`, or the bare .tsv."
-    )
+    tables: Tables = OFFICIAL_TABLES
 
 
 class UrlSource(Model):
-    """Files to download. Tables default to the official address."""
+    """Common Voice from any server."""
 
     kind: Literal["url"] = "url"
-    audio: str = Field(description="Address of the Common Voice archive of a language, with `{lang}`.")
-    tables: str = "https://dl.fbaipublicfiles.com/covost/covost_v2.{pair}.tsv.tar.gz"
+    audio: Annotated[Audio, AfterValidator(_check_http)] = Field(
+        description="Address of the Common Voice archive of a language, with `{lang}`. `${NAME}` is filled in from the "
+        "environment when it is used, for keys that no file may hold."
+    )
+    tables: Tables = OFFICIAL_TABLES
+
+
+class MdcSource(Model):
+    """Common Voice from Mozilla Data Collective; its key is in `MDC_API_KEY`, its terms accepted there."""
+
+    kind: Literal["mdc"] = "mdc"
+    datasets: dict[Language, Annotated[str, Field(pattern=r"^[\w-]+$")]] = Field(
+        description="Data set id of each source language: the end of its page's address."
+    )
+    tables: Tables = OFFICIAL_TABLES
+
+
+class HuggingFaceSource(Model):
+    """The clips of CoVoST-2 as parquet on the Hugging Face hub, each language once."""
+
+    kind: Literal["huggingface"] = "huggingface"
+    repository: str = Field(
+        "fixie-ai/covost2",
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="With `{pair}/{split}-*.parquet`, columns id, sentence, client_id and audio.",
+    )
+    revision: str = Field(
+        "17c8c81e331e7a6929118121771a58c7ef7331d8",
+        pattern=r"^[0-9a-f]{40}$",
+        description="Commit of the repository, in full: what is read must not change.",
+    )
+    tables: Tables = OFFICIAL_TABLES
+
+
+class PreparedSource(Model):
+    """A folder in the layout of the LLaST README: split tables and 16 kHz clips."""
+
+    kind: Literal["prepared"] = "prepared"
+    folder: str = Field(
+        description="With `tsv/covost_v2.{pair}.{split}.tsv` and `audio/{lang}/clips_16k/{clip}.wav` or `.mp3.wav`."
+    )
+    copy_audio: bool = Field(
+        False,
+        description="Store the clips as FLAC in shards, as for other sources; false: read them where they are.",
+    )
 
 
 class SyntheticSource(Model):
@@ -50,7 +126,10 @@ class SyntheticSource(Model):
     options: SynthesizeOptions = SynthesizeOptions()
 
 
-CorpusSource = Annotated[LocalSource | UrlSource | SyntheticSource, Field(discriminator="kind")]
+CorpusSource = Annotated[
+    LocalSource | UrlSource | MdcSource | HuggingFaceSource | PreparedSource | SyntheticSource,
+    Field(discriminator="kind"),
+]
 
 
 class ResampleOptions(Model):
@@ -89,7 +168,7 @@ class FilterOptions(Model):
         "ratio; null: any. Moses' clean-corpus-n.perl allows 9, without a median.",
     )
     max_missing: float = Field(
-        0.02, ge=0, le=1, description="Largest share of dev or test rows without audio."
+        0.02, ge=0, le=1, description="Largest share of dev or test rows without sentence or audio."
     )
 
 
@@ -103,3 +182,11 @@ class CorpusConfig(Model):
     )
     resample: ResampleOptions = ResampleOptions()
     filter: FilterOptions = FilterOptions()
+
+    @model_validator(mode="after")
+    def _every_language_has_a_data_set(self) -> Self:
+        if isinstance(self.source, MdcSource):
+            missing = [code for code in source_languages(self.pairs) if code not in self.source.datasets]
+            if missing:
+                raise ValueError(f"'source.datasets' has no id for {', '.join(missing)}.")
+        return self

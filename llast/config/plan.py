@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from llast.artifacts import model_files
-from llast.config.corpus import CorpusConfig, SyntheticSource
+from llast.config.corpus import CorpusConfig, MdcSource, PreparedSource, SyntheticSource
 from llast.config.experiment import ExperimentConfig
 from llast.config.load import load_corpus, load_experiment, load_workflow
 from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions
@@ -71,8 +71,16 @@ class Plan:
         return _json(source.options) if isinstance(source, SyntheticSource) else "{}"
 
     def fetch_options(self, wildcards: Wildcards) -> str:
-        """Where the files are. What a synthetic corpus is made of is the business of `synthesize`."""
-        return _json(FetchOptions(source=SyntheticSource() if self.synthetic else self.corpus.source))
+        """Where the files are, of this language. What a synthetic corpus is made of is the business of `synthesize`."""
+        source = SyntheticSource() if self.synthetic else self.corpus.source
+        if isinstance(source, MdcSource):
+            code = wildcards.source
+            source = source.model_copy(update={"datasets": {code: source.datasets[code]}})
+        return _json(FetchOptions(source=source))
+
+    def downloads(self, wildcards: Wildcards) -> int:
+        """How much a fetch takes of the resource that bounds the downloads under way; local files take none."""
+        return int(not isinstance(self.corpus.source, SyntheticSource | PreparedSource))
 
     def model_reference(self, wildcards: Wildcards) -> str:
         return self.models[wildcards.model]

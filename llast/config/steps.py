@@ -17,11 +17,11 @@ from llast.config.experiment import (
 
 STEP_VERSIONS: dict[str, int] = {
     "synthesize": 1,
-    "fetch": 1,
+    "fetch": 2,
     "fetch_model": 1,
     "resample": 1,
-    "join": 1,
-    "filter": 2,
+    "join": 2,
+    "filter": 3,
     "mix": 3,
     "train": 2,
     "translate": 1,

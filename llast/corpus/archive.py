@@ -52,8 +52,8 @@ class Release:
 
 
 def clip_id(path: str) -> str:
-    """The name by which all steps know a clip: its file name without folder and extension."""
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    """The name by which all steps know a clip: its file name without folder and extension (`.mp3.wav` is one)."""
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0].removesuffix(".mp3")
 
 
 def inspect(path: Path, language: str) -> Release:

@@ -3,10 +3,13 @@
 import io
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+
+from llast.errors import DataError
 
 SAMPLE_RATE = 16_000
 MAX_CHARACTERS_PER_S = {True: 50.0, False: 25.0}
@@ -26,7 +29,8 @@ class Decoded:
     Attributes:
         clip: its id.
         seconds: length of the decoded signal, 0 if there is none.
-        flac: FLAC file, 16 kHz, mono, 16 bit; empty if the clip is unusable.
+        flac: FLAC file, 16 kHz, mono, 16 bit; empty if the clip is unusable, or stays in place.
+        file: path of a clip that stays in place.
         reason: why it is unusable (`empty`, `undecodable`, `truncated`, `too_short`), or empty.
     """
 
@@ -34,26 +38,30 @@ class Decoded:
     seconds: float = 0.0
     flac: bytes = b""
     reason: str = ""
+    file: str = ""
 
 
-def decode_clip(clip: str, data: bytes, least_seconds: float, text_seconds: float) -> Decoded:
+def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_seconds: float) -> Decoded:
     """Decode a clip of any format, channel count and rate that libsndfile knows.
 
     Args:
         clip: its id.
-        data: the file.
+        data: the file; its path, if it stays in place.
         least_seconds: shorter clips are `too_short`.
         text_seconds: the shortest time in which its sentence can be spoken; shorter clips are `truncated`.
             So are clips that decode to less than their own header promises (wav, and mp3 with a Xing or LAME
             header): libsndfile decodes what is left of a truncated mp3 without complaint.
     """
+    file = ""
+    if isinstance(data, Path):
+        file, data = str(data), data.read_bytes()
     if not data:
         return Decoded(clip, reason="empty")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate = file.samplerate
-            promised = file.frames if _has_frame_count(data) else 0
-            channels = file.read(dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+            rate = sound.samplerate
+            promised = sound.frames if _has_frame_count(data) else 0
+            channels = sound.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError):
         return Decoded(clip, reason="undecodable")
     signal = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
@@ -64,6 +72,8 @@ def decode_clip(clip: str, data: bytes, least_seconds: float, text_seconds: floa
         return Decoded(clip, seconds, reason="truncated")
     if seconds < least_seconds:
         return Decoded(clip, seconds, reason="too_short")
+    if file:
+        return Decoded(clip, seconds, file=file)
     return Decoded(clip, seconds, _flac(soxr.resample(signal, rate, SAMPLE_RATE)))
 
 
@@ -76,6 +86,22 @@ def decode_flac(flac: bytes) -> np.ndarray:
     """Samples of a FLAC file that `decode_clip` made: float32 of shape (samples,), in [-1, 1)."""
     samples, _ = soundfile.read(io.BytesIO(flac), dtype="float32")
     return samples
+
+
+def decode_file(file: str) -> np.ndarray:
+    """Samples of a clip in place: float32 of shape (samples,) at 16 kHz, mono.
+
+    Raises:
+        DataError: the file is gone or damaged.
+    """
+    try:
+        channels, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise DataError(
+            f"{file} cannot be read any more ({error}). Put it back, or run the steps fetch and resample again."
+        ) from None
+    signal = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+    return signal if rate == SAMPLE_RATE else soxr.resample(signal, rate, SAMPLE_RATE)
 
 
 def _flac(signal: np.ndarray) -> bytes:

@@ -1,49 +1,38 @@
 """Download one file over HTTP so that an interruption costs nothing: resumed by range, retried, verified."""
 
-import contextlib
 import hashlib
 import http.client
 import os
+import sys
 import time
 import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from llast.artifacts import write_text
+from llast.corpus.remote import Remote, TryAgain, connect
 from llast.errors import DataError
-from llast.progress import progress
+from llast.progress import byte_progress
 
 CHUNK_BYTES = 1 << 20
-TIMEOUT_S = 60.0
 WAITS_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Pauses before each retry; an attempt that brought new bytes starts the count again."""
-
-_REFUSED = {
-    401: "the server wants a login or key",
-    403: "the server refuses access: its terms may have to be accepted first, or the address has expired",
-    404: "there is no such file: correct the address in the corpus's source",
-    410: "the file has been taken away: correct the address in the corpus's source",
-}
+MAX_WAIT_S = 900.0
+"""A server that wants to be left alone for longer gets its wish in another run."""
 
 
-def download(
-    url: str,
-    target: Path,
-    size: int | None = None,
-    sha256: str | None = None,
-    waits: Sequence[float] = WAITS_S,
-) -> None:
-    """Download `url` to `target` unless it is there; `{target}.sha256` keeps the digest of what came.
+def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] = WAITS_S) -> None:
+    """Bring a file to `target` unless it is there; `{target}.sha256` keeps the digest of what came.
 
-    A `{target}.part` from an interrupted run is continued.
+    A `{target}.part` from an interrupted run is continued, if the server can do that and still has the same file.
 
     Args:
-        url: address.
+        locate: says where the file is; asked before each attempt, since some addresses expire.
         target: file to write.
-        size: expected size in bytes, if known.
-        sha256: expected digest, if known.
         waits: seconds to wait before each retry.
 
     Raises:
@@ -52,111 +41,181 @@ def download(
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    failures = 0
-    while True:
-        before = _size(part)
-        try:
-            _attempt(url, part, target.name)
-            break
-        except _TryAgain as error:
-            failures = 1 if _size(part) > before else failures + 1
-            if failures > len(waits):
-                raise DataError(
-                    f"{url}: {error}; gave up after {failures} attempts. What came is kept: "
-                    "run the step again to go on."
-                ) from None
-            time.sleep(max(waits[failures - 1], error.wait_s))
-    digest = _digest(part)
-    if (size is not None and _size(part) != size) or (sha256 is not None and digest != sha256):
-        found = f"{_size(part):,} bytes, SHA-256 {digest}"
-        part.unlink()
-        expected = " and ".join(
-            [f"{size:,} bytes"] * (size is not None) + [f"SHA-256 {sha256}"] * (sha256 is not None)
-        )
-        raise DataError(
-            f"{url} gave {found}; expected {expected}. It was deleted: run the step again, "
-            "or change the address."
-        )
-    write_text(target.with_name(target.name + ".sha256"), digest + "\n")
-    part.rename(target)
-
-
-def recorded_digest(target: Path) -> str:
-    """SHA-256 of a file when it was downloaded."""
-    return target.with_name(target.name + ".sha256").read_text().strip()
-
-
-class _TryAgain(Exception):
-    """A failure that may pass."""
-
-    def __init__(self, message: str, wait_s: float = 0.0) -> None:
-        super().__init__(message)
-        self.wait_s = wait_s
-
-
-def _attempt(url: str, part: Path, name: str) -> None:
-    """Bring `part` to its full size, or raise _TryAgain."""
-    offset = _size(part)
-    headers = {"User-Agent": "llast", "Accept-Encoding": "identity"}
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-    try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S
-        ) as response:
-            resumed = response.status == 206 and _range_start(response) == offset
-            if response.status == 206 and not resumed:
-                part.unlink()
-                raise _TryAgain("the server sent another range than asked for")
-            offset = offset if resumed else 0
-            length = response.headers.get("Content-Length")
-            total = None if length is None else offset + int(length)
-            with part.open("ab" if resumed else "wb") as file:
-                for chunk in progress(
-                    _chunks(response, url, first=not offset),
-                    f"fetch {name}",
-                    total=None if total is None else -(-(total - offset) // CHUNK_BYTES),
-                    unit="MiB",
-                ):
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-    except DataError:
-        part.unlink(missing_ok=True)
-        raise
-    except urllib.error.HTTPError as error:
-        _http_error(error, url, part)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise _TryAgain(f"the connection failed ({getattr(error, 'reason', error)})") from None
-    else:
-        if total is not None and _size(part) < total:
-            raise _TryAgain(f"the connection ended after {_size(part):,} of {total:,} bytes")
-
-
-def _http_error(error: urllib.error.HTTPError, url: str, part: Path) -> None:
-    if error.code == 416:
-        if error.headers.get("Content-Range", "").removeprefix("bytes */") == str(_size(part)):
+    with FileLock(target.with_name(target.name + ".lock")):  # a language of another run may share the file
+        if target.exists():
             return
-        part.unlink(missing_ok=True)
-        raise _TryAgain("the file on the server is shorter than what was downloaded before")
-    if error.code in _REFUSED:
-        raise DataError(f"{url}: {_REFUSED[error.code]} (HTTP {error.code}).") from None
-    if error.code == 429 or error.code >= 500:
-        wait = error.headers.get("Retry-After", "")
-        raise _TryAgain(f"the server answered HTTP {error.code}", float(wait) if wait.isdigit() else 0.0)
-    raise DataError(f"{url}: the server answered HTTP {error.code} {error.reason}.") from None
+        part = _Part(target)
+        remote = _bring(locate, part, waits)
+        part.sync()
+        _verify(remote, part)
+        write_text(target.with_name(target.name + ".sha256"), part.digest.hexdigest() + "\n")
+        part.become(target)
 
 
-def _chunks(response: Any, url: str, first: bool) -> Iterator[bytes]:
-    with contextlib.suppress(http.client.IncompleteRead):  # found by the size afterwards
-        while chunk := response.read(CHUNK_BYTES):
-            if first and chunk.lstrip()[:1] == b"<":
-                raise DataError(
-                    f"{url} gave a web page instead of a file: a login page or a proxy. Open it in a browser."
+def recorded_digest(target: Path) -> str | None:
+    """SHA-256 of a file when it was downloaded; None if it was not."""
+    record = target.with_name(target.name + ".sha256")
+    return record.read_text(encoding="utf-8").strip() if record.exists() else None
+
+
+class _Part:
+    """What has come of a file so far: its bytes, their digest, and which version of the file they belong to."""
+
+    def __init__(self, target: Path) -> None:
+        self.name = target.name
+        self.path = target.with_name(target.name + ".part")
+        self.version_path = target.with_name(target.name + ".part.version")
+        self.digest = hashlib.sha256()
+        self.size = 0
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    self.digest.update(chunk)
+                    self.size += len(chunk)
+        self._file = self.path.open("ab", buffering=0)
+
+    @property
+    def version(self) -> str:
+        """The server's name for this version of the file; empty if it gave none."""
+        return self.version_path.read_text(encoding="utf-8") if self.version_path.exists() else ""
+
+    def restart(self, version: str) -> None:
+        """Begin again, with another version."""
+        self._file.truncate(0)
+        self.size, self.digest = 0, hashlib.sha256()
+        if version:
+            write_text(self.version_path, version)
+        else:
+            self.version_path.unlink(missing_ok=True)
+
+    def append(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self.digest.update(chunk)
+        self.size += len(chunk)
+
+    def sync(self) -> None:
+        os.fsync(self._file.fileno())
+
+    def discard(self) -> None:
+        self._file.close()
+        self.path.unlink()
+        self.version_path.unlink(missing_ok=True)
+
+    def become(self, target: Path) -> None:
+        self._file.close()
+        self.version_path.unlink(missing_ok=True)
+        self.path.rename(target)
+
+
+def _bring(locate: Callable[[], Remote], part: _Part, waits: Sequence[float]) -> Remote:
+    """Make attempts until the part is whole."""
+    failures, most = 0, part.size
+    while True:
+        try:
+            remote = locate()
+            _attempt(remote, part)
+            return remote
+        except TryAgain as error:
+            failures = 1 if part.size > most else failures + 1
+            most = max(most, part.size)
+            if failures > len(waits) or error.wait_s > MAX_WAIT_S:
+                kept = (
+                    f" The {part.size:,} bytes that came are kept: it goes on from there."
+                    if part.size
+                    else ""
                 )
-            first = False
+                raise DataError(
+                    f"{part.name}: {error}; gave up after {failures} attempts. Run the step again later.{kept}"
+                ) from None
+            wait = max(waits[failures - 1], error.wait_s)
+            _say(part, f"{error}; next attempt in {wait:.0f} s")
+            time.sleep(wait)
+
+
+def _attempt(remote: Remote, part: _Part) -> None:
+    """Bring the part to its full size, or raise TryAgain."""
+    if remote.sha256 and part.size and part.version not in ("", remote.sha256):
+        _say(part, "the server has another file than before: starting again")
+        part.restart(remote.sha256)
+    if remote.size is not None and part.size == remote.size:
+        return
+    headers = {"Accept-Encoding": "identity"}
+    if part.size:
+        headers["Range"] = f"bytes={part.size}-"
+        if part.version and not remote.sha256:
+            headers["If-Range"] = part.version
+    try:
+        response = connect(remote, headers)
+    except urllib.error.HTTPError as error:  # 416: there is nothing behind what we have
+        if error.headers.get("Content-Range", "").removeprefix("bytes */") == str(part.size):
+            return
+        part.restart("")
+        raise TryAgain("the file on the server is shorter than what was downloaded before") from None
+    with response:
+        _receive(remote, response, part)
+
+
+def _receive(remote: Remote, response: Any, part: _Part) -> None:
+    offset = part.size if response.status == 206 else 0
+    if response.status == 206 and _range_start(response) != offset:
+        part.restart("")
+        raise TryAgain("the server sent another range than asked for")
+    length = response.headers.get("Content-Length")
+    total = None if length is None else offset + int(length)
+    chunks = _chunks(response)
+    first = next(chunks, b"")
+    # Checked before what came earlier is thrown away: a proxy answers ranges with its page, too.
+    if not offset and _is_web_page(response, first):
+        raise DataError(
+            f"{remote.shown} gave a web page instead of a file: that of a proxy or a login. Open the address in a "
+            "browser on this machine to see what it wants, then run the step again."
+        )
+    if not offset:
+        if part.size:
+            _say(
+                part, "the server ignores ranges, or its file has changed: starting again from the beginning"
+            )
+        part.restart(remote.sha256 or _version(response))
+    for chunk in byte_progress(chain([first], chunks), f"fetch {part.name}", offset, remote.size or total):
+        part.append(chunk)
+    expected = remote.size or total
+    if expected is not None and part.size < expected:
+        raise TryAgain(f"the connection ended after {part.size:,} of {expected:,} bytes")
+
+
+def _chunks(response: Any) -> Iterator[bytes]:
+    """What comes, as it comes: a connection that breaks costs nothing that had arrived."""
+    try:
+        while chunk := response.read1(CHUNK_BYTES):
             yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        # A body that ends early is found by its size afterwards.
+        if not isinstance(error, http.client.IncompleteRead):
+            raise TryAgain(f"the connection broke ({error})") from None
+
+
+def _verify(remote: Remote, part: _Part) -> None:
+    digest = part.digest.hexdigest()
+    if remote.size in (None, part.size) and remote.sha256 in (None, digest):
+        return
+    found = f"{part.size:,} bytes, SHA-256 {digest}"
+    part.discard()
+    expected = [] if remote.size is None else [f"{remote.size:,} bytes"]
+    expected += [] if remote.sha256 is None else [f"SHA-256 {remote.sha256}"]
+    raise DataError(
+        f"{remote.shown} gave {found}; expected {' and '.join(expected)}. It was deleted: run the step again, or "
+        "change the address."
+    )
+
+
+def _is_web_page(response: Any, first: bytes) -> bool:
+    return response.headers.get_content_type() == "text/html" or first.lstrip()[:1] == b"<"
+
+
+def _version(response: Any) -> str:
+    """A strong ETag, or the date: what `If-Range` may hold."""
+    tag = response.headers.get("ETag", "")
+    return str(tag if tag.startswith('"') else response.headers.get("Last-Modified", ""))
 
 
 def _range_start(response: Any) -> int | None:
@@ -164,10 +223,5 @@ def _range_start(response: Any) -> int | None:
     return int(start) if start.isdigit() else None
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _say(part: _Part, text: str) -> None:
+    print(f"fetch {part.name}: {text}", file=sys.stderr, flush=True)

@@ -1,9 +1,12 @@
 """Where the files of a source language lie, as the step fetch has recorded it."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from llast.artifacts import read_summary
+from llast.corpus.archive import read_clips
+from llast.corpus.prepared import prepared_files
 
 
 @dataclass(frozen=True)
@@ -12,17 +15,22 @@ class Fetched:
 
     Attributes:
         source: source language.
-        audio: Common Voice archive or folder.
+        kind: what holds the clips: `release` (a Common Voice archive or folder), `parquet` (a folder of such files) or
+            `prepared` (a folder of the clips themselves).
+        audio: that archive or folder.
         audio_sha256: its digest.
-        root: folder of `validated.tsv` and `clips/` in it.
+        root: of a release, the folder of `validated.tsv` and `clips/` in it.
+        in_place: the clips stay the files that they are.
         validated: `validated.tsv`, taken out of it.
         tables: CoVoST-2 table of each pair, `.tsv` or `.tar.gz`.
     """
 
     source: str
+    kind: str
     audio: Path
     audio_sha256: str
     root: str
+    in_place: bool
     validated: Path
     tables: dict[str, Path]
 
@@ -30,11 +38,30 @@ class Fetched:
     def read(cls, summary: Path) -> "Fetched":
         """Read the summary of the step fetch."""
         details = read_summary(summary).details
+        audio = details["audio"]
         return cls(
             source=details["source"],
-            audio=Path(details["audio"]["path"]),
-            audio_sha256=details["audio"]["sha256"],
-            root=details["audio"]["root"],
+            kind=audio["kind"],
+            audio=Path(audio["path"]),
+            audio_sha256=audio["sha256"],
+            root=audio["root"],
+            in_place=audio["in_place"],
             validated=summary.parent / details["validated"],
             tables={pair: Path(table["path"]) for pair, table in details["tables"].items()},
         )
+
+    def clips(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Path]]:
+        """Yield id and content of each wanted clip that is there, once each; the path of one that stays in place.
+
+        Raises:
+            DataError: the archive or folder is missing, damaged or hostile.
+        """
+        if self.kind == "release":
+            yield from read_clips(self.audio, self.root, wanted)
+        elif self.kind == "parquet":
+            from llast.corpus.parquet import read_parquet_clips
+
+            yield from read_parquet_clips(self.audio, wanted)
+        else:
+            for clip, path in prepared_files(self.audio, wanted):
+                yield clip, path if self.in_place else path.read_bytes()

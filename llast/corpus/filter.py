@@ -72,15 +72,16 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
         options: thresholds.
 
     Raises:
-        DataError: an input is missing, or a larger share of a dev or test set than allowed has no audio.
+        DataError: an input is missing, or a larger share of a dev or test set than allowed has no sentence or no audio.
     """
     began = time.monotonic()
     durations = AudioStore.open(resampled).durations()
     quarantine = {entry["clip"]: entry["reason"] for entry in read_summary(resampled).details["quarantine"]}
+    join_details = read_summary(joined).details
     pairs: dict[str, dict[str, Any]] = {}
     dropped: dict[str, list[str]] = {name: [] for name in DROPPED.names}
     repaired: dict[str, list[str]] = {name: [] for name in REPAIRED}
-    for pair in read_summary(joined).details["counts"]:
+    for pair in join_details["counts"]:
         pairs[pair] = {}
         for split in SPLITS:
             table = read_tsv_file(joined.parent / f"covost_v2.{pair}.{split}.tsv", COLUMNS)
@@ -100,7 +101,7 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
                 "missing_audio": kept.missing_audio,
                 "seconds": sum(seconds for seconds in kept.rows["seconds"] if seconds is not None),
             }
-    _require_audio(pairs, options.max_missing)
+    _require_audio(pairs, join_details["lost"], options.max_missing)
     _write(output / "dropped.parquet", dropped, DROPPED)
     write_tsv(output / "repaired.tsv", repaired)
     counts = [pairs[pair][split] for pair in pairs for split in SPLITS]
@@ -194,18 +195,22 @@ def _mark_unusual(
             reasons[row] = "length_ratio"
 
 
-def _require_audio(pairs: dict[str, dict[str, Any]], max_missing: float) -> None:
-    short = [
-        f"{pair} {split}: {counts['missing_audio']:,} of {counts['rows_in']:,}"
-        for pair, splits in pairs.items()
-        for split, counts in splits.items()
-        if split != "train" and counts["missing_audio"] > max_missing * counts["rows_in"]
-    ]
+def _require_audio(
+    pairs: dict[str, dict[str, Any]], lost: dict[str, dict[str, int]], max_missing: float
+) -> None:
+    short = []
+    for pair, splits in pairs.items():
+        for split in ("dev", "test"):
+            missing = splits[split]["missing_audio"] + lost[pair][split]
+            rows = splits[split]["rows_in"] + lost[pair][split]
+            if missing > max_missing * rows:
+                short.append(f"{pair} {split}: {missing:,} of {rows:,}")
     if short:
         raise DataError(
-            f"more than {max_missing:.1%} of the rows have no usable audio: {'; '.join(short)}. Scores on what "
-            "is left would not be comparable. The summary.json of the step resample lists clips and reasons: "
-            "complete the Common Voice archive, or raise filter.max_missing in the corpus's file."
+            f"more than {max_missing:.1%} of the rows have no sentence or no usable audio: {'; '.join(short)}. "
+            "Scores on what is left would not be comparable. The summary.json of the step join counts the first, that "
+            "of the step resample lists clips and reasons of the second: complete the Common Voice archive, or raise "
+            "filter.max_missing in the corpus's file."
         )
 
 

@@ -28,8 +28,8 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
 
     Rows: those of the tables; one whose clip `validated.tsv` lists twice counts twice. Dropped: `label` (that
     of no split), `not_validated` (no sentence). Details: `counts` by pair and split; `labels` by pair that are
-    no split; `official` by pair and split where rows differ from the published numbers, as
-    `{"expected", "found"}`.
+    no split; `lost` by pair and split, rows that are `not_validated`; `official` by pair and split where rows
+    differ from the published numbers, as `{"expected", "found"}`.
 
     Args:
         fetched: summary of the step fetch.
@@ -45,14 +45,16 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
     dropped: Counter[str] = Counter()
     counts: dict[str, dict[str, int]] = {}
     labels: dict[str, dict[str, int]] = {}
+    lost: dict[str, dict[str, int]] = {}
     rows = 0
     for pair, path in files.tables.items():
         table = read_covost(path)
         splits, ignored, unmatched = _join(validated, table)
         counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
         labels[pair] = dict(sorted(ignored.items()))
+        lost[pair] = {split: unmatched[split] for split in SPLITS}
         dropped["label"] += ignored.total()
-        dropped["not_validated"] += unmatched
+        dropped["not_validated"] += unmatched.total()
         rows += sum(counts[pair].values())
         for split in SPLITS:
             write_tsv(output / f"covost_v2.{pair}.{split}.tsv", splits[split])
@@ -64,7 +66,7 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
         rows_out=rows,
         dropped={reason: count for reason, count in dropped.items() if count},
         seconds=time.monotonic() - began,
-        details={"counts": counts, "labels": labels, "official": official},
+        details={"counts": counts, "labels": labels, "lost": lost, "official": official},
     )
     summary.write(output / "summary.json")
     return summary
@@ -81,8 +83,10 @@ def official_table() -> dict[str, dict[str, str]]:
         return {row["pair"]: row for row in csv.DictReader(file, delimiter="\t")}
 
 
-def _join(validated: Table, table: Table) -> tuple[dict[str, dict[str, list[str]]], Counter[str], int]:
-    """Columns of each split, ignored labels, and the number of table rows without a sentence."""
+def _join(
+    validated: Table, table: Table
+) -> tuple[dict[str, dict[str, list[str]]], Counter[str], Counter[str]]:
+    """Columns of each split, ignored labels, and the table rows without a sentence by split (or label of none)."""
     rows_of: defaultdict[str, list[int]] = defaultdict(list)
     for row, path in enumerate(table["path"]):
         rows_of[path].append(row)
@@ -106,7 +110,12 @@ def _join(validated: Table, table: Table) -> tuple[dict[str, dict[str, list[str]
             columns["sentence"].append(sentence)
             columns["translation"].append(translations[row])
             columns["client_id"].append(speaker)
-    unmatched = sum(len(rows) for path, rows in rows_of.items() if path not in matched)
+    unmatched = Counter(
+        SPLIT_OF_LABEL.get(row_labels[row], row_labels[row])
+        for path, rows in rows_of.items()
+        if path not in matched
+        for row in rows
+    )
     return splits, ignored, unmatched
 
 

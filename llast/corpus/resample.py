@@ -9,7 +9,7 @@ from pathlib import Path
 from llast.artifacts import Summary, spec_hash
 from llast.config.corpus import ResampleOptions
 from llast.config.steps import STEP_VERSIONS
-from llast.corpus.archive import clip_id, read_clips
+from llast.corpus.archive import clip_id
 from llast.corpus.decode import Decoded, decode_clip, text_seconds
 from llast.corpus.fetched import Fetched
 from llast.corpus.join import SPLIT_OF_LABEL, read_covost
@@ -25,7 +25,8 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
 
     The archive is read once, without unpacking it. Shards come in the order of the archive and do not depend
     on the number of workers. They lie in a folder named by a hash of everything that they depend on, so that
-    an interrupted run goes on after its last complete shard and a changed one starts afresh.
+    an interrupted run goes on after its last complete shard and a changed one starts afresh. Clips that
+    stay in place are decoded as well, to see whether they can be.
 
     Rows: clips that a table row with a used label refers to. Dropped: `missing` in the archive, `empty`,
     `undecodable`, `truncated`, `too_short`. Details: `store` (the folder's name), `seconds` of audio,
@@ -58,10 +59,7 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
     reasons: dict[str, str] = {}
 
     def usable() -> Iterator[Decoded]:
-        tasks = (
-            (clip, data, options.min_seconds, wanted[clip])
-            for clip, data in read_clips(files.audio, files.root, left)
-        )
+        tasks = ((clip, data, options.min_seconds, wanted[clip]) for clip, data in files.clips(left))
         decoded = map_in_order(decode_clip, tasks, workers)
         for clip in progress(decoded, f"resample {files.source}", total=len(left), unit="clip"):
             left.remove(clip.clip)

@@ -3,7 +3,7 @@
 Layout of a store folder, written by the step resample:
 
 - `shard-00000.arrow`, ...: Arrow IPC streams with the columns clip (string), seconds (float64) and flac
-  (binary), which `datasets.Dataset.from_file` opens as well;
+  (binary), which `datasets.Dataset.from_file` opens as well; for clips that stay in place, file (string), not flac;
 - `index.arrow`: an Arrow IPC file sorted by clip: clip, seconds, shard (int32), row in the shard (int32).
 
 Everything is memory-mapped: opening a store costs the same for 300 clips and 300,000, and processes that open
@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 
 from llast.artifacts import atomic_path, read_summary
-from llast.corpus.decode import Decoded, decode_flac
+from llast.corpus.decode import Decoded, decode_file, decode_flac
 from llast.errors import DataError
 
 SHARD = pa.schema([("clip", pa.string()), ("seconds", pa.float64()), ("flac", pa.binary())])
+SHARD_IN_PLACE = pa.schema([("clip", pa.string()), ("seconds", pa.float64()), ("file", pa.string())])
 INDEX = pa.schema(
     [("clip", pa.string()), ("seconds", pa.float64()), ("shard", pa.int32()), ("row", pa.int32())]
 )
@@ -45,7 +46,7 @@ class AudioStore:
         self._seconds = _array(index["seconds"])
         self._shard = _array(index["shard"])
         self._row = _array(index["row"])
-        self._flac: dict[int, pa.ChunkedArray] = {}
+        self._audio: dict[int, pa.ChunkedArray] = {}
 
     @classmethod
     def open(cls, summary: Path) -> "AudioStore":
@@ -87,9 +88,10 @@ class AudioStore:
                 f"{self.folder} has no clip '{clip}'. Run filter and mix again: their rows are older."
             )
         shard = self._shard[position].as_py()
-        if shard not in self._flac:
-            self._flac[shard] = _map(shard_path(self.folder, shard), stream=True)["flac"]
-        return decode_flac(self._flac[shard][self._row[position].as_py()].as_py())
+        if shard not in self._audio:
+            self._audio[shard] = _map(shard_path(self.folder, shard), stream=True).column(2)
+        audio = self._audio[shard][self._row[position].as_py()].as_py()
+        return decode_file(audio) if isinstance(audio, str) else decode_flac(audio)
 
     def _find(self, clip: str) -> int | None:
         position = bisect_left(self._clips, clip)
@@ -120,15 +122,16 @@ def write_shard(path: Path, clips: Iterator[Decoded], limit: int) -> int:
     if not first:
         return 0
     count = 0
+    schema = SHARD_IN_PLACE if first[0].file else SHARD
     with (
         atomic_path(path) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_stream(sink, SHARD) as out,
+        pa.ipc.new_stream(sink, schema) as out,
     ):
         batch = first + list(islice(clips, min(limit, CLIPS_PER_BATCH) - 1))
         while batch:
-            columns = [[c.clip for c in batch], [c.seconds for c in batch], [c.flac for c in batch]]
-            out.write_batch(pa.record_batch(columns, schema=SHARD))
+            columns = [[c.clip for c in batch], [c.seconds for c in batch], [c.file or c.flac for c in batch]]
+            out.write_batch(pa.record_batch(columns, schema=schema))
             count += len(batch)
             batch = list(islice(clips, min(limit - count, CLIPS_PER_BATCH)))
     return count

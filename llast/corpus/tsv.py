@@ -74,12 +74,21 @@ def read_tsv_file(path: Path, columns: Sequence[str]) -> Table:
 def write_tsv(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Write a table atomically: header, then a line per row, all ending in a newline."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write("\t".join(columns) + "\n")
-        for row in zip(*columns.values(), strict=True):
-            line = "\t".join(row)
-            if "\\" in line or line.count("\t") >= len(row) or "\n" in line or "\r" in line:
-                line = "\t".join(_TO_ESCAPE.sub(r"\\\g<0>", field) for field in row)
-            file.write(line + "\n")
+        file.writelines(_lines(columns))
+
+
+def tsv_bytes(columns: Mapping[str, Sequence[str]]) -> bytes:
+    """A table as `write_tsv` writes it."""
+    return "".join(_lines(columns)).encode()
+
+
+def _lines(columns: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    yield "\t".join(columns) + "\n"
+    for row in zip(*columns.values(), strict=True):
+        line = "\t".join(row)
+        if "\\" in line or line.count("\t") >= len(row) or "\n" in line or "\r" in line:
+            line = "\t".join(_TO_ESCAPE.sub(r"\\\g<0>", field) for field in row)
+        yield line + "\n"
 
 
 def _read(records: Iterator[list[str]], name: str, columns: Sequence[str]) -> Table:

@@ -9,6 +9,7 @@ from llast.doctor.check import Check
 from llast.doctor.cluster import check_slurm
 from llast.doctor.places import check_disk, check_folder, check_hub, check_mlflow
 from llast.doctor.software import check_deepspeed, check_packages, check_python, check_torch
+from llast.doctor.source import check_source
 from llast.errors import ConfigError
 from llast.model.bases import known_bases
 from llast.planning.figures import load_figures
@@ -54,6 +55,7 @@ def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
     yield check_folder(here, machines.slurm)
     jobs = Estimates(plan, machines, load_figures(benchmarks)).jobs()
     yield check_disk(here, sum(job.disk_gb for job in jobs if not job.done))
+    yield check_source(plan, os.environ)
     yield check_mlflow(plan.config.tracking_uri)
     waiting = [
         base

@@ -4,9 +4,19 @@ import csv
 from collections.abc import Sequence
 from importlib.resources import files
 
-from llast.config.corpus import CorpusConfig, SyntheticSource
+from llast.config.corpus import (
+    CorpusConfig,
+    HuggingFaceSource,
+    LocalSource,
+    MdcSource,
+    PreparedSource,
+    SyntheticSource,
+    UrlSource,
+)
 from llast.languages import SPLITS, pairs_from
 from llast.planning.figures import Figure, rows_of
+
+SAMPLE_RATE = 16_000
 
 
 class Amounts:
@@ -52,9 +62,26 @@ class Amounts:
 
     def archive_bytes(self, source: str) -> float:
         """The Common Voice archive with the tables of the pairs, compressed."""
+        seconds, source_of = self.hours(source) * 3600, self._corpus.source
         if self._source:
-            return self.hours(source) * 3600 * self._figures["mp3_rate"].value
-        tables = sum(
-            int(self._counts[pair]["tsv_tar_gz_bytes"]) for pair in pairs_from(source, self._corpus.pairs)
+            return seconds * self._figures["mp3_rate"].value
+        if isinstance(source_of, HuggingFaceSource):  # the clips of CoVoST-2 only
+            return seconds * self._figures["mp3_rate"].value + self._table_bytes(source)
+        if isinstance(source_of, PreparedSource):
+            return seconds * 2 * SAMPLE_RATE + self.all_rows(source) * self._figures["table_row"].value
+        return float(self._speech[source]["archive_gb"]) * 1e9 + self._table_bytes(source)
+
+    def download_bytes(self, source: str) -> float:
+        """What of it the step fetch downloads."""
+        if isinstance(self._corpus.source, UrlSource | MdcSource | HuggingFaceSource):
+            return self.archive_bytes(source)
+        if isinstance(self._corpus.source, LocalSource) and "://" in self._corpus.source.tables:
+            return self._table_bytes(source)
+        return 0.0
+
+    def _table_bytes(self, source: str) -> float:
+        return float(
+            sum(
+                int(self._counts[pair]["tsv_tar_gz_bytes"]) for pair in pairs_from(source, self._corpus.pairs)
+            )
         )
-        return float(self._speech[source]["archive_gb"]) * 1e9 + tables

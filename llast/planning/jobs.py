@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llast.config.corpus import UrlSource
+from llast.config.corpus import PreparedSource
 from llast.config.experiment import ExperimentConfig
 from llast.config.plan import Plan
 from llast.languages import pairs_from, source_languages, split_pair
@@ -124,12 +124,13 @@ class Estimates:
         if plan.synthetic:
             cost = self._cores(clips / self._value("synthesize_speed"))
             yield Job("synthesize", output("synthesize"), clips, hours, archive / GB, cost)
-        downloaded = archive / GB if isinstance(plan.corpus.source, UrlSource) else 0.0
+        downloaded = amounts.download_bytes(source) / GB
         yield Job("fetch", output("fetch"), 1 + len(pairs), 0.0, downloaded, self._start)
         cost = self._cores(
             hours * 3600 / self._value("resample_speed") + archive / self._value("archive_speed")
         )
-        stored = hours * 3600 * self._value("store_rate") / GB
+        in_place = isinstance(plan.corpus.source, PreparedSource) and not plan.corpus.source.copy_audio
+        stored = 0.0 if in_place else hours * 3600 * self._value("store_rate") / GB
         yield Job("resample", output("resample"), clips, hours, stored, cost)
         tables = self._cores(rows / self._value("table_speed"))
         size = rows * self._value("table_row") / GB

@@ -32,6 +32,8 @@ rule fetch:
         summary="resources/{corpus}/fetch/{source}/summary.json",
     log:
         "logs/{corpus}/fetch/{source}.log",
+    resources:
+        downloads=plan.downloads,
     params:
         pairs=plan.source_pairs,
         options=plan.fetch_options,

@@ -11,6 +11,8 @@ rule fetch_model:
         summary="resources/models/{model}/summary.json",
     log:
         "logs/models/{model}.log",
+    resources:
+        downloads=1,
     params:
         reference=plan.model_reference,
         version=STEP_VERSIONS["fetch_model"],

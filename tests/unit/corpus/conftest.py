@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import soundfile
 from llast.artifacts import Summary
 from llast.config.corpus import LocalSource
 from llast.corpus.fetch import fetch
+from tests.unit.corpus.server import Server, serving
 
 SPEAKER = "speaker1"
 
@@ -133,3 +135,10 @@ def release(mp3: bytes) -> Release:
     release.clips["unreferred.mp3"] = mp3
     release.sentences["unreferred.mp3"] = "personne"
     return release
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on this machine."""
+    with serving() as server:
+        yield server

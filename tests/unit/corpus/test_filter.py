@@ -164,3 +164,6 @@ def test_too_little_audio_for_a_test_set_stops_the_run(tmp_path: Path, mp3: byte
         run(release, tmp_path, FilterOptions(max_missing=0.1))
     assert not (tmp_path / "filter" / "summary.json").exists()
     run(release, tmp_path / "again", FilterOptions(max_missing=0.2))
+    del release.sentences["0.mp3"]
+    with pytest.raises(DataError, match=r"20\.0%.*fr_en test: 3 of 10"):
+        run(release, tmp_path / "another", FilterOptions(max_missing=0.2))

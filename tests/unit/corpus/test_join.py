@@ -40,6 +40,7 @@ def test_splits_follow_the_labels_in_the_order_of_validated(tmp_path: Path, mp3:
     assert summary.details == {
         "counts": {"fr_en": {"train": 2, "dev": 1, "test": 1}},
         "labels": {"fr_en": {"dev_covost": 1, "dev_dup": 1}},
+        "lost": {"fr_en": {"train": 1, "dev": 0, "test": 0}},
         "official": {},
     }
     assert (summary.rows_in, summary.rows_out, summary.dropped) == (7, 4, {"label": 2, "not_validated": 1})

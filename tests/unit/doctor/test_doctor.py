@@ -54,7 +54,7 @@ def without_slurm(tmp_path: Path) -> str:
 def test_the_demo_is_well_here(clone: Path) -> None:
     code, lines, text = doctor(clone)
     assert code == 0, text
-    checks = "Python packages torch NCCL DeepSpeed Slurm folder disk MLflow token offline"
+    checks = "Python packages torch NCCL DeepSpeed Slurm folder disk corpus MLflow token offline"
     assert list(lines) == checks.split()
     assert not re.search("^BAD", text, re.MULTILINE)
     assert lines["packages"].startswith("good ")
@@ -73,7 +73,7 @@ def test_a_cluster_without_slurm_or_room_or_a_token_fails_with_remedies(
     assert lines["accounting"].startswith("BAD ")
     assert re.match(r"BAD +disk +\d+ GB free, about 3\d\d\.\d GB needed -> make room", lines["disk"])
     assert re.match(r"BAD +token .*meta-llama/Llama-2-13b-chat-hf@\w+ asks for one -> accept", lines["token"])
-    assert re.search(r"llast doctor: broken, and needed: .*Slurm, accounting, disk, token\.", text)
+    assert re.search(r"llast doctor: broken, and needed: .*Slurm, accounting, disk, corpus, token\.", text)
     assert "Traceback" not in text
 
 

@@ -1,0 +1,99 @@
+"""CoVoST-2 from the Hugging Face hub: parquet files with the clips of a pair, each language downloaded once."""
+
+from pathlib import Path, PurePosixPath
+
+from huggingface_hub import HfApi, RepoFile, get_token, hf_hub_url
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from llast.config.corpus import HuggingFaceSource
+from llast.corpus.download import download
+from llast.corpus.remote import Remote
+from llast.errors import DataError
+from llast.languages import PAIRS, pairs_from
+
+
+def fetch_parquet(source: str, options: HuggingFaceSource, downloads: Path) -> Path:
+    """Download the parquet files of one pair out of a language; returns their folder.
+
+    All pairs out of a language have the same clips, so the first one in CoVoST-2's order stands for all of them,
+    whichever the corpus asks for.
+
+    Raises:
+        DataError: the hub cannot be reached or refuses.
+    """
+    pair = pairs_from(source, PAIRS)[0]
+    folder = downloads / options.repository.replace("/", "--") / options.revision / pair
+    for name, remote in _list(options, pair).items():
+        download(lambda remote=remote: remote, folder / name)  # type: ignore[misc]
+    return folder
+
+
+def _list(options: HuggingFaceSource, pair: str) -> dict[str, Remote]:
+    """The parquet files of a pair by name."""
+    where = f"{options.repository}@{options.revision[:8]}"
+    token = get_token()
+    page = f"https://huggingface.co/datasets/{options.repository}"
+    remedies = {
+        401: "Log in to the hub: hf auth login (or export HF_TOKEN).",
+        403: f"Accept its terms on {page}, then: hf auth login (or export HF_TOKEN).",
+    }
+    try:
+        entries = list(
+            HfApi().list_repo_tree(
+                options.repository, pair, revision=options.revision, repo_type="dataset", token=token
+            )
+        )
+    except GatedRepoError:
+        raise DataError(f"{where}: {remedies[403]}") from None
+    except RevisionNotFoundError:
+        raise DataError(f"{where} does not exist: correct source.revision in the corpus's file.") from None
+    except EntryNotFoundError:
+        raise DataError(
+            f"{where} has no folder {pair}: correct source.repository in the corpus's file."
+        ) from None
+    except RepositoryNotFoundError:
+        raise DataError(
+            f"the hub has no data set '{options.repository}', or it is private: then hf auth login "
+            "(or export HF_TOKEN)."
+        ) from None
+    except HfHubHTTPError as error:
+        code = error.response.status_code
+        raise DataError(
+            f"{where}: the hub answered HTTP {code}. {remedies.get(code, 'Run the step again later.')}"
+        ) from None
+    except Exception as error:
+        # The client lets the errors of its HTTP library through, and that library's name changes (now httpx2).
+        if not any(
+            kind.__module__.startswith(("httpx", "httpcore", "requests")) for kind in type(error).__mro__
+        ):
+            raise
+        raise DataError(
+            f"{where}: the hub cannot be reached ({error}). Run the step again where the network is."
+        ) from None
+    files = [entry for entry in entries if isinstance(entry, RepoFile) and entry.path.endswith(".parquet")]
+    if not files:
+        raise DataError(
+            f"{where} has no parquet files in {pair}/: correct source.repository in the corpus's file."
+        )
+    return {
+        PurePosixPath(file.path).name: Remote(
+            hf_hub_url(
+                options.repository,
+                file.path,
+                repo_type="dataset",
+                revision=options.revision,
+            ),
+            f"{where}/{file.path}",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            size=file.size,
+            sha256=file.lfs.sha256 if file.lfs else None,
+            remedies=remedies,
+        )
+        for file in files
+    }

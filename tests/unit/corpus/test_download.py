@@ -1,0 +1,184 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from llast.corpus.download import download
+from llast.corpus.remote import Remote, remote_at
+from llast.errors import ConfigError, DataError
+from tests.unit.corpus.server import Server
+
+DATA = bytes(range(256)) * 20_000
+
+
+def bring(
+    server: Server,
+    folder: Path,
+    waits: tuple[float, ...] = (0.0, 0.0, 0.0),
+    size: int | None = None,
+    sha256: str | None = None,
+) -> bytes:
+    url = server.url("a.tar")
+    download(lambda: Remote(url, url, size=size, sha256=sha256), folder / "a.tar", waits)
+    return (folder / "a.tar").read_bytes()
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["cut", "cut", "cut"],
+        ["break", "break"],
+        ["503", "429 0", "500"],
+        ["cut", "no ranges"],
+        ["cut", "other range"],
+        ["cut", "503", "cut", "503", "cut", "503"],
+    ],
+    ids=" ".join,
+)
+def test_a_download_survives_a_bad_connection(tmp_path: Path, server: Server, faults: list[str]) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = list(faults)
+    assert bring(server, tmp_path) == DATA
+    assert left(tmp_path) == ["a.tar", "a.tar.sha256"]
+
+
+def test_nothing_that_came_is_asked_for_again(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = ["cut", "cut"]
+    bring(server, tmp_path)
+    assert [asked for _, asked in server.requests] == [
+        None,
+        f"bytes={len(DATA) // 2}-",
+        f"bytes={len(DATA) * 3 // 4}-",
+    ]
+
+
+def test_an_interrupted_download_goes_on_where_it_was(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    (tmp_path / "a.tar.part").write_bytes(DATA[:1000])
+    assert bring(server, tmp_path) == DATA
+    assert server.requests == [("/a.tar", "bytes=1000-")]
+    assert bring(server, tmp_path) == DATA
+    assert len(server.requests) == 1, "what is there is not asked for"
+
+
+def test_all_that_is_left_may_be_to_look_at_it(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    for size in (None, len(DATA)):
+        (tmp_path / "a.tar").unlink(missing_ok=True)
+        (tmp_path / "a.tar.part").write_bytes(DATA)
+        assert bring(server, tmp_path, size=size) == DATA
+
+
+@pytest.mark.parametrize("etags", [True, False])
+def test_halves_of_two_files_are_never_joined(tmp_path: Path, server: Server, etags: bool) -> None:
+    server.etags = etags
+    server.files["a.tar"] = DATA
+    server.faults = ["cut", "503"]
+    sha256 = None if etags else "0" * 64
+    with pytest.raises(DataError, match="gave up"):
+        bring(server, tmp_path, (0.0,), sha256=sha256)
+    server.files["a.tar"] = DATA[::-1]
+    if etags:
+        assert bring(server, tmp_path) == DATA[::-1]
+        return
+    with pytest.raises(DataError, match=r"expected .*It was deleted"):
+        bring(server, tmp_path, sha256=sha256)
+    assert left(tmp_path) == []
+
+
+def test_a_server_that_stays_broken_is_given_up_and_the_part_kept(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = ["cut", "503", "503", "503"]
+    with pytest.raises(
+        DataError, match=r"down or overloaded \(HTTP 503\).*gave up after 3 .*2,560,000 bytes .* kept"
+    ):
+        bring(server, tmp_path, (0.0, 0.0))
+    assert left(tmp_path) == ["a.tar.part", "a.tar.part.version"]
+    server.faults = ["html"]
+    with pytest.raises(DataError, match="web page"):
+        bring(server, tmp_path)
+    assert (tmp_path / "a.tar.part").read_bytes() == DATA[: len(DATA) // 2], (
+        "a proxy's page is no reason to throw it away"
+    )
+    assert bring(server, tmp_path) == DATA
+
+
+def test_without_ranges_a_broken_connection_ends_some_time(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = ["cut no ranges"] * 9
+    with pytest.raises(DataError, match=r"ended after 2,560,000 of 5,120,000 bytes; gave up after 3"):
+        bring(server, tmp_path, (0.0, 0.0))
+    assert len(server.requests) == 3
+
+
+REFUSALS = {
+    "401": r"wants a login or key \(HTTP 401\)\. Write it into the address as \$\{NAME\}",
+    "403": r"refuses access \(HTTP 403\).*terms",
+    "404": r"no such file \(HTTP 404\)\. Correct the address",
+    "410": r"taken away \(HTTP 410\)",
+    "451": r"HTTP 451\)\. Open the address in a browser",
+    "html": r"gave a web page instead of a file: that of a proxy or a login",
+    "429 1000": r"come less often \(HTTP 429\).*downloads=1.*gave up after 1",
+}
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+def test_each_refusal_says_what_to_do_and_is_not_repeated(tmp_path: Path, server: Server, fault: str) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = [fault]
+    with pytest.raises(DataError, match=REFUSALS[fault]):
+        bring(server, tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_a_server_may_say_when_to_come_again(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = ["429 7", "503 Wed, 21 Oct 2037 07:28:00 GMT", "503"]
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(time, "time", lambda: 2_139_722_850.0)  # half a minute before that date
+    assert bring(server, tmp_path, (1.0, 2.0, 5.0)) == DATA
+    assert waited == [7.0, 30.0, 5.0]
+
+
+def test_no_server_at_all_is_a_message(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"no connection \(.*refused\); fetch has to run where the network is"
+    ):
+        download(lambda: remote_at("http://127.0.0.1:9/a.tar"), tmp_path / "a.tar", (0.0,))
+
+
+def test_what_is_not_the_expected_file_is_deleted(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = b"other"
+    with pytest.raises(DataError, match=r"gave 5 bytes, SHA-256 d9298.*expected 5 bytes and SHA-256 00"):
+        bring(server, tmp_path, size=5, sha256="00")
+    with pytest.raises(DataError, match=r"ended after 5 of 9 bytes"):
+        bring(server, tmp_path, (), size=9)
+    (tmp_path / "a.tar.part").unlink()
+    with pytest.raises(DataError, match=r"gave 5 bytes.*expected 3 bytes"):
+        bring(server, tmp_path, size=3)
+    assert left(tmp_path) == []
+
+
+def test_secrets_are_filled_in_from_the_environment_and_not_shown(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = server.url("none.tar?key=${CV_KEY}").replace("//", "//me:${CV_PASSWORD}@")
+    with pytest.raises(ConfigError, match=r"needs \$CV_KEY, which is not set"):
+        remote_at(address.replace("CV_PASSWORD", "CV_KEY"))
+    monkeypatch.setenv("CV_KEY", "hidden-key")
+    monkeypatch.setenv("CV_PASSWORD", "hidden-password")
+    remote = remote_at(address)
+    assert "hidden" not in repr(remote)
+    with pytest.raises(DataError) as caught:
+        download(lambda: remote, tmp_path / "a.tar")
+    assert "hidden" not in str(caught.value)
+    assert server.requests == [("/none.tar?key=hidden-key", None)]
+    assert server.headers[0]["Authorization"] == "Basic bWU6aGlkZGVuLXBhc3N3b3Jk"

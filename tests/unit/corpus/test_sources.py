@@ -1,0 +1,308 @@
+"""Corpora from Data Collective, from the hub and from a prepared folder come out of join and resample as any other."""
+
+import io
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from llast.artifacts import Summary
+from llast.config.corpus import (
+    CorpusSource,
+    HuggingFaceSource,
+    MdcSource,
+    PreparedSource,
+    ResampleOptions,
+)
+from llast.corpus.fetch import fetch
+from llast.corpus.fetched import Fetched
+from llast.corpus.join import join
+from llast.corpus.resample import resample
+from llast.corpus.store import AudioStore
+from llast.errors import ConfigError, DataError, UserError
+from llast.languages import SPLITS
+from tests.unit.corpus.conftest import Release, tone
+from tests.unit.corpus.server import KEY, SIGNATURE, Server
+
+REVISION = "17c8c81e331e7a6929118121771a58c7ef7331d8"
+
+
+@pytest.fixture(autouse=True)
+def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MDC_API_URL", server.url("api"))
+    monkeypatch.setenv("MDC_API_KEY", KEY)
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    template = huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE
+    hub = huggingface_hub.constants.ENDPOINT
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.address)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template.replace(hub, server.address)
+    )
+
+
+def english(pairs: tuple[str, ...] = ("en_de", "en_ja")) -> Release:
+    """Six clips that two pairs share, with text that a careless reader would change."""
+    release = Release("en")
+    for number, label in enumerate(["train", "train_covost", "dev", "dev", "test", "dev_covost"]):
+        name = f"common_voice_en_{number}.mp3"
+        for pair in pairs:
+            text = f'"{pair}" NA {number}'
+            release.add(name, tone(1.0 + number / 10), f'"She said ""{number}""."', text, label, pair)
+    return release
+
+
+def steps(folder: Path, pairs: list[str], source: CorpusSource) -> tuple[Summary, Summary, Path]:
+    """Run fetch, join and resample; the summaries of the last two, and where all is."""
+    fetch(pairs[0].split("_")[0], pairs, folder / "fetch", source, None, folder / "downloads")
+    fetched = folder / "fetch" / "summary.json"
+    joined = join(fetched, folder / "join", official_counts=False)
+    resampled = resample(fetched, folder / "resample", ResampleOptions(clips_per_shard=2))
+    return joined, resampled, folder
+
+
+def texts(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "join").glob("*.tsv")}
+
+
+def audio(folder: Path) -> dict[str, np.ndarray]:
+    store = AudioStore.open(folder / "resample" / "summary.json")
+    return {clip: store.samples(clip) for clip in store.clips}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    assert texts(one) == texts(other)
+    ours, theirs = audio(one), audio(other)
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[clip], theirs[clip]) for clip in ours)
+
+
+def local(folder: Path, release: Release) -> Path:
+    """The same corpus from files that are here: what the others are compared with."""
+    return steps(folder / "local", list(release.tables), release.write(folder / "local" / "files"))[2]
+
+
+def test_a_data_set_of_data_collective_is_downloaded_once(tmp_path: Path, server: Server) -> None:
+    release = english()
+    expected = local(tmp_path, release)
+    files = release.write(tmp_path / "mdc", "cv-corpus-26.0-2026-06-12/en/")
+    server.files["cv-26-en.tar.gz"] = (tmp_path / "mdc" / "en.tar.gz").read_bytes()
+    server.data_sets, server.accepted = {"cm1en": "cv-26-en.tar.gz"}, {"cm1en"}
+    source = MdcSource(datasets={"en": "cm1en"}, tables=files.tables)
+    for _ in range(2):
+        assert_same(steps(tmp_path / "out", list(release.tables), source)[2], expected)
+    assert (server.asked("/download"), server.asked("signed")) == (1, 1)
+
+
+def test_an_address_that_expires_half_way_is_renewed(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    release = english(("en_de",))
+    files = release.write(tmp_path)
+    server.files["en.tar.gz"] = (tmp_path / "en.tar.gz").read_bytes()
+    server.data_sets, server.accepted = {"cm1en": "en.tar.gz"}, {"cm1en"}
+    server.faults = ["503", "", "cut", "", "403", "429 1", ""]
+    fetch(
+        "en",
+        ["en_de"],
+        tmp_path / "out",
+        MdcSource(datasets={"en": "cm1en"}, tables=files.tables),
+        None,
+        tmp_path,
+    )
+    assert (server.asked("/download"), server.asked("signed")) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "data_set", "message", "error"),
+    [
+        (
+            "",
+            "cm1en",
+            r"wants a key: .*export it as MDC_API_KEY.*terms of https://.*/datasets/cm1en",
+            ConfigError,
+        ),
+        (
+            "wrong",
+            "cm1en",
+            r"\(HTTP 401\)\. The key in MDC_API_KEY is not accepted: make a new one",
+            DataError,
+        ),
+        (KEY, "cm2en", r"\(HTTP 403\)\. Accept its terms first: open https://.*/datasets/cm2en", DataError),
+        (KEY, "cm9en", r"\(HTTP 404\)\. Correct source\.datasets\.en", DataError),
+    ],
+)
+def test_data_collective_refuses_with_the_next_thing_to_do(
+    tmp_path: Path,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    data_set: str,
+    message: str,
+    error: type[UserError],
+) -> None:
+    server.data_sets, server.accepted = {"cm1en": "a", "cm2en": "a"}, {"cm1en"}
+    monkeypatch.setenv("MDC_API_KEY", key)
+    with pytest.raises(error, match=message) as caught:
+        fetch(
+            "en",
+            ["en_de"],
+            tmp_path / "out",
+            MdcSource(datasets={"en": data_set}),
+            None,
+            tmp_path / "downloads",
+        )
+    assert "wrong" not in str(caught.value)
+    assert SIGNATURE not in str(caught.value)
+
+
+def put_on_hub(server: Server, release: Release, pair: str, name: str = "fixie-ai/covost2") -> None:
+    """Parquet files as the hub has them: two of each split that has two rows."""
+    server.repository = f"{name}@{REVISION}"
+    label = {"train": "train", "train_covost": "train", "dev": "validation", "test": "test"}
+    rows: dict[str, list[dict[str, object]]] = {"train": [], "validation": [], "test": []}
+    for clip, translation, split in release.tables[pair]:
+        if split in label:
+            rows[label[split]].append(
+                {
+                    "client_id": "speaker1",
+                    "file": f"/somewhere/clips/{clip}",
+                    "audio": {"bytes": release.clips[clip], "path": clip},
+                    "sentence": release.sentences[clip],
+                    "translation": translation,
+                    "id": clip.removesuffix(".mp3"),
+                }
+            )
+    for split, all_of_it in rows.items():
+        parts = min(2, len(all_of_it))
+        for part in range(parts):
+            file = io.BytesIO()
+            rows_of_it = all_of_it[part:] if part else all_of_it[: len(all_of_it) - parts + 1]
+            pq.write_table(pa.Table.from_pylist(rows_of_it), file)
+            server.files[f"hub/{pair}/{split}-{part:05d}-of-{parts:05d}.parquet"] = file.getvalue()
+
+
+def test_english_is_downloaded_from_the_hub_once_for_all_its_pairs(tmp_path: Path, server: Server) -> None:
+    release = english(("en_ja", "en_ca"))
+    expected = local(tmp_path, release)
+    release.tables["en_de"] = release.tables["en_ja"]
+    put_on_hub(server, release, "en_de")
+    tables = str(tmp_path / "local" / "files" / "covost_v2.{pair}.tsv.tar.gz")
+    source = HuggingFaceSource(tables=tables)
+    joined, _, folder = steps(tmp_path / "out", ["en_ja", "en_ca"], source)
+    assert_same(folder, expected)
+    assert joined.dropped == {"not_validated": 2}, "of no split, and so not on the hub"
+    assert server.asked("/resolve/") == 5
+    asked = zip(server.requests, server.headers, strict=True)
+    assert all(KEY in sent["Authorization"] for (path, _), sent in asked if "covost2" in path)
+    steps(tmp_path / "out", ["en_ja", "en_ca"], source)
+    assert server.asked("/resolve/") == 5
+
+
+def test_what_the_hub_lacks_is_counted(tmp_path: Path, server: Server) -> None:
+    release = english(("en_de",))
+    files = release.write(tmp_path)
+    del release.tables["en_de"][0], release.tables["en_de"][2]
+    put_on_hub(server, release, "en_de")
+    joined, resampled, _ = steps(tmp_path / "out", ["en_de"], HuggingFaceSource(tables=files.tables))
+    assert joined.details["lost"] == {"en_de": {"train": 1, "dev": 1, "test": 0}}
+    assert joined.details["counts"] == {"en_de": {"train": 1, "dev": 1, "test": 1}}
+    assert (resampled.rows_out, resampled.dropped) == (3, {"missing": 2})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"revision": "0" * 40}, r"@00000000 does not exist: correct source\.revision"),
+        ({"repository": "no/where"}, r"no data set 'no/where'"),
+    ],
+)
+def test_the_hub_refuses_with_the_key_to_correct(
+    tmp_path: Path, server: Server, change: dict[str, str], message: str
+) -> None:
+    put_on_hub(server, english(), "en_de")
+    with pytest.raises(DataError, match=message):
+        fetch("en", ["en_de"], tmp_path / "out", HuggingFaceSource(**change), None, tmp_path / "downloads")
+
+
+def test_a_damaged_file_of_the_hub_is_named(tmp_path: Path, server: Server) -> None:
+    put_on_hub(server, english(), "en_de")
+    server.files["hub/en_de/test-00000-of-00001.parquet"] = b"PAR1 and no more"
+    with pytest.raises(
+        DataError, match=r"test-00000-of-00001\.parquet is not a whole parquet file.*Delete it"
+    ):
+        fetch("en", ["en_de"], tmp_path / "out", HuggingFaceSource(), None, tmp_path / "downloads")
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> tuple[Release, Path]:
+    """A folder as users of the released code have it, made from a corpus that went through the steps."""
+    release = english()
+    expected = local(tmp_path, release)
+    folder = tmp_path / "covost2"
+    (folder / "tsv").mkdir(parents=True)
+    for name, text in texts(expected).items():
+        (folder / "tsv" / name).write_bytes(text)
+    clips = folder / "audio" / "en" / "clips_16k"
+    clips.mkdir(parents=True)
+    for number, (clip, samples) in enumerate(audio(expected).items()):
+        soundfile.write(clips / f"{clip}{'.mp3' * (number % 2)}.wav", samples, 16_000, subtype="PCM_16")
+    return release, folder
+
+
+@pytest.mark.parametrize("copy_audio", [False, True])
+def test_a_prepared_folder_gives_the_same_corpus(
+    tmp_path: Path, prepared: tuple[Release, Path], copy_audio: bool
+) -> None:
+    release, folder = prepared
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    source = PreparedSource(folder=str(folder), copy_audio=copy_audio)
+    joined, resampled, out = steps(tmp_path / "out", list(release.tables), source)
+    assert_same(out, tmp_path / "local")
+    assert joined.dropped == {}
+    assert resampled.rows_out == 5
+    sound = sum(path.stat().st_size for path in (folder / "audio").rglob("*.wav"))
+    stored = sum(path.stat().st_size for path in (out / "resample").rglob("*.arrow"))
+    assert (stored < sound / 10) != copy_audio, "audio is copied only if asked for"
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_clips_in_place_are_examined_and_followed(tmp_path: Path, prepared: tuple[Release, Path]) -> None:
+    release, folder = prepared
+    clips = folder / "audio" / "en" / "clips_16k"
+    (clips / "common_voice_en_0.wav").write_bytes(b"")
+    (clips / "common_voice_en_2.wav").unlink()
+    soundfile.write(clips / "common_voice_en_4.wav", np.zeros((44_100, 2)), 44_100)
+    source = PreparedSource(folder=str(folder))
+    _, resampled, out = steps(tmp_path / "out", list(release.tables), source)
+    assert resampled.dropped == {"empty": 1, "missing": 1}
+    found = audio(out)
+    assert len(found["common_voice_en_4"]) == 16_000
+    (clips / "common_voice_en_4.wav").unlink()
+    with pytest.raises(DataError, match=r"common_voice_en_4\.wav cannot be read any more.*Put it back"):
+        audio(out)
+
+
+def test_what_a_prepared_folder_lacks_is_named(tmp_path: Path, prepared: tuple[Release, Path]) -> None:
+    _, folder = prepared
+    (folder / "tsv" / "covost_v2.en_ja.dev.tsv").unlink()
+    source = PreparedSource(folder=str(folder))
+    with pytest.raises(DataError, match=r"en_ja\.dev\.tsv does not exist.*source\.folder"):
+        steps(tmp_path / "out", ["en_ja"], source)
+    for split in SPLITS:
+        name = f"covost_v2.{{}}.{split}.tsv"
+        (folder / "tsv" / name.format("en_de")).rename(folder / "tsv" / name.format("de_en"))
+    with pytest.raises(DataError, match=r"audio/de/clips_16k does not exist"):
+        steps(tmp_path / "out", ["de_en"], source)
+
+
+def test_the_summary_names_the_kind_of_place(tmp_path: Path, prepared: tuple[Release, Path]) -> None:
+    release, folder = prepared
+    steps(tmp_path / "out", list(release.tables), PreparedSource(folder=str(folder)))
+    files = Fetched.read(tmp_path / "out" / "fetch" / "summary.json")
+    assert (files.kind, files.in_place) == ("prepared", True)
+    assert files.audio == folder / "audio" / "en" / "clips_16k"
