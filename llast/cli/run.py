@@ -88,8 +88,11 @@ def train(args: Namespace, options: Any) -> None:
     )
 
 
-def translate(args: Namespace, options: Any) -> "Summary":
+def translate(args: Namespace, options: Any) -> "Summary | None":
     os.environ["OMP_NUM_THREADS"] = str(args.threads)  # read when torch is imported
+    if args.files:
+        _translate_files(args)
+        return None
     from llast.evaluation.translate import translate
 
     return translate(
@@ -105,6 +108,47 @@ def translate(args: Namespace, options: Any) -> "Summary":
         options=options,
         threads=args.threads,
     )
+
+
+def _translate_files(args: Namespace) -> None:
+    import json
+
+    from llast.release.translate_files import as_record, translate_files
+
+    several = len(args.files) > 1
+    for one in translate_files(
+        args.files, args.model, args.from_, args.to, args.checkpoint, args.beams, args.piece, args.threads
+    ):
+        plain = f"{one.file}\t{one.text}" if several else one.text
+        record = json.dumps(as_record(one, args.from_, args.to), ensure_ascii=False)
+        print(record if args.jsonl else plain, flush=True)
+
+
+def export(args: Namespace) -> None:
+    from llast.release.export import export
+
+    export(args.model, args.output, args.adapters_only, args.checkpoint)
+    print(args.output)
+
+
+def import_xtuner(args: Namespace) -> None:
+    import sys
+
+    from llast.config.load import load_experiment
+    from llast.release.import_xtuner import import_xtuner
+
+    experiment = load_experiment(args.experiment, args.config_dir)
+    done = import_xtuner(args.checkpoint, experiment, args.output, args.encoder_alpha, args.llm_alpha)
+    tensors, parameters = done.dropped
+    say = [f"{len(done.tensors)} tensors of adapters and adaptor"]
+    if tensors:
+        say.append(
+            f"{tensors} tensors ({parameters:,} parameters) of LoRA on Whisper's decoder, never used, left out"
+        )
+    if done.unknown:
+        say.append(f"{len(done.unknown)} tensors that stand for nothing here: {', '.join(done.unknown)}")
+    print("\n".join(say), file=sys.stderr)
+    print(args.output)
 
 
 def score(args: Namespace) -> None:

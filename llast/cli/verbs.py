@@ -26,6 +26,7 @@ class Verb:
         run: is given the parsed arguments, and the options if there are any; returns the step's summary if it has one.
         arguments: those of `argparse`, by name.
         options: `module:model` of what `--options` holds.
+        by_hand: arguments of a second way to call it, for people; the verb's own are the workflow's.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Verb:
     run: Callable[..., "Summary | None"]
     arguments: Arguments = field(default_factory=dict)
     options: str | None = None
+    by_hand: Arguments = field(default_factory=dict)
 
 
 def _summary(text: str) -> Path:
@@ -94,6 +96,18 @@ TRACKING = {
 RUNS = {
     "--runs": _files("run.json of each run"),
     "--scores": _files("score files of their checkpoints"),
+}
+
+OPTIONAL = {"required": False}
+MODEL = {
+    "--model": _file(
+        "a run (results/NAME/seed1), a checkpoint (.../step-000100) or an exported folder", metavar="DIR"
+    )
+}
+CHECKPOINT = {
+    "type": int,
+    "metavar": "N",
+    "help": "which checkpoint of a run; default: the best on dev, without scores the last",
 }
 
 PLANNED = {
@@ -224,7 +238,7 @@ VERBS = (
     ),
     Verb(
         "translate",
-        "Translate the dev and test rows of one source language with one checkpoint.",
+        "Translate audio files; or, as a step, the dev and test rows of one source language with one checkpoint.",
         run.translate,
         {
             "--run": _file("run.json of train"),
@@ -234,10 +248,86 @@ VERBS = (
             "--filtered": _file("summary of filter"),
             "--audio": _file("summary of resample"),
             **BASES,
-            "--threads": _number("CPU threads", 1),
+            "--threads": _number("CPU threads (default: %(default)s)", 1),
             **SUMMARY,
         },
         "llast.config.steps:TranslateOptions",
+        {
+            "files": {
+                "type": Path,
+                "nargs": "*",
+                "metavar": "FILE",
+                "help": "wav, mp3, flac, ... of any length",
+            },
+            **MODEL,
+            "--from": {
+                "dest": "from_",
+                "required": True,
+                "metavar": "LANG",
+                "help": "the language spoken, such as fr",
+            },
+            "--to": {
+                "required": True,
+                "metavar": "LANG",
+                "help": "the language to write; the spoken one: a transcript",
+            },
+            "--checkpoint": CHECKPOINT,
+            "--beams": _number("beams of the search; 1: greedy (default: %(default)s)", 5),
+            "--piece": {
+                "type": float,
+                "default": 30.0,
+                "metavar": "SECONDS",
+                "help": "longer files are cut at pauses into pieces of at most so long (default: %(default)g)",
+            },
+            "--jsonl": {
+                "action": "store_true",
+                "help": "a JSON object per file, with the times of its pieces",
+            },
+            "--threads": _number("CPU threads (default: %(default)s)", 1),
+        },
+    ),
+    Verb(
+        "export",
+        "Write a trained model as one folder in Hugging Face format, with a model card.",
+        run.export,
+        {
+            **MODEL,
+            "--checkpoint": CHECKPOINT,
+            "--adapters-only": {
+                "action": "store_true",
+                "help": "name the bases, do not merge the adapters into them: a small folder",
+            },
+            "--output": _file("folder to write; must not exist", metavar="DIR"),
+        },
+    ),
+    Verb(
+        "import-xtuner",
+        "Turn a checkpoint of the released LLaST code into a folder of adapters.",
+        run.import_xtuner,
+        {
+            "checkpoint": {
+                "type": Path,
+                "metavar": "CHECKPOINT",
+                "help": "mp_rank_00_model_states.pt, the folder with it, or a file with a state_dict",
+            },
+            "--experiment": {
+                "required": True,
+                "metavar": "NAME",
+                "help": "the experiment that it is of, such as llast-2b: its bases, template and alphas",
+            },
+            "--config-dir": _file(
+                "where experiments/NAME.yaml is (default: %(default)s)",
+                required=False,
+                metavar="DIR",
+                default=Path("config"),
+            ),
+            "--encoder-alpha": {
+                **_number("alpha of the LoRA on the encoder, which the file does not say"),
+                **OPTIONAL,
+            },
+            "--llm-alpha": {**_number("alpha of the LoRA on the LLM"), **OPTIONAL},
+            "--output": _file("folder to write; must not exist", metavar="DIR"),
+        },
     ),
     Verb(
         "score",

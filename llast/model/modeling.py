@@ -134,9 +134,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
             dtype=kwargs.get("dtype", config.dtype),
             load_in_4bit=config.load_in_4bit,
         )
-        model = load_adapters(model, folder / "adapter").eval()
-        model.generation_config = GenerationConfig.from_pretrained(folder)
-        return model
+        return load_adapters(model, folder / "adapter").eval()
 
     def train(self, mode: bool = True) -> "LlastForConditionalGeneration":
         """Training mode, except for a frozen batch norm: its statistics are not those of our batches."""

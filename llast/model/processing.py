@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoProcessor, AutoTokenizer, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from llast.errors import ConfigError, DataError
+from llast.model.bases import base_folder
 from llast.model.configuration import LlastConfig
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.prompts import AUDIO, TEMPLATES, Task, around_audio, message, prompt
@@ -40,6 +42,17 @@ class LlastProcessor(ProcessorMixin):
             self.bos: list[int] = []  # a chat template writes it itself, where its model wants one
         else:
             self.bos = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, name: str | Path, *, revision: str = "main", **kwargs: Any
+    ) -> "LlastProcessor":
+        """The processor of an exported folder or repository; of one that holds adapters only, that of its LLM."""
+        config: Any = LlastConfig.from_pretrained(name, revision=revision)
+        if config.bases is not None:
+            return cls.from_llm(base_folder(config.bases["llm"]), config.template)
+        found: LlastProcessor = super().from_pretrained(str(name), revision=revision, **kwargs)
+        return found
 
     @classmethod
     def from_llm(cls, llm: Path, template: str) -> "LlastProcessor":

@@ -1,0 +1,115 @@
+"""The model card of an exported folder."""
+
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from llast.config.steps import TrainSpec
+from llast.evaluation.checkpoints import AVERAGES, RunScores, read_checkpoints
+from llast.languages import PAIRS, language, split_pair
+from llast.model.bases import is_folder, known_bases
+from llast.release.trained import Checkpoint
+
+
+class Card(BaseModel):
+    """What a model card is written from.
+
+    Attributes:
+        spec: what was trained.
+        origin: a sentence on where the weights come from.
+        scores: lines of `score_lines`, or none.
+        notes: sentences that a reader has to know.
+    """
+
+    spec: TrainSpec
+    origin: str
+    scores: list[str] = []
+    notes: list[str] = []
+
+    def text(self, name: str, merged: bool) -> str:
+        """The card as Markdown, with the head that the hub reads.
+
+        Args:
+            name: of the model, for its title and its example.
+            merged: whether the folder holds the whole model.
+        """
+        spec = self.spec
+        references = {"encoder": spec.encoder.base, "llm": spec.llm.base}
+        named = [base.partition("@")[0] for base in references.values() if not is_folder(base)]
+        head: dict[str, Any] = {
+            "library_name": "transformers",
+            "pipeline_tag": "automatic-speech-recognition",
+            "tags": ["speech-translation", "llast"],
+            "language": sorted(
+                {code.split("-")[0] for pair in spec.trained_pairs for code in split_pair(pair)}
+            ),
+        }
+        if named:
+            head["base_model"] = named
+        source, target = split_pair(spec.trained_pairs[0])
+        pairs = ", ".join(
+            f"{language(a).name} to {language(b).name}" for a, b in map(split_pair, spec.trained_pairs)
+        )
+        lora = [part for part, lora in (("encoder", spec.encoder.lora), ("LLM", spec.llm.lora)) if lora]
+        trained = " and ".join([*(f"LoRA on the {part}" for part in lora), "the adaptor"])
+        sections = [
+            "---\n" + yaml.safe_dump(head, sort_keys=False, allow_unicode=True) + "---",
+            f"# {name}",
+            "Speech translation after [LLaST](https://arxiv.org/abs/2407.15415): a speech encoder, a three-layer "
+            f"adaptor and an LLM. {self.origin} "
+            + (
+                "This is the whole model."
+                if merged
+                else "These are adapters: the bases are loaded from elsewhere."
+            ),
+            *self.notes,
+            "## Use",
+            "```python\n"
+            "from llast import LlastForConditionalGeneration, LlastProcessor\n\n"
+            f'model = LlastForConditionalGeneration.from_pretrained("{name}")\n'
+            f'processor = LlastProcessor.from_pretrained("{name}")\n\n'
+            f'inputs = processor(samples, source="{source}", target="{target}")  # samples: (n,) float, 16 kHz\n'
+            "print(processor.decode(model.generate(**inputs, num_beams=5)))\n"
+            "```",
+            f"Audio files: `llast translate speech.mp3 --model {name} --from {source} --to {target}`",
+            "## Training",
+            f"Directions: {pairs}. Tasks: {', '.join(spec.mixture.tasks)}. Trained: {trained}; both bases are frozen. "
+            f"The encoder sees {'30 s windows' if spec.encoder.window == '30s' else 'the real frames of a clip'}.",
+            *(["## Scores", "\n".join(self.scores)] if self.scores else []),
+            "## Licences of the bases",
+            "\n".join(_licence(part, base) for part, base in references.items()),
+            "What stands here is derived from these bases: their licences bind whoever passes it on.",
+        ]
+        return "\n\n".join(sections) + "\n"
+
+
+def _licence(part: str, reference: str) -> str:
+    """A base with its licence, as far as it is known here."""
+    base = known_bases().get(reference.partition("@")[0])
+    licence = (
+        f"{base.licence}. {base.note}" if base else "not known here; look it up before you pass this on."
+    )
+    return f"- {part}: `{reference}`: {licence}".rstrip()
+
+
+def score_lines(checkpoint: Checkpoint) -> list[str]:
+    """The test scores of a checkpoint as a Markdown table with signatures; nothing where it has no score file."""
+    spec = checkpoint.spec
+    if not checkpoint.scores:
+        return []
+    run = RunScores(checkpoint.experiment, checkpoint.seed, spec.trained_pairs, checkpoint.scores)
+    (found,) = read_checkpoints(run)
+    test = found.splits.get("test", {})
+    pairs = [pair for pair in PAIRS if pair in spec.trained_pairs and found.bleu(pair) is not None]
+    if not pairs:
+        return []
+    lines = ["| on test | BLEU | BLEU, lower-cased | chrF2 | rows |", "|---|---:|---:|---:|---:|"]
+    for pair in pairs:
+        one = test[pair]
+        values = " | ".join(f"{one[name]:.1f}" for name in ("bleu", "bleu_lc", "chrf2"))
+        lines.append(f"| {pair} | {values} | {one['rows']} of {one['expected']} |")
+    means = {name: found.average(name) for name in AVERAGES}
+    lines += [f"| **{name}** | **{mean:.1f}** | | | |" for name, mean in means.items() if mean is not None]
+    signatures = sorted({str(test[pair]["signature"]) for pair in pairs})
+    return [*lines, "", "sacreBLEU: " + "; ".join(f"`{signature}`" for signature in signatures)]

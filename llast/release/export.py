@@ -1,0 +1,134 @@
+"""Export: a trained model as one folder in Hugging Face format, with a model card."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from llast.artifacts import read_json, write_json
+from llast.config.steps import TrainSpec
+from llast.errors import ConfigError, DataError
+from llast.model.bases import is_folder
+from llast.model.configuration import LlastConfig
+from llast.model.encoder import normalizes
+from llast.model.modeling import DTYPES, LlastForConditionalGeneration
+from llast.model.processing import LlastProcessor
+from llast.release.card import Card, score_lines
+from llast.release.trained import find_checkpoint, is_exported
+
+CARD = "llast.json"
+"""What the model card was written from, in the exported folder."""
+
+
+def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: int | None = None) -> None:
+    """Write a trained model as a folder that `LlastForConditionalGeneration.from_pretrained` loads.
+
+    Args:
+        model: a run or a checkpoint, see `find_checkpoint`; or an exported folder of adapters, to merge them.
+        output: folder to write; must not exist.
+        adapters_only: name the bases instead of merging the adapters into them.
+        checkpoint: number of a run's checkpoint; None: the best on dev.
+
+    Raises:
+        ConfigError: `output` exists.
+        DataError: there is no such model, or it is merged already.
+    """
+    if is_exported(model):
+        if LlastConfig.from_pretrained(model).bases is None or adapters_only:
+            raise DataError(f"{model} is an export already. Only adapters can be exported again, merged.")
+        whole: Any = LlastForConditionalGeneration.from_pretrained(model)
+        card = Card.model_validate(read_json(model / CARD))
+        with new_folder(output) as folder:
+            _write_whole(folder, whole, LlastProcessor.from_pretrained(model), card)
+        return
+    found = find_checkpoint(model, checkpoint)
+    spec = found.spec
+    notes = ["Trained on an LLM in 4 bit (NF4)."] if spec.llm.load_in_4bit else []
+    origin = f"Experiment `{found.experiment}`, seed {found.seed}, after {found.step:,} optimiser steps."
+    card = Card(spec=spec, origin=origin, scores=score_lines(found), notes=notes)
+    with new_folder(output) as folder:
+        if not adapters_only:
+            _write_whole(folder, found.model(load_in_4bit=False), found.processor(), card)
+            return
+        encoder, llm = found.base("encoder"), found.base("llm")
+        config = LlastConfig(
+            AutoConfig.from_pretrained(encoder),
+            AutoConfig.from_pretrained(llm),
+            normalize=normalizes(encoder),
+        )
+        bases = {
+            part: str(folder.resolve()) if is_folder(reference) else reference
+            for part, reference, folder in (
+                ("encoder", spec.encoder.base, encoder),
+                ("llm", spec.llm.base, llm),
+            )
+        }
+        shutil.copytree(
+            found.folder / "adapter", folder / "adapter", ignore=shutil.ignore_patterns("README.md")
+        )
+        write_adapters(folder, config, bases, card)
+
+
+def write_adapters(folder: Path, config: LlastConfig, bases: dict[str, str], card: Card) -> None:
+    """Write what stands beside `adapter/` in a folder of adapters: a configuration that names the bases; the card."""
+    spec = card.spec
+    config.update(
+        {
+            "window": spec.encoder.window,
+            "stack": spec.adaptor.stack,
+            "template": spec.llm.template,
+            "load_in_4bit": spec.llm.load_in_4bit,
+            "bases": bases,
+            "dtype": DTYPES[spec.training.precision],
+            "architectures": [LlastForConditionalGeneration.__name__],
+        }
+    )
+    _without_places(config, spec)
+    config.save_pretrained(folder)
+    _write_card(folder, card, merged=False)
+
+
+def _write_whole(
+    folder: Path, model: LlastForConditionalGeneration, processor: LlastProcessor, card: Card
+) -> None:
+    model.config.load_in_4bit = False
+    if card.spec.llm.load_in_4bit:
+        card.notes.append("Merged here into its full weights: close to what was trained, but not the same.")
+    _without_places(model.config, card.spec)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    _write_card(folder, card, merged=True)
+
+
+def _write_card(folder: Path, card: Card, merged: bool) -> None:
+    write_json(folder / CARD, card.model_dump(mode="json"))
+    (folder / "README.md").write_text(card.text(folder.name, merged), encoding="utf-8")
+
+
+def _without_places(config: LlastConfig, spec: TrainSpec) -> None:
+    """transformers notes where a configuration was read; that is nobody's business but the exporter's."""
+    config.encoder_config._name_or_path = spec.encoder.base
+    config.llm_config._name_or_path = spec.llm.base
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A folder that appears under its name only when it is complete.
+
+    Raises:
+        ConfigError: something of that name exists.
+    """
+    if output.exists():
+        raise ConfigError(f"{output} exists. Name a new folder, or remove that one.")
+    place = output.resolve().parent / f".{output.name}.partial"
+    shutil.rmtree(place, ignore_errors=True)
+    partial = place / output.name
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(output)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

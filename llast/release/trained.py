@@ -1,0 +1,135 @@
+"""A trained model on disk: a run, one of its checkpoints, or an exported folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llast.artifacts import read_json
+from llast.config.steps import TrainSpec
+from llast.errors import DataError
+from llast.evaluation.checkpoints import RunScores, choose, read_checkpoints
+from llast.model.bases import base_folder
+from llast.model.lora import load_adapters
+from llast.model.modeling import DTYPES, LlastForConditionalGeneration
+from llast.model.processing import LlastProcessor
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint of a training run.
+
+    Attributes:
+        folder: with `adapter/` in it.
+        spec: what was trained.
+        experiment: name of the experiment.
+        seed: its seed.
+        step: optimiser steps done.
+        scores: its score files; none for a checkpoint that was named by its folder.
+    """
+
+    folder: Path
+    spec: TrainSpec
+    experiment: str
+    seed: int
+    step: int
+    scores: tuple[Path, ...] = ()
+
+    def base(self, part: str) -> Path:
+        """Folder of the base `encoder` or `llm`: where it was in training, else where its reference says."""
+        used = Path(read_json(self.folder.parents[1] / "spec.json")[part])
+        reference = self.spec.encoder.base if part == "encoder" else self.spec.llm.base
+        return used if used.is_dir() else base_folder(reference)
+
+    def model(self, load_in_4bit: bool) -> LlastForConditionalGeneration:
+        """The model with this checkpoint's adapters."""
+        model = LlastForConditionalGeneration.from_bases(
+            self.base("encoder"),
+            self.base("llm"),
+            window=self.spec.encoder.window,
+            stack=self.spec.adaptor.stack,
+            template=self.spec.llm.template,
+            dtype=DTYPES[self.spec.training.precision],
+            load_in_4bit=load_in_4bit,
+        )
+        return load_adapters(model, self.folder / "adapter").eval()
+
+    def processor(self) -> LlastProcessor:
+        """The model's prompts and tokenizer."""
+        return LlastProcessor.from_llm(self.base("llm"), self.spec.llm.template)
+
+
+def is_exported(model: Path) -> bool:
+    """Whether a folder was written by `save_pretrained`, `llast export` or `llast import-xtuner`."""
+    config = model / "config.json"
+    return config.is_file() and read_json(config).get("model_type") == "llast"
+
+
+def find_checkpoint(model: Path, number: int | None) -> Checkpoint:
+    """A checkpoint by its own folder, or one of a run.
+
+    Args:
+        model: a run (`results/{experiment}/seed{n}`, its folder `train` or its `run.json`), or a checkpoint
+            (`.../checkpoints/step-{n}`).
+        number: which of a run's checkpoints; None: the one with the best scores on dev, without scores the last.
+
+    Raises:
+        DataError: there is no such thing, or it is not complete.
+    """
+    for run in (model, model / "run.json", model / "train" / "run.json"):
+        if run.name == "run.json" and run.is_file():
+            return _of_run(run, number)
+    folder = model.parent if model.name == "adapter" else model
+    if folder.parent.name != "checkpoints" or not (folder / "adapter").is_dir():
+        raise DataError(
+            f"{model} is neither a finished run (results/NAME/seed1), nor a checkpoint "
+            "(.../checkpoints/step-000100), nor an exported folder."
+        )
+    if not (folder / "complete.json").is_file():
+        raise DataError(f"{folder} is not complete: its training was interrupted. Take another checkpoint.")
+    if number is not None:
+        raise DataError(f"{folder} is one checkpoint: leave --checkpoint out.")
+    return _checkpoint(folder)
+
+
+def load(model: Path, number: int | None = None) -> tuple[LlastForConditionalGeneration, LlastProcessor]:
+    """Load whatever `find_checkpoint` finds, or an exported folder, on the GPU if there is one."""
+    loaded: Any
+    if is_exported(model):
+        loaded = LlastForConditionalGeneration.from_pretrained(model)
+        processor = LlastProcessor.from_pretrained(model)
+    else:
+        found = find_checkpoint(model, number)
+        loaded, processor = found.model(found.spec.llm.load_in_4bit), found.processor()
+    return loaded.to("cuda" if torch.cuda.is_available() else "cpu"), processor
+
+
+def _of_run(run: Path, number: int | None) -> Checkpoint:
+    value = read_json(run)
+    score = run.parents[1] / "score"
+    if number is None:
+        scores = RunScores(
+            value["experiment"], value["seed"], value["trained_pairs"], sorted(score.glob("checkpoint*.json"))
+        )
+        number = (
+            choose(read_checkpoints(scores)).checkpoint
+            if scores.scores
+            else value["checkpoints"][-1]["checkpoint"]
+        )
+    folders = {one["checkpoint"]: run.parent / one["folder"] for one in value["checkpoints"]}
+    if number not in folders:
+        raise DataError(f"{run} has no checkpoint {number}, only {', '.join(map(str, folders))}.")
+    return _checkpoint(folders[number], tuple(sorted(score.glob(f"checkpoint{number}.*.json"))))
+
+
+def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
+    spec = read_json(folder.parents[1] / "spec.json")
+    return Checkpoint(
+        folder=folder,
+        spec=TrainSpec.model_validate(spec["options"]),
+        experiment=spec["experiment"],
+        seed=spec["seed"],
+        step=int(folder.name.rpartition("-")[2]),
+        scores=scores,
+    )

@@ -1,0 +1,151 @@
+"""Translate a user's audio files with a trained model."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from tqdm import tqdm
+
+from llast.errors import ConfigError, DataError
+from llast.languages import language
+from llast.model.adaptor import stacked
+from llast.model.features import SAMPLE_RATE, WINDOW_FRAMES, encoder_positions
+from llast.progress import LOG_EVERY_S
+from llast.release.pieces import cut_at_pauses, read_audio
+from llast.release.trained import load
+
+BATCH_TOKENS = 16_384
+TEXT_TOKENS = 64
+
+
+@dataclass
+class Translation:
+    """What became of one file.
+
+    Attributes:
+        file: as it was named.
+        seconds: its length.
+        pieces: start and end in seconds and text of each piece.
+        text: all of it.
+    """
+
+    file: str
+    seconds: float
+    pieces: list[tuple[float, float, str]] = field(default_factory=list)
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    of: Translation
+    samples: np.ndarray
+    start: int
+    last: bool
+
+
+def translate_files(
+    files: Sequence[Path],
+    model: Path,
+    source: str,
+    target: str,
+    checkpoint: int | None = None,
+    beams: int = 5,
+    longest: float = 30.0,
+    threads: int = 1,
+) -> Iterator[Translation]:
+    """Translate audio files, in their order; a file that cannot be read does not stop the others.
+
+    Args:
+        files: wav, mp3, flac, ogg; of any length: long ones are cut at pauses.
+        model: a run, a checkpoint or an exported folder.
+        source: code of the spoken language.
+        target: code of the language to write; the same as `source`: a transcript.
+        checkpoint: number of a run's checkpoint; None: the best on dev.
+        beams: 1: greedy.
+        longest: seconds of the longest piece, at most 30.
+        threads: CPU threads.
+
+    Raises:
+        ConfigError: an unknown language, or pieces longer than 30 s.
+        DataError: no such model; or, after all others are done, files that cannot be read.
+    """
+    spaced = language(target).spaced
+    language(source)
+    if not 1 <= longest <= WINDOW_FRAMES / 100:
+        raise ConfigError(f"pieces have to be 1 to {WINDOW_FRAMES // 100} s long, not {longest}.")
+    torch.set_num_threads(threads)
+    transformers.utils.logging.disable_progress_bar()
+    loaded, processor = load(model, checkpoint)
+    broken: list[str] = []
+    terminal = sys.stderr.isatty()
+    interval = 0.2 if terminal else LOG_EVERY_S
+    with tqdm(
+        desc="translate", total=len(files), unit="file", file=sys.stderr, dynamic_ncols=terminal, ascii=not terminal,
+        mininterval=interval, maxinterval=max(1.0, interval),
+    ) as bar:  # fmt: skip
+        for batch in _batches(_pieces(files, longest, broken), loaded.config.stack, beams):
+            inputs = processor(
+                [piece.samples for piece in batch], source, target, task="asr" if source == target else "st"
+            )
+            texts = processor.decode(loaded.generate(**inputs, num_beams=beams))
+            for piece, text in zip(batch, texts, strict=True):
+                span = (piece.start / SAMPLE_RATE, (piece.start + len(piece.samples)) / SAMPLE_RATE)
+                piece.of.pieces.append((*span, text))
+                if piece.last:
+                    piece.of.text = (" " if spaced else "").join(text for *_, text in piece.of.pieces)
+                    bar.update()
+                    with bar.external_write_mode(file=sys.stdout) if terminal else nullcontext():
+                        yield piece.of
+    if broken:
+        raise DataError("\n  ".join([f"{len(broken)} of {len(files)} files could not be read:", *broken]))
+
+
+def _pieces(files: Sequence[Path], longest: float, broken: list[str]) -> Iterator[_Piece]:
+    """Pieces of all files; notes in `broken` why one cannot be read."""
+    for path in files:
+        try:
+            samples = read_audio(path)
+        except DataError as error:
+            broken.append(str(error))
+            continue
+        whole = Translation(str(path), round(len(samples) / SAMPLE_RATE, 3))
+        spans = cut_at_pauses(samples, longest)
+        if not spans:
+            broken.append(f"{path}: it is silent.")
+        for number, (start, end) in enumerate(spans, start=1):
+            yield _Piece(whole, samples[start:end], start, last=number == len(spans))
+
+
+def _batches(pieces: Iterator[_Piece], stack: int, beams: int) -> Iterator[list[_Piece]]:
+    batch: list[_Piece] = []
+    widest = 0
+    for piece in pieces:
+        width = TEXT_TOKENS + stacked(encoder_positions(len(piece.samples)), stack)
+        if batch and (len(batch) + 1) * max(widest, width) * beams > BATCH_TOKENS:
+            yield batch
+            batch, widest = [], 0
+        batch.append(piece)
+        widest = max(widest, width)
+    if batch:
+        yield batch
+
+
+def as_record(translation: Translation, source: str, target: str) -> dict[str, Any]:
+    """A line of jsonl."""
+    return {
+        "file": translation.file,
+        "source": source,
+        "target": target,
+        "seconds": translation.seconds,
+        "text": translation.text,
+        "pieces": [
+            {"start": round(start, 2), "end": round(end, 2), "text": text}
+            for start, end, text in translation.pieces
+        ],
+    }
