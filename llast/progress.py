@@ -1,7 +1,7 @@
 """Progress of long work: a bar on a terminal, a line now and then in a log."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -13,6 +13,16 @@ LOG_EVERY_S = 30.0
 def progress(items: Iterable[Item], what: str, total: int | None = None, unit: str = "row") -> Iterator[Item]:
     """Iterate over `items`, showing count, rate and time left on standard error."""
     yield from _bar(items, what, total, unit)
+
+
+def batch_progress(
+    batches: Iterable[Item], count: Callable[[Item], int], what: str, total: int, unit: str
+) -> Iterator[Item]:
+    """Iterate over batches, each of which stands for `count` of the `total`."""
+    with _bar(None, what, total, unit) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(count(batch))
 
 
 def byte_progress(chunks: Iterable[bytes], what: str, done: int, total: int | None) -> Iterator[bytes]:

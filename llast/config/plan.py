@@ -110,11 +110,13 @@ class Plan:
         )
 
     def translate_options(self, wildcards: Wildcards) -> str:
+        one = self._experiment(wildcards)
         return _json(
             TranslateOptions(
-                decoding=self._experiment(wildcards).decoding,
+                decoding=one.decoding,
                 dev_rows=self.config.dev_rows,
                 test_rows=self.config.test_rows,
+                asr_rows=self.config.asr_rows if one.mixture.tasks.get("asr") else 0,
             )
         )
 

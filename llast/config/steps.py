@@ -24,7 +24,7 @@ STEP_VERSIONS: dict[str, int] = {
     "filter": 3,
     "mix": 3,
     "train": 2,
-    "translate": 1,
+    "translate": 2,
     "score": 1,
     "table": 1,
     "track": 1,
@@ -64,6 +64,9 @@ class TranslateOptions(Model):
     )
     test_rows: int | None = Field(
         None, ge=1, description="test rows per pair, the same for every run; null: all."
+    )
+    asr_rows: int | None = Field(
+        0, ge=0, description="clips to transcribe of each split, the same for every run; null: all."
     )
 
 

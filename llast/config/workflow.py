@@ -23,6 +23,12 @@ class WorkflowConfig(Model):
     test_rows: int | None = Field(
         None, ge=1, description="test rows per pair to translate; null: all, as published."
     )
+    asr_rows: int | None = Field(
+        500,
+        ge=0,
+        description="dev and test clips per source language to transcribe, for word error rates, where an experiment "
+        "can (`asr` among its tasks); 0: none, null: all.",
+    )
     tracking_uri: str = Field(
         "sqlite:///results/mlflow.db", description="MLflow store: SQLite file or server."
     )

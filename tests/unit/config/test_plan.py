@@ -71,7 +71,7 @@ def name(value: object) -> str:
         ({"encoder": {"window": "clip"}}, {"train one"}),
         ({"llm": {"lora": {"rank": 1, "alpha": 1}}}, {"train one"}),
         ({"adaptor": {"stack": 2}}, {"train one"}),
-        ({"mixture": {"tasks": {"st": 1.0}}}, {"mix one", "train one"}),
+        ({"mixture": {"tasks": {"st": 1.0}}}, {"mix one", "train one", "translate one"}),
         ({"description": "another word"}, set()),
     ],
     ids=name,

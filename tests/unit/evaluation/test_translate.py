@@ -1,9 +1,14 @@
 """The step translate on a tiny trained run: files, counts, resumption."""
 
 import json
+import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -11,12 +16,13 @@ import pytest
 from llast.artifacts import Summary, read_summary
 from llast.config.experiment import DecodingOptions
 from llast.config.steps import Machine, TrainSpec, TranslateOptions
+from llast.corpus.store import AudioStore
 from llast.errors import DataError
-from llast.evaluation import translate as module
 from llast.evaluation.translate import translate
 from llast.launch.train import launch
 
 PAIR = "fr_en"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,7 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(
     base_models: Path, rows: tuple[Path, list[Path]], run: Path, filtered: Path, output: Path, **options: Any
 ) -> Summary:
-    decoding = DecodingOptions(num_beams=1, max_new_tokens=6, batch_tokens=300)
+    decoding = DecodingOptions(num_beams=1, max_new_tokens=6, batch_tokens=200)
     return translate(
         run,
         options.pop("checkpoint", 1),
@@ -76,8 +82,8 @@ def call(
     )
 
 
-def hypotheses(folder: Path, split: str = "dev") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / f"{PAIR}.{split}.jsonl").read_text().split("\n")[:-1]]
+def hypotheses(folder: Path, split: str = "dev", name: str = PAIR) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{name}.{split}.jsonl").read_text().split("\n")[:-1]]
 
 
 def test_every_row_with_audio_gets_a_hypothesis(
@@ -104,7 +110,24 @@ def test_a_part_of_the_rows_is_drawn(
     assert summary.details["pairs"][PAIR]["test"]["expected"] == 3
 
 
-def test_an_interrupted_step_goes_on_after_its_last_part(
+KILLED = """
+import os, pickle, signal, sys
+from pathlib import Path
+from llast.evaluation import translate as module
+from tests.unit.evaluation.test_translate import call
+
+module.PART_EVERY_S = 0.0
+write = module.write_text
+def then_die(path, text):
+    write(path, text)
+    if path.name == "part-00001.jsonl":
+        os.kill(os.getpid(), signal.SIGKILL)
+module.write_text = then_die
+call(*pickle.loads(bytes.fromhex(sys.argv[1])), asr_rows=5)
+"""
+
+
+def test_a_killed_step_goes_on_after_its_last_part(
     base_models: Path,
     training_rows: tuple[Path, list[Path]],
     run: Path,
@@ -112,32 +135,46 @@ def test_an_interrupted_step_goes_on_after_its_last_part(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    call(base_models, training_rows, run, filtered, tmp_path / "whole")
-    generate = module._generate
-    batches = 0
+    inputs = base_models, training_rows, run, filtered
+    call(*inputs, tmp_path / "whole", asr_rows=5)
+    arguments = pickle.dumps((*inputs, tmp_path / "cut")).hex()
+    killed = subprocess.run([sys.executable, "-c", KILLED, arguments], cwd=ROOT, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (parts,) = [path for path in (tmp_path / "cut").iterdir() if path.is_dir()]
+    done = {line.split('"')[1] for part in parts.glob("part-*") for line in part.read_text().splitlines()}
+    assert 0 < len(done) < 11
+    (parts / ".part-00002.tmp.jsonl").write_text('["clip', encoding="utf-8")  # what a full stop may leave
 
-    def stop_after_two(*arguments: Any) -> list[str]:
-        nonlocal batches
-        batches += 1
-        if batches == 3:
-            raise KeyboardInterrupt
-        return generate(*arguments)
+    read: list[str] = []
+    samples = AudioStore.samples
 
-    monkeypatch.setattr(module, "_generate", stop_after_two)
-    with pytest.raises(KeyboardInterrupt):
-        call(base_models, training_rows, run, filtered, tmp_path / "cut")
-    assert not (tmp_path / "cut" / "summary.json").exists()
-    call(base_models, training_rows, run, filtered, tmp_path / "cut")
-    monkeypatch.undo()
-    assert hypotheses(tmp_path / "cut") == hypotheses(tmp_path / "whole")
-    done_before, all_batches = 2, batches - 1
-    assert all_batches > done_before
-    total = len(list(module._batches(module._rows(filtered, [PAIR], TranslateOptions())[0], 4, _options())))
-    assert all_batches == total, "no batch was decoded twice"
+    def noted(self: AudioStore, clip: str) -> np.ndarray:
+        read.append(clip)
+        return samples(self, clip)
+
+    monkeypatch.setattr(AudioStore, "samples", noted)
+    call(*inputs, tmp_path / "cut", asr_rows=5)
+    assert not set(read) & done, "no clip is decoded twice"
+    assert len(read) == len(set(read)) == 11 - len(done)
+    for name in ("fr_en.dev", "fr_en.test", "fr.asr.dev", "fr.asr.test"):
+        whole, cut = ((tmp_path / folder / f"{name}.jsonl").read_text() for folder in ("whole", "cut"))
+        assert whole == cut
 
 
-def _options() -> TranslateOptions:
-    return TranslateOptions(decoding=DecodingOptions(num_beams=1, max_new_tokens=6, batch_tokens=300))
+def test_transcripts_of_some_clips(
+    base_models: Path, training_rows: tuple[Path, list[Path]], run: Path, filtered: Path, tmp_path: Path
+) -> None:
+    summary = call(base_models, training_rows, run, filtered, tmp_path, asr_rows=5)
+    assert summary.details["asr"] == {
+        "dev": {"rows": 4, "expected": 5, "file": "fr.asr.dev.jsonl"},
+        "test": {"rows": 3, "expected": 3, "file": "fr.asr.test.jsonl"},
+    }
+    assert (summary.rows_in, summary.rows_out) == (15, 14), "counts are of translations"
+    records = hypotheses(tmp_path, "dev", "fr.asr")
+    assert {record["task"] for record in records} == {"asr"}
+    assert all(record["reference"] == record["sentence"] for record in records)
+    assert all(record["seconds"] == 0.5 for record in records)
+    assert {record["task"] for record in hypotheses(tmp_path)} == {"st"}
 
 
 def test_a_checkpoint_that_is_not_there(

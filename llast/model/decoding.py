@@ -1,0 +1,212 @@
+"""Decoding: clips and what is asked of each, to texts.
+
+Each clip is encoded once and the LLM reads its audio once, whatever is asked of it: the LLM's cache of the audio is
+copied to a row for each task and target, each row reads its prompt, and only then come the beams.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from llast.config.experiment import DecodingOptions
+from llast.model.adaptor import stacked
+from llast.model.features import SAMPLE_RATE, encoder_positions
+from llast.model.memory import MemoryBudget
+from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.prefix import spread, tolerates_gaps
+from llast.model.processing import LlastProcessor, pad_audio
+from llast.model.prompts import Task
+
+TEXT_POSITIONS = 64
+"""What a prompt and a usual hypothesis come to, for the memory budget."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a clip: a task, the spoken language and the language to write, which are the same for `asr`."""
+
+    task: Task
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip to decode.
+
+    Attributes:
+        seconds: its length.
+        samples: gives its samples, (samples,) float at 16 kHz; called when its turn comes.
+        asked: all that is asked of it.
+    """
+
+    seconds: float
+    samples: Callable[[], np.ndarray]
+    asked: tuple[Asked, ...]
+
+
+Decoded = tuple[list[int], list[list[str]]]
+"""Indices of the clips of a batch; for each its texts, in the order of what is asked."""
+
+
+def decode(
+    model: LlastForConditionalGeneration,
+    processor: LlastProcessor,
+    samples: Sequence[np.ndarray],
+    asked: Sequence[Sequence[Asked]],
+    options: DecodingOptions,
+) -> list[list[str]]:
+    """Decode clips: for each the texts that are asked of it.
+
+    Args:
+        model: in evaluation mode, on the device to use.
+        processor: the model's.
+        samples: a clip each, (samples,) float at 16 kHz. What lies beyond 30 s is not heard.
+        asked: for each clip, tasks and languages.
+        options: beams, longest hypothesis, memory budget.
+
+    Raises:
+        DataError: there is not memory enough for a single clip.
+    """
+    clips = [
+        Clip(len(clip) / SAMPLE_RATE, lambda clip=clip: clip, tuple(wanted))  # type: ignore[misc]
+        for clip, wanted in zip(samples, asked, strict=True)
+    ]
+    texts: dict[int, list[str]] = {}
+    for indices, of_clips in decode_batches(model, processor, clips, options):
+        texts.update(zip(indices, of_clips, strict=True))
+    return [texts[index] for index in range(len(clips))]
+
+
+def decode_batches(
+    model: LlastForConditionalGeneration,
+    processor: LlastProcessor,
+    clips: Sequence[Clip],
+    options: DecodingOptions,
+) -> Iterator[Decoded]:
+    """As `decode`, batch by batch from long clips to short ones, for work that is saved as it goes."""
+    batch = _Batch(model, processor, options)
+    order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
+    budget = batch.budget
+
+    def cost(index: int) -> int:
+        return batch.row_cost(clips[index].seconds) * len(clips[index].asked)
+
+    def work(indices: Sequence[int]) -> list[list[str]]:
+        return batch.decode([clips[index] for index in indices])
+
+    for indices, texts in budget.work([index for index in order if clips[index].asked], cost, work):
+        yield list(indices), texts
+
+
+@dataclass(frozen=True, eq=False)
+class _Prompt:
+    """A row: the number of its clip in the batch, and the token ids after the audio."""
+
+    clip: int
+    ids: list[int]
+
+
+class _Batch:
+    """Decodes a batch of clips; holds what all batches have in common."""
+
+    def __init__(
+        self, model: LlastForConditionalGeneration, processor: LlastProcessor, options: DecodingOptions
+    ) -> None:
+        self.budget = MemoryBudget(options.batch_tokens)
+        self._model = model
+        self._llm = model.llm
+        self._processor = processor
+        self._beams = options.num_beams
+        self._generation = copy.deepcopy(model.generation_config)
+        self._generation.update(
+            num_beams=options.num_beams, max_new_tokens=options.max_new_tokens, do_sample=False
+        )
+
+    def row_cost(self, seconds: float) -> int:
+        """LLM positions that a row holds, over all its beams."""
+        audio = stacked(encoder_positions(round(seconds * SAMPLE_RATE)), self._model.config.stack)
+        return (audio + TEXT_POSITIONS) * self._beams
+
+    @torch.no_grad()
+    def decode(self, clips: Sequence[Clip]) -> list[list[str]]:
+        """The texts that are asked of each clip."""
+        asked = [(index, wanted) for index, clip in enumerate(clips) for wanted in clip.asked]
+        prompts = [self._processor.prompt_ids(*_fields(wanted)) for _, wanted in asked]
+        before = prompts[0][0]
+        assert all(pieces[0] == before for pieces in prompts), (
+            "what stands before the audio is the same for all"
+        )
+        cache, mask = self._read_audio(clips, before)
+        rows = [_Prompt(index, after) for (index, _), (_, after) in zip(asked, prompts, strict=True)]
+        # Prompts of a batch are padded on the left, which leaves a gap between audio and prompt.
+        lengths = {len(row.ids) for row in rows}
+        groups = [[row for row in rows if len(row.ids) == length] for length in lengths]
+        cost = max(self.row_cost(clip.seconds) for clip in clips)
+        texts: dict[_Prompt, str] = {}
+        for group in [rows] if tolerates_gaps(cache) else groups:
+            for batch, decoded in self.budget.work(
+                group, lambda _: cost, lambda batch: self._generate(cache, mask, batch)
+            ):
+                texts.update(zip(batch, decoded, strict=True))
+        return [[texts[row] for row in rows if row.clip == index] for index in range(len(clips))]
+
+    def _read_audio(self, clips: Sequence[Clip], before: list[int]) -> tuple[DynamicCache, torch.Tensor]:
+        """Encode the clips and let the LLM read them: its cache, and (clips, positions) where it holds something."""
+        embed = self._llm.get_input_embeddings()
+        device, dtype = embed.weight.device, embed.weight.dtype
+        samples, positions = pad_audio([clip.samples() for clip in clips])
+        speech = self._model.embed_audio(samples.to(device), positions.to(device)).to(dtype)
+        lengths = [stacked(count, self._model.config.stack) for count in positions.tolist()]
+        longest = len(before) + max(lengths)
+        start = embed(torch.tensor(before, device=device, dtype=torch.long))
+        inputs = speech.new_zeros(len(clips), longest, speech.shape[2])
+        mask = torch.zeros(len(clips), longest, dtype=torch.long, device=device)
+        for row, length in enumerate(lengths):
+            inputs[row, longest - length :] = speech[row, :length]
+            inputs[row, longest - length - len(before) : longest - length] = start
+            mask[row, longest - length - len(before) :] = 1
+        cache = DynamicCache(config=self._llm.config)
+        self._read(cache, mask, inputs_embeds=inputs)
+        return cache, mask
+
+    def _generate(self, cache: DynamicCache, mask: torch.Tensor, rows: Sequence["_Prompt"]) -> list[str]:
+        """The texts of rows. All but the last token of a prompt is read before there are beams."""
+        device = mask.device
+        longest = max(len(row.ids) for row in rows)
+        ids = torch.zeros(len(rows), longest, dtype=torch.long, device=device)
+        own = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, longest - len(row.ids) :] = torch.tensor(row.ids, device=device)
+            own[number, longest - len(row.ids) :] = 1
+        clip = torch.tensor([row.clip for row in rows], device=device)
+        full = torch.cat([mask[clip], own], dim=1)
+        cache = spread(cache, clip)
+        if longest > 1:
+            self._read(cache, full[:, :-1], input_ids=ids[:, :-1])
+        if self._beams > 1:
+            cache = spread(cache, torch.arange(len(rows), device=device).repeat_interleave(self._beams))
+        # `generate` takes a filled cache together with ids for all that is in it; it reads the last one only.
+        held = ids.new_zeros(full.shape)
+        held[:, -1] = ids[:, -1]
+        output = self._llm.generate(
+            held, generation_config=self._generation, attention_mask=full, past_key_values=cache
+        )
+        return self._processor.decode(output[:, held.shape[1] :])
+
+    def _read(self, cache: DynamicCache, mask: torch.Tensor, **inputs: torch.Tensor) -> None:
+        """Run the LLM's blocks on what `cache` does not hold yet, at positions that count `mask` only."""
+        length = next(iter(inputs.values())).shape[1]
+        position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, -length:]
+        self._llm.get_decoder()(
+            attention_mask=mask, position_ids=position_ids, past_key_values=cache, use_cache=True, **inputs
+        )
+
+
+def _fields(asked: Asked) -> tuple[Any, str, str]:
+    return asked.task, asked.source, asked.target

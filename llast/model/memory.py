@@ -1,0 +1,83 @@
+"""Work in batches under a memory budget that gives way: what does not fit is halved and tried again."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+from llast.errors import DataError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class MemoryBudget:
+    """How much is worked on at once, in the unit of `batch_tokens`: LLM positions x hypotheses held.
+
+    It only ever shrinks, so that a machine runs out of memory once or twice and not in every batch.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self._said = False
+
+    def work(
+        self, items: Sequence[Item], cost: Callable[[Item], int], work: Callable[[Sequence[Item]], Result]
+    ) -> Iterator[tuple[Sequence[Item], Result]]:
+        """Work through `items` in batches, in order; yields each batch and what `work` made of it.
+
+        Args:
+            items: the costliest first: a batch is padded to its first item.
+            cost: of one item, in tokens.
+            work: is given a batch; called again with half of it where memory ran out.
+
+        Raises:
+            DataError: a single item does not fit.
+        """
+        start = 0
+        while start < len(items):
+            count = max(1, min(self.tokens // cost(items[start]), len(items) - start))
+            batch = items[start : start + count]
+            result = _attempt(work, batch)
+            if result:
+                yield batch, result[0]
+                start += count
+                continue
+            # Outside of any handler, whose traceback would keep the tensors of the attempt alive.
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if count == 1:
+                raise DataError(
+                    "there is not enough memory for a single clip with one beam search. Take a machine with more "
+                    "memory, or lower decoding.num_beams or decoding.max_new_tokens."
+                )
+            self._halve(count * cost(items[start]))
+
+    def _halve(self, used: int) -> None:
+        self.tokens = used // 2
+        if not self._said:
+            print(
+                f"out of memory with {used:,} positions at once: going on with half of that, and less if need be. "
+                "A smaller decoding.batch_tokens avoids the detour.",
+                file=sys.stderr,
+            )
+            self._said = True
+
+
+def _attempt(work: Callable[[Sequence[Item]], Result], batch: Sequence[Item]) -> list[Result]:
+    """The result in a list, or an empty one where memory ran out."""
+    try:
+        return [work(batch)]
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return []
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that an allocation failed, on a GPU or on the CPU."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return any(sign in text for sign in ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "bad_alloc"))
