@@ -70,7 +70,7 @@ def test_each_train_row_goes_for_the_first_reason_that_applies(tmp_path: Path, m
     assert summary.dropped == {row["reason"]: 1 for row in dropped}
     details = summary.details["pairs"]["fr_en"]["train"]
     assert details["dropped"] == summary.dropped
-    assert (details["rows_in"], details["rows_out"], details["repaired"]) == (11, 2, 1)
+    assert (details["rows_in"], details["rows_out"], details["repaired"]) == (11, 2, 2)
     assert (details["missing_audio"], details["seconds"]) == (2, 3.0)
 
 
