@@ -89,7 +89,7 @@ def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
     [
         ({"resample": {"min_seconds": 0.2}}, {"resample corpus"}),
         ({"filter": {"max_seconds": 20}}, {"filter corpus"}),
-        ({"official_counts": True}, {"join corpus"}),
+        ({"official_counts": True}, {"join corpus", "statistics corpus"}),
         ({"source": {"options": {"train": 6}}}, {"synthesize corpus"}),
         (
             {"source": {"kind": "local", "audio": "a", "tables": "b", "options": None}},
