@@ -91,8 +91,8 @@ def translate_files(
     terminal = sys.stderr.isatty()
     interval = 0.2 if terminal else LOG_EVERY_S
     with tqdm(
-        desc="translate", total=int(sum(map(seconds_of, files))), unit="s", file=sys.stderr, dynamic_ncols=terminal, ascii=not terminal,
-        mininterval=interval, maxinterval=max(1.0, interval),
+        desc="translate", total=int(sum(map(seconds_of, files))), unit="s", file=sys.stderr,
+        dynamic_ncols=terminal, ascii=not terminal, mininterval=interval, maxinterval=max(1.0, interval),
     ) as bar:  # fmt: skip
         pieces, done = _pieces(files, longest, broken), 0.0
         while group := list(islice(pieces, GROUP)):
