@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from llast.artifacts import write_text
+from llast.artifacts import sweep, write_text
 from llast.corpus.remote import Remote, TryAgain, connect
 from llast.errors import DataError
 from llast.progress import byte_progress
@@ -44,6 +44,7 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
     with FileLock(target.with_name(target.name + ".lock")):  # a language of another run may share the file
         if target.exists():
             return
+        sweep(target.parent, target.name)
         part = _Part(target)
         remote = _bring(locate, part, waits)
         part.sync()
