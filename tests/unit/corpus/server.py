@@ -24,7 +24,8 @@ class Server(http.server.ThreadingHTTPServer):
         requests: path and Range header of each request.
         data_sets: of Data Collective, path of the archive by id; `accepted`: those whose terms are.
         repository: of the hub, `org/name@revision`; its files are those of `files` below `hub/`.
-        pause_s: seconds to wait after each 64 KiB.
+        pause_s: seconds to wait before each 64 KiB.
+        most_at_once: files that were being sent at the same time, at most.
     """
 
     daemon_threads = True
@@ -40,6 +41,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.repository = ""
         self.etags = True
         self.pause_s = 0.0
+        self.most_at_once = 0
+        self.sending = 0
+        self.lock = threading.Lock()
 
     @property
     def address(self) -> str:
@@ -161,16 +165,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rest = data[start:]
         if "cut" in fault or fault == "break":
             rest = rest[: len(rest) // 2]
-        for at in range(0, len(rest), 1 << 16):
-            self.wfile.write(rest[at : at + (1 << 16)])
-            if self.server.pause_s:
+        with self.counted():
+            for at in range(0, len(rest), 1 << 16):
                 time.sleep(self.server.pause_s)
+                self.wfile.write(rest[at : at + (1 << 16)])
         if fault == "break":
             self.wfile.flush()
             self.connection.setsockopt(
                 1, 13, b"\1\0\0\0\0\0\0\0"
             )  # SO_LINGER 0: closing resets the connection
             self.connection.close()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with self.server.lock:
+            self.server.sending += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.sending)
+        try:
+            yield
+        finally:
+            with self.server.lock:
+                self.server.sending -= 1
 
     def json(self, value: object) -> None:
         self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
