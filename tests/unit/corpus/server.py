@@ -167,7 +167,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             rest = rest[: len(rest) // 2]
         with self.counted():
             for at in range(0, len(rest), 1 << 16):
-                time.sleep(self.server.pause_s)
+                if self.server.pause_s:
+                    time.sleep(self.server.pause_s)
                 self.wfile.write(rest[at : at + (1 << 16)])
         if fault == "break":
             self.wfile.flush()
