@@ -20,7 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
         files: content by path.
         faults: one for each request in turn, then none: an HTTP status (`429 7`: with `Retry-After: 7`), `cut` (half of
             what is left), `break` (half of it, then the connection is reset), `no ranges`, `cut no ranges`, `html`,
-            `other range`.
+            `other range`, `cut chunked` (half of it, without saying how much it will be).
         requests: path and Range header of each request.
         data_sets: of Data Collective, path of the archive by id; `accepted`: those whose terms are.
         repository: of the hub, `org/name@revision`; its files are those of `files` below `hub/`.
@@ -62,6 +62,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         path, _, query = self.path.lstrip("/").partition("?")
@@ -160,9 +161,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {claimed}-{len(data) - 1}/{len(data)}")
         if self.server.etags:
             self.send_header("ETag", etag)
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
         rest = data[start:]
+        if fault == "cut chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(f"{len(rest):x}\r\n".encode() + rest[: len(rest) // 2])
+            return
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
         if "cut" in fault or fault == "break":
             rest = rest[: len(rest) // 2]
         with self.counted():
