@@ -15,7 +15,7 @@ from page import PAGE, read_records, render
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SHARED = {"page", "record", "run"}
+SHARED = {"made_up", "page", "record", "run"}
 LIMIT_S = {False: 600, True: 3600}
 
 

@@ -27,6 +27,8 @@ def tone(
     signal = 0.3 * np.sin(2 * np.pi * pitch * time)
     file = io.BytesIO()
     options = {"bitrate_mode": "CONSTANT", "compression_level": 0.8} if kind == "MP3" else {}
+    if kind == "OPUS":
+        kind, options = "OGG", {"subtype": "OPUS"}
     soundfile.write(file, np.stack([signal] * channels, axis=1), rate, format=kind, **options)
     return file.getvalue()
 
@@ -130,7 +132,7 @@ def release(mp3: bytes) -> Release:
     release.add("stereo.mp3", tone(1.5, rate=44_100, channels=2), "stéréo", "stereo")
     release.add("rate32.mp3", tone(1.5, rate=32_000), "trente-deux", "thirty-two", "train_covost")
     release.add("wave.wav", tone(1.5, rate=16_000, kind="WAV"), "onde", "wave", "dev")
-    release.add("opus.ogg", tone(1.5, kind="OGG"), "opus", "opus", "test")
+    release.add("opus.ogg", tone(1.5, kind="OPUS"), "opus", "opus", "test")
     release.add("none.mp3", None, "absent", "missing")
     release.add("zero.mp3", b"", "vide", "empty")
     release.add("text.mp3", b"<html>not sound</html>" * 100, "texte", "text")

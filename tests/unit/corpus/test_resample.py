@@ -1,6 +1,8 @@
 import io
 import os
 import pickle
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +58,9 @@ def test_samples_are_the_clip_at_16_khz(tmp_path: Path, release: Release) -> Non
         ("good0", 300, 1.0),
         ("good5", 550, 1.5),
         ("stereo", 440, 1.5),
+        ("rate32", 440, 1.5),
         ("wave", 440, 1.5),
+        ("opus", 440, 1.5),
     ):
         samples = store.samples(clip)
         assert samples.dtype == np.float32
@@ -108,37 +112,71 @@ def test_archive_layout_does_not_change_the_audio(tmp_path: Path, release: Relea
     assert store_bytes(tmp_path / "a") == store_bytes(tmp_path / "b")
 
 
-def test_a_killed_run_goes_on_after_its_last_complete_shard(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fetched summary of 150 clips, some of them empty."""
     release = Release()
     for number in range(150):
-        data = b"" if number % 20 == 7 else tone(2.0, pitch=200 + 5 * number)
+        data = b"" if number % 20 == 7 else tone(1.0, pitch=200 + 5 * number)
         release.add(f"c{number:03}.mp3", data, f"n{number}", f"n{number}")
-    fetched = release.fetch(tmp_path)
-    whole = resample(fetched, tmp_path / "whole", SMALL_SHARDS)
+    return release.fetch(tmp_path_factory.mktemp("many"))
+
+
+def start(fetched: Path, output: Path, workers: int = 1) -> "subprocess.Popen[bytes]":
+    """Start resampling in a process of its own, and wait until it is past its imports."""
     script = (
         "import sys; from pathlib import Path; from llast.corpus.resample import resample;"
         "from llast.config.corpus import ResampleOptions as O;"
-        f"resample(Path({str(fetched)!r}), Path(sys.argv[1]), O(clips_per_shard=3), workers=int(sys.argv[2]))"
+        "resample(Path(sys.argv[1]), Path(sys.argv[2]), O(clips_per_shard=3), workers=int(sys.argv[3]))"
     )
-    for workers, shards_before in (("1", 4), ("2", 8)):
-        output = tmp_path / f"killed{workers}"
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, str(output), workers],
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        while len(list(output.glob("*/shard-*.arrow"))) < shards_before and process.poll() is None:
-            time.sleep(0.005)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-        assert not (output / "summary.json").exists()
-        before = {path: path.stat().st_mtime_ns for path in output.glob("*/shard-*.arrow")}
-        assert shards_before <= len(before) < 47
-        again = resample(fetched, output, SMALL_SHARDS)
-        assert again.details == whole.details
-        assert store_bytes(output) == store_bytes(tmp_path / "whole")
-        assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
-        _wait_until_alone(process.pid)
+    command = [sys.executable, "-c", script, str(fetched), str(output), str(workers)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not output.exists() and process.poll() is None:
+        time.sleep(0.002)
+    return process
+
+
+@pytest.mark.parametrize(("workers", "shards_before"), [(1, 4), (2, 8)])
+def test_a_killed_run_goes_on_after_its_last_complete_shard(
+    tmp_path: Path, many: Path, workers: int, shards_before: int
+) -> None:
+    output = tmp_path / "killed"
+    process = start(many, output, workers)
+    while len(list(output.glob("*/shard-*.arrow"))) < shards_before and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (output / "summary.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in output.glob("*/shard-*.arrow")}
+    assert shards_before <= len(before) < 47
+    resample(many, output, SMALL_SHARDS)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    _wait_until_alone(process.pid)
+
+
+def test_killed_at_any_moment_again_and_again_the_result_is_that_of_a_run_in_peace(
+    tmp_path: Path, many: Path
+) -> None:
+    began = time.monotonic()
+    whole = resample(many, tmp_path / "whole", SMALL_SHARDS)
+    longest = 1.1 * (time.monotonic() - began)
+    peace = store_bytes(tmp_path / "whole")
+    output, draw = tmp_path / "killed", random.Random(4)
+    kills = ends = 0
+    while kills < 24 or ends < 1:
+        process = start(many, output)
+        try:
+            process.wait(draw.uniform(0, longest if kills < 24 else 60))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+            continue
+        assert process.returncode == 0
+        assert read_summary(output / "summary.json").details == whole.details
+        assert store_bytes(output) == peace
+        shutil.rmtree(output)
+        ends += 1
 
 
 def _wait_until_alone(session: int) -> None:

@@ -9,11 +9,13 @@ import pytest
 from llast.artifacts import Summary
 from llast.config.experiment import MixtureOptions
 from llast.corpus.filter import ROWS
+from llast.corpus.join import official_table
 from llast.errors import ConfigError, DataError
-from llast.languages import SPLITS
+from llast.languages import PAPER_X_EN, SPLITS, pairs_from, source_languages
 from llast.mixture.mix import mix
 from llast.mixture.rows import open_rows
 
+PAPER_EN_X = ("en_ja", "en_de", "en_zh-CN")
 Rows = list[tuple[str, str, str]]  # clip, sentence, translation
 
 
@@ -205,3 +207,52 @@ def test_what_cannot_be_mixed_is_refused(corpus: list[Path]) -> None:
         run(corpus, pairs=["fr_en"], tasks={"st": 1.5})
     with pytest.raises(DataError, match="no training row is left of 3"):
         run(corpus, pairs=["fr_en"], tasks={"asr": 1e-9})
+
+
+OFFICIAL = official_table()
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The train rows of the paper's nine directions in their official numbers, every tenth text also one of dev."""
+    folder, summaries = tmp_path_factory.mktemp("official"), []
+    for source in source_languages((*PAPER_X_EN, *PAPER_EN_X)):
+        pairs = pairs_from(source, (*PAPER_X_EN, *PAPER_EN_X))
+        for pair in pairs:
+            numbers = range(int(OFFICIAL[pair]["train"]))
+            columns: list[Any] = [
+                [f"common_voice_{source}_{number}" for number in numbers],
+                [f"{source} {number}" for number in numbers],
+                [f"{pair} {number}" for number in numbers],
+                ["someone"] * len(numbers),
+                [4.0] * len(numbers),
+            ]
+            train = pa.table(columns, schema=ROWS)
+            (folder / source).mkdir(exist_ok=True)
+            pq.write_table(train, folder / source / f"{pair}.train.parquet")
+            pq.write_table(
+                train.take(pa.array(range(0, len(train), 10))), folder / source / f"{pair}.dev.parquet"
+            )
+            pq.write_table(ROWS.empty_table(), folder / source / f"{pair}.test.parquet")
+        details: dict[str, Any] = {"pairs": {pair: {} for pair in pairs}}
+        summaries.append(folder / source / "summary.json")
+        Summary(step="filter", version=1, rows_in=0, rows_out=0, details=details).write(summaries[-1])
+    return summaries
+
+
+@pytest.mark.parametrize(
+    ("pairs", "tasks", "rows"),
+    [
+        ([*PAPER_X_EN, *PAPER_EN_X], {"st": 1.0, "asr": 1.0}, 2_065_970),
+        (PAPER_X_EN, {"st": 1.0, "asr": 1.0}, 908_250),
+        (PAPER_X_EN, {"st": 1.0}, 454_125),
+    ],
+    ids=["paper", "x-en with asr", "x-en"],
+)
+def test_official_tables_give_the_numbers_of_the_paper(
+    tmp_path: Path, official: list[Path], pairs: list[str], tasks: dict[Any, float], rows: int
+) -> None:
+    summary = mix(official, tmp_path, MixtureOptions(pairs=list(pairs), tasks=tasks), seed=1)
+    assert (summary.rows_out, summary.dropped) == (rows, {})
+    assert open_rows(tmp_path / "summary.json").num_rows == rows
+    assert summary.details["leakage"]["rows"] >= rows // 10, "the guard only counts"

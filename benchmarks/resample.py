@@ -1,0 +1,160 @@
+"""Decoding clips to 16 kHz FLAC: against a bare loop over the same clips, and against a process of ffmpeg for each."""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from made_up import clip, make_release
+from record import Measured, Ran, in_turn, main, run
+
+LOOP = """
+import io, sys, pathlib, soundfile, soxr
+for _ in range(int(sys.argv[2])):
+    for path in pathlib.Path(sys.argv[1]).iterdir():
+        signal, rate = soundfile.read(path, dtype="float32")
+        file = io.BytesIO()
+        soundfile.write(file, soxr.resample(signal, rate, 16000), 16000, format="FLAC", subtype="PCM_16")
+"""
+FFMPEG = (
+    "for f in {0}/clips/*; do ffmpeg -nostdin -loglevel error -i $f -ar 16000 -ac 1 -y {0}/out.flac; done"
+)
+DIFFERENT, MEAN_S, TINY_S = 40, 4.7, 0.15  # clips that differ, and their mean length in Common Voice 4
+GROWTH = (1, 4, 16)
+ENGLISH = 320_492  # clips of English in CoVoST-2, the most of any language
+MOST_CPU, LEAST_SPEED_UP, LEAST_OVER_FFMPEG = 1.3, 1.7, 10.0
+MOST_MIB = 1024 + 2 * 150
+
+
+def command(fetched: Path, workers: int) -> list[str]:
+    """The step on an archive, from the start."""
+    output = fetched.parent / "out"
+    shutil.rmtree(output, ignore_errors=True)
+    step = ["resample", "--fetched", str(fetched), "--output", str(output / "summary.json")]
+    return [sys.executable, "-m", "llast", *step, "--workers", str(workers)]
+
+
+def resample(fetched: Path, workers: int = 1) -> Ran:
+    """Run the step."""
+    return run(command(fetched, workers))
+
+
+def peak_of_all(fetched: Path, workers: int) -> float:
+    """Most memory that the step's processes have of their own, all together, in MiB."""
+    process = subprocess.Popen(command(fetched, workers), stderr=subprocess.DEVNULL)
+    most = 0.0
+    while process.poll() is None:
+        try:
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            most = max(most, sum(one.memory_full_info().uss for one in family) / 2**20)
+        except psutil.NoSuchProcess:
+            continue
+        time.sleep(0.2)
+    if process.returncode:
+        raise RuntimeError(f"resample ended with {process.returncode}")
+    return most
+
+
+def measure(full: bool) -> list[Measured]:
+    """The bare loop's files are in memory and it writes nothing: what is left is what no program can do without."""
+    count, rounds, tiny = (4000, 3, ENGLISH) if full else (800, 1, 8000)
+    seconds = [MEAN_S * (0.5 + number / (DIFFERENT - 1)) for number in range(DIFFERENT)]
+    clips = [clip(number, length) for number, length in enumerate(seconds)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "clips").mkdir()
+        for number, data in enumerate(clips):
+            (folder / f"clips/{number}.mp3").write_bytes(data)
+        grown = {times: make_release(folder / f"x{times}", clips, count * times // 16) for times in GROWTH}
+        ran: dict[str, list[Ran]] = {"bare": [], "one": [], "two": []}
+        loop = [sys.executable, "-c", LOOP, str(folder / "clips"), str(count // DIFFERENT)]
+        in_turn(
+            {
+                "bare": lambda: ran["bare"].append(run(loop)),
+                "one": lambda: ran["one"].append(resample(grown[16])),
+                "two": lambda: ran["two"].append(resample(grown[16], workers=2)),
+            },
+            rounds,
+            warm_up=False,
+        )
+        cpu = {side: statistics.median(one.cpu_seconds for one in several) for side, several in ran.items()}
+        wall = {side: statistics.median(one.seconds for one in several) for side, several in ran.items()}
+        growth = {times: resample(grown[times]).cpu_seconds for times in GROWTH}
+        ffmpeg = run(["bash", "-c", FFMPEG.format(folder)]) if shutil.which("ffmpeg") else None
+        memory = {
+            share: peak_of_all(make_release(folder / f"tiny{share}", [clip(0, TINY_S)], tiny // share), 2)
+            for share in (16, 1)
+        }
+    spoken = count * MEAN_S
+    per_clip = {times: 1000 * took / (count * times / 16) for times, took in growth.items()}
+    records = [
+        Measured(
+            "resample",
+            f"CPU time of `llast resample` on an archive of {count:,} clips is at most {MOST_CPU} times that of a bare "
+            "loop over the same clips with soundfile and soxr; both with their start",
+            cpu["one"],
+            "s",
+            cpu["bare"],
+            "bare loop",
+            MOST_CPU * cpu["bare"],
+            f"target: {MOST_CPU} x bare loop",
+            lower_is_better=True,
+            rates={"resample_speed": spoken / cpu["one"]},
+        ),
+        Measured(
+            "resample_workers",
+            f"two workers are at least {LEAST_SPEED_UP} times as fast as one ({count:,} clips)",
+            count / wall["two"],
+            "clips/s",
+            count / wall["one"],
+            "one worker",
+            LEAST_SPEED_UP * count / wall["one"],
+            f"target: {LEAST_SPEED_UP} x one worker",
+        ),
+        Measured(
+            "resample_growth",
+            f"CPU time a clip at {count:,} clips, against {count // 16:,} (at {count // 4:,}: {per_clip[4]:.3g} ms)",
+            per_clip[16],
+            "ms",
+            per_clip[1],
+            f"{count // 16:,} clips",
+            lower_is_better=True,
+        ),
+        Measured(
+            "resample_memory",
+            f"two workers and the process that reads hold at most 1 GiB and 150 MiB a worker, for {tiny:,} clips"
+            + (", as many as English has" if full else ""),
+            memory[1],
+            "MiB",
+            memory[16],
+            f"{tiny // 16:,} clips",
+            MOST_MIB,
+            "target",
+            lower_is_better=True,
+        ),
+    ]
+    if ffmpeg is None:
+        print("resample_ffmpeg: not measured, there is no ffmpeg here (apt-get install ffmpeg)")
+        return records
+    ours, theirs = count / cpu["one"], DIFFERENT / ffmpeg.cpu_seconds
+    records.append(
+        Measured(
+            "resample_ffmpeg",
+            f"clips a core-second: at least {LEAST_OVER_FFMPEG:.0f} times as many as with a process of ffmpeg for each",
+            ours,
+            "clips/s",
+            theirs,
+            "ffmpeg for each clip",
+            LEAST_OVER_FFMPEG * theirs,
+            f"target: {LEAST_OVER_FFMPEG:.0f} x ffmpeg",
+        )
+    )
+    return records
+
+
+if __name__ == "__main__":
+    main(measure)

@@ -1,0 +1,80 @@
+"""Opening the rows of the paper's mixture when training starts: time, and memory that a rank has of its own."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from made_up import make_up
+from record import Measured, main, run
+from tables import join_and_filter, mix
+
+from llast.languages import PAPER_X_EN, source_languages
+from llast.mixture.rows import rows_path
+
+LLM = Path(__file__).parents[1] / "llast/demo/base_models/llama"
+PAIRS = [*PAPER_X_EN, "en_ja", "en_de", "en_zh-CN"]
+TARGET_S = 20.0
+OPEN = """
+import sys, time
+from pathlib import Path
+import psutil
+from llast.mixture.rows import open_rows
+from llast.training.batches import TrainingRows
+from llast.training.updates import Updates
+from llast.model.processing import LlastProcessor
+mix, llm, *audio = map(Path, sys.argv[1:])
+processor = LlastProcessor.from_llm(llm, "tinyllama")
+own = psutil.Process().memory_full_info().uss
+began = time.perf_counter()
+rows = TrainingRows(mix, audio, processor, 1)
+updates = Updates(rows.clip_of_row, 256, 1)
+first = next(iter(updates.epoch(0)))
+lengths = [rows.length(item) for item in first]
+took, own = time.perf_counter() - began, psutil.Process().memory_full_info().uss - own
+began = time.perf_counter()
+processor.target_ids(open_rows(mix).column("text").to_pylist())
+print(len(rows), took, own / 2**20, time.perf_counter() - began)
+"""
+
+
+def measure(full: bool) -> list[Measured]:
+    """The rows come out of join, filter and mix; the audio is only an index."""
+    share = 1.0 if full else 1 / 50
+    sources = source_languages(PAIRS)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for source in sources:
+            make_up(folder, source, share, PAIRS)
+            join_and_filter(folder, source)
+        mix(folder, sources, PAIRS)
+        summary = folder / "mix/summary.json"
+        size = rows_path(summary).stat().st_size / 2**20
+        audio = [str(folder / "resample" / source / "summary.json") for source in sources]
+        ran = run([sys.executable, "-c", OPEN, str(summary), str(LLM), *audio])
+    count, seconds, own, tokenised = (float(word) for word in ran.output.split()[-4:])
+    return [
+        Measured(
+            "training_rows",
+            f"{count:,.0f} training rows are opened and the first update is put together, against tokenising all",
+            seconds,
+            "s",
+            tokenised,
+            "tokenising all rows",
+            TARGET_S,
+            "target",
+            lower_is_better=True,
+        ),
+        Measured(
+            "training_rows_memory",
+            f"what a rank holds of its own of {count:,.0f} rows, the order of an epoch included",
+            own,
+            "MiB",
+            size,
+            "a copy of the rows",
+            lower_is_better=True,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    main(measure)
