@@ -32,6 +32,8 @@ def _check_address(text: str, known: tuple[str, ...]) -> str:
             raise ValueError(
                 f"{{{name}}} stands for nothing here; known: {', '.join(f'{{{one}}}' for one in known)}."
             )
+    if "://" in text and not text.startswith(("http://", "https://")):
+        raise ValueError("an address starts with http:// or https://.")
     if re.search(r"//[^/?]*:[^/?@]+@", plain):
         raise ValueError(
             "an address must not hold a password: configurations are kept with the results. "

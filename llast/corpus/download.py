@@ -7,11 +7,12 @@ import sys
 import time
 import urllib.error
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from llast.artifacts import sweep, write_text
 from llast.corpus.remote import Remote, TryAgain, connect
@@ -41,22 +42,47 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(target.name + ".lock")):  # a language of another run may share the file
+    with _alone(target):
         if target.exists():
             return
         sweep(target.parent, target.name)
         part = _Part(target)
-        remote = _bring(locate, part, waits)
-        part.sync()
-        _verify(remote, part)
-        write_text(target.with_name(target.name + ".sha256"), part.digest.hexdigest() + "\n")
-        part.become(target)
+        try:
+            remote = _bring(locate, part, waits)
+            part.sync()
+            _verify(remote, part)
+            write_text(target.with_name(target.name + ".sha256"), part.digest.hexdigest() + "\n")
+            part.become(target)
+        finally:
+            part.close()
 
 
-def recorded_digest(target: Path) -> str | None:
-    """SHA-256 of a file when it was downloaded; None if it was not."""
-    record = target.with_name(target.name + ".sha256")
-    return record.read_text(encoding="utf-8").strip() if record.exists() else None
+def require_recorded(path: Path, sha256: str) -> None:
+    """Compare a file's digest with the one that it had when it was downloaded, if it was.
+
+    Raises:
+        DataError: it has changed.
+    """
+    record = path.with_name(path.name + ".sha256")
+    if record.exists() and record.read_text(encoding="utf-8").strip() != sha256:
+        raise DataError(
+            f"{path} is not the file that was downloaded: its SHA-256 has changed. Delete it and run the step again."
+        )
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Nobody else downloads the same file: several languages, or another run, may share it."""
+    lock = FileLock(target.with_name(target.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"fetch {target.name}: another process is at it; waiting", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Part:
@@ -92,20 +118,23 @@ class _Part:
             self.version_path.unlink(missing_ok=True)
 
     def append(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+        rest = memoryview(chunk)
+        while rest:  # a disk that is nearly full takes a part of it
+            rest = rest[self._file.write(rest) :]
         self.digest.update(chunk)
         self.size += len(chunk)
 
     def sync(self) -> None:
         os.fsync(self._file.fileno())
 
-    def discard(self) -> None:
+    def close(self) -> None:
+        """Nothing is left of a part without bytes."""
         self._file.close()
-        self.path.unlink()
-        self.version_path.unlink(missing_ok=True)
+        if not self.size:
+            self.path.unlink(missing_ok=True)
+            self.version_path.unlink(missing_ok=True)
 
     def become(self, target: Path) -> None:
-        self._file.close()
         self.version_path.unlink(missing_ok=True)
         self.path.rename(target)
 
@@ -122,14 +151,14 @@ def _bring(locate: Callable[[], Remote], part: _Part, waits: Sequence[float]) ->
             failures = 1 if part.size > most else failures + 1
             most = max(most, part.size)
             if failures > len(waits) or error.wait_s > MAX_WAIT_S:
-                kept = (
-                    f" The {part.size:,} bytes that came are kept: it goes on from there."
-                    if part.size
-                    else ""
+                message = (
+                    f"{part.name}: {error}; gave up after {failures} attempts. Run the step again later."
                 )
-                raise DataError(
-                    f"{part.name}: {error}; gave up after {failures} attempts. Run the step again later.{kept}"
-                ) from None
+                if error.wait_s > MAX_WAIT_S:
+                    message += f" The server wants {error.wait_s / 60:,.0f} minutes."
+                if part.size:
+                    message += f" The {part.size:,} bytes that came are kept: it goes on from there."
+                raise DataError(message) from None
             wait = max(waits[failures - 1], error.wait_s)
             _say(part, f"{error}; next attempt in {wait:.0f} s")
             time.sleep(wait)
@@ -200,7 +229,7 @@ def _verify(remote: Remote, part: _Part) -> None:
     if remote.size in (None, part.size) and remote.sha256 in (None, digest):
         return
     found = f"{part.size:,} bytes, SHA-256 {digest}"
-    part.discard()
+    part.restart("")
     expected = [] if remote.size is None else [f"{remote.size:,} bytes"]
     expected += [] if remote.sha256 is None else [f"SHA-256 {remote.sha256}"]
     raise DataError(

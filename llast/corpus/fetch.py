@@ -18,7 +18,7 @@ from llast.config.corpus import (
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus import collective, prepared
 from llast.corpus.archive import Release, inspect
-from llast.corpus.download import download, recorded_digest
+from llast.corpus.download import download, require_recorded
 from llast.corpus.join import official_table, read_covost
 from llast.corpus.remote import remote_at
 from llast.errors import ConfigError, DataError
@@ -71,7 +71,7 @@ def fetch(
         path = _table(pair, output, options, synthesized, downloads)
         read_covost(path)
         sha256 = sha256_of(path)
-        _require_recorded(path, sha256)
+        require_recorded(path, sha256)
         tables[pair] = {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256}
     with atomic_path(output / "validated.tsv") as temporary:
         temporary.write_bytes(audio.release.validated)
@@ -119,7 +119,7 @@ def _audio(
         return _Audio("prepared", prepared.audio_folder(folder, source), release, in_place)
     path = _release(source, options, synthesized, downloads)
     release = inspect(path, source)
-    _require_recorded(path, release.sha256)
+    require_recorded(path, release.sha256)
     return _Audio("release", path, release)
 
 
@@ -180,11 +180,3 @@ def _beside(synthesized: Path | None) -> Path:
     if synthesized is None:
         raise DataError("a synthetic source needs the summary of the step synthesize. Run that step first.")
     return synthesized.parent
-
-
-def _require_recorded(path: Path, sha256: str) -> None:
-    if recorded_digest(path) not in (None, sha256):
-        raise DataError(
-            f"{path} is not the file that was downloaded: its SHA-256 has changed. "
-            "Delete it and run the step again."
-        )

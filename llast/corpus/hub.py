@@ -1,16 +1,20 @@
 """CoVoST-2 from the Hugging Face hub: parquet files with the clips of a pair, each language downloaded once."""
 
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from huggingface_hub import HfApi, RepoFile, get_token, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 
+from llast.artifacts import read_json, write_json
 from llast.config.corpus import HuggingFaceSource
 from llast.corpus.download import download
 from llast.corpus.remote import Remote
@@ -29,24 +33,22 @@ def fetch_parquet(source: str, options: HuggingFaceSource, downloads: Path) -> P
     """
     pair = pairs_from(source, PAIRS)[0]
     folder = downloads / options.repository.replace("/", "--") / options.revision / pair
-    for name, remote in _list(options, pair).items():
-        download(lambda remote=remote: remote, folder / name)  # type: ignore[misc]
+    listing = folder / "files.json"
+    if not listing.exists():  # a commit does not change: what is here needs no network
+        write_json(listing, _list(options, pair))
+    for file in read_json(listing):
+        path = folder / PurePosixPath(file["path"]).name
+        download(partial(_remote, options, file["path"], file["size"], file["sha256"]), path)
     return folder
 
 
-def _list(options: HuggingFaceSource, pair: str) -> dict[str, Remote]:
-    """The parquet files of a pair by name."""
-    where = f"{options.repository}@{options.revision[:8]}"
-    token = get_token()
-    page = f"https://huggingface.co/datasets/{options.repository}"
-    remedies = {
-        401: "Log in to the hub: hf auth login (or export HF_TOKEN).",
-        403: f"Accept its terms on {page}, then: hf auth login (or export HF_TOKEN).",
-    }
+def _list(options: HuggingFaceSource, pair: str) -> list[dict[str, Any]]:
+    """Path, size and digest of each parquet file of a pair."""
+    where, remedies = _name(options), _remedies(options)
     try:
         entries = list(
             HfApi().list_repo_tree(
-                options.repository, pair, revision=options.revision, repo_type="dataset", token=token
+                options.repository, pair, revision=options.revision, repo_type="dataset", token=get_token()
             )
         )
     except GatedRepoError:
@@ -62,6 +64,8 @@ def _list(options: HuggingFaceSource, pair: str) -> dict[str, Remote]:
             f"the hub has no data set '{options.repository}', or it is private: then hf auth login "
             "(or export HF_TOKEN)."
         ) from None
+    except OfflineModeIsEnabled:
+        raise DataError(f"HF_HUB_OFFLINE forbids to fetch {where}: unset it where Snakemake runs.") from None
     except HfHubHTTPError as error:
         code = error.response.status_code
         raise DataError(
@@ -81,19 +85,31 @@ def _list(options: HuggingFaceSource, pair: str) -> dict[str, Remote]:
         raise DataError(
             f"{where} has no parquet files in {pair}/: correct source.repository in the corpus's file."
         )
-    return {
-        PurePosixPath(file.path).name: Remote(
-            hf_hub_url(
-                options.repository,
-                file.path,
-                repo_type="dataset",
-                revision=options.revision,
-            ),
-            f"{where}/{file.path}",
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            size=file.size,
-            sha256=file.lfs.sha256 if file.lfs else None,
-            remedies=remedies,
-        )
+    return [
+        {"path": file.path, "size": file.size, "sha256": file.lfs.sha256 if file.lfs else None}
         for file in files
+    ]
+
+
+def _remote(options: HuggingFaceSource, path: str, size: int, sha256: str | None) -> Remote:
+    token = get_token()
+    return Remote(
+        hf_hub_url(options.repository, path, repo_type="dataset", revision=options.revision),
+        f"{_name(options)}/{path}",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        size=size,
+        sha256=sha256,
+        remedies=_remedies(options),
+    )
+
+
+def _name(options: HuggingFaceSource) -> str:
+    return f"{options.repository}@{options.revision[:8]}"
+
+
+def _remedies(options: HuggingFaceSource) -> dict[int, str]:
+    page = f"https://huggingface.co/datasets/{options.repository}"
+    return {
+        401: "Log in to the hub: hf auth login (or export HF_TOKEN).",
+        403: f"Accept its terms on {page}, then: hf auth login (or export HF_TOKEN).",
     }

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llast.artifacts import sha256_of
-from llast.corpus.archive import Release
+from llast.corpus.archive import Release, clip_id
+from llast.corpus.download import require_recorded
 from llast.corpus.tsv import tsv_bytes
 from llast.errors import DataError
 from llast.progress import progress
@@ -22,12 +23,13 @@ def inspect_parquet(folder: Path) -> Release:
     """Read the texts of all files: what stands for `validated.tsv`, whose paths are `{id}.mp3`; each clip once.
 
     Raises:
-        DataError: a file is damaged, or lacks a column.
+        DataError: a file is damaged, not the one that was downloaded, or lacks a column.
     """
     columns: dict[str, list[str]] = {name: [] for name in TEXTS}
     digest, total = hashlib.sha256(), 0
     for path in progress(_files(folder), f"read {folder.name}", unit="file"):
         sha256 = sha256_of(path)
+        require_recorded(path, sha256)
         digest.update(f"{path.name}\t{sha256}\n".encode())
         total += path.stat().st_size
         with _open(path) as file:
@@ -35,6 +37,7 @@ def inspect_parquet(folder: Path) -> Release:
             table = _read(file, path, list(TEXTS))
         for name, values in columns.items():
             values += [value or "" for value in table[name].to_pylist()]
+    columns["id"] = [clip_id(name) for name in columns["id"]]
     first = {clip: row for row, clip in reversed(list(enumerate(columns["id"])))}
     rows = sorted(first.values())
     validated = tsv_bytes(
@@ -56,7 +59,7 @@ def read_parquet_clips(folder: Path, wanted: Collection[str]) -> Iterator[tuple[
         with _open(path) as file:
             for batch in _batches(file, path):
                 ids, audio = batch.column("id"), batch.column("audio")
-                for row, clip in enumerate(ids.to_pylist()):
+                for row, clip in enumerate(map(clip_id, ids.to_pylist())):
                     if clip in left:
                         left.remove(clip)
                         yield clip, audio[row].as_py()["bytes"] or b""

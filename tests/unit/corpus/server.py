@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -178,9 +180,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(rest[at : at + (1 << 16)])
         if fault == "break":
             self.wfile.flush()
-            self.connection.setsockopt(
-                1, 13, b"\1\0\0\0\0\0\0\0"
-            )  # SO_LINGER 0: closing resets the connection
+            at_once = struct.pack("ii", 1, 0)  # closing resets the connection
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
             self.connection.close()
 
     @contextmanager

@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,7 @@ REFUSALS = {
     "410": r"taken away \(HTTP 410\)",
     "451": r"HTTP 451\)\. Open the address in a browser",
     "html": r"gave a web page instead of a file: that of a proxy or a login",
-    "429 1000": r"come less often \(HTTP 429\).*downloads=1.*gave up after 1",
+    "429 1000": r"come less often \(HTTP 429\).*downloads=1.*gave up after 1 .* wants 17 minutes",
 }
 
 
@@ -135,6 +136,7 @@ def test_each_refusal_says_what_to_do_and_is_not_repeated(tmp_path: Path, server
     with pytest.raises(DataError, match=REFUSALS[fault]):
         bring(server, tmp_path)
     assert len(server.requests) == 1
+    assert left(tmp_path) == []
 
 
 def test_a_server_may_say_when_to_come_again(
@@ -147,6 +149,17 @@ def test_a_server_may_say_when_to_come_again(
     monkeypatch.setattr(time, "time", lambda: 2_139_722_850.0)  # half a minute before that date
     assert bring(server, tmp_path, (1.0, 2.0, 5.0)) == DATA
     assert waited == [7.0, 30.0, 5.0]
+
+
+def test_one_of_two_waits_for_the_other(
+    tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.files["a.tar"] = DATA
+    server.pause_s = 0.01
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: bring(server, tmp_path), range(2))) == [DATA, DATA]
+    assert len(server.requests) == 1
+    assert "another process is at it; waiting" in capfd.readouterr().err
 
 
 def test_no_server_at_all_is_a_message(tmp_path: Path) -> None:

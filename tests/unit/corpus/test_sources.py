@@ -199,8 +199,12 @@ def test_english_is_downloaded_from_the_hub_once_for_all_its_pairs(tmp_path: Pat
     assert server.asked("/resolve/") == 5
     asked = zip(server.requests, server.headers, strict=True)
     assert all(KEY in sent["Authorization"] for (path, _), sent in asked if "covost2" in path)
+    before = len(server.requests)
     steps(tmp_path / "out", ["en_ja", "en_ca"], source)
-    assert server.asked("/resolve/") == 5
+    assert len(server.requests) == before, "what is here needs no network"
+    next((tmp_path / "out" / "downloads").rglob("test-*.parquet")).write_bytes(b"")
+    with pytest.raises(DataError, match=r"test-.*\.parquet is not the file that was downloaded"):
+        steps(tmp_path / "out", ["en_ja", "en_ca"], source)
 
 
 def test_what_the_hub_lacks_is_counted(tmp_path: Path, server: Server) -> None:
