@@ -54,12 +54,6 @@ def explain(clip: str) -> None:
     print("\n".join(explain(clip, Path("resources"))))
 
 
-def statistics(args: Namespace) -> None:
-    from llast.corpus.statistics import statistics
-
-    statistics(args.corpus, args.output, args.official_counts)
-
-
 def mix(args: Namespace, options: Any) -> "Summary":
     from llast.mixture.mix import mix
 
@@ -157,16 +151,32 @@ def import_xtuner(args: Namespace) -> None:
     print(args.output)
 
 
-def score(args: Namespace) -> None:
+def score(args: Namespace, options: Any) -> None:
     from llast.evaluation.score import score
 
-    score(args.translated, args.split, args.output)
+    score(args.translated, args.split, args.output, options, args.workers)
+
+
+def compare(args: Namespace) -> None:
+    from llast.evaluation.compare import compare
+
+    compare(
+        args.experiment,
+        args.baseline,
+        args.runs,
+        args.scores,
+        args.translated,
+        args.output,
+        args.case,
+        args.workers,
+    )
 
 
 def table(args: Namespace) -> None:
     from llast.evaluation.table import read_runs, table
 
-    table(read_runs(args.runs, args.scores), args.output.parent)
+    runs = read_runs(args.runs, args.scores, args.case)
+    table(runs, args.output.parent, args.comparisons, args.published)
 
 
 def report(args: Namespace) -> None:
@@ -177,7 +187,6 @@ def report(args: Namespace) -> None:
         scores=args.scores,
         runs=args.runs,
         corpus=args.corpus,
-        statistics=args.statistics,
         mixes=args.mixes,
         samples=args.samples,
         output=args.output,

@@ -81,13 +81,6 @@ PAIRS = {
     "--pairs": {"required": True, "nargs": "+", "metavar": "PAIR", "help": "pairs out of it, such as fr_en"}
 }
 WORKERS = {"--workers": _number("processes to work in", 1)}
-OFFICIAL = {
-    "--official-counts": {
-        "action": BooleanOptionalAction,
-        "default": False,
-        "help": "compare rows per split with the published counts",
-    }
-}
 SEED = {"--seed": _number("seed")}
 BASES = {
     "--encoder": _file("folder of the base encoder", type=_model_folder, metavar="DIR"),
@@ -98,6 +91,13 @@ TRACKING = {
         "default": os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///results/mlflow.db"),
         "metavar": "URI",
         "help": "MLflow store, by default $MLFLOW_TRACKING_URI, else sqlite:///results/mlflow.db",
+    }
+}
+CASE = {
+    "--case": {
+        "choices": ["cased", "lower"],
+        "default": "cased",
+        "help": "the BLEU that counts; lower: as the released LLaST scorer (default: %(default)s)",
     }
 }
 RUNS = {
@@ -185,7 +185,11 @@ VERBS = (
         run.join,
         {
             "--fetched": _file("summary of fetch"),
-            **OFFICIAL,
+            "--official-counts": {
+                "action": BooleanOptionalAction,
+                "default": False,
+                "help": "compare rows per split with the published counts",
+            },
             **SUMMARY,
         },
     ),
@@ -204,16 +208,6 @@ VERBS = (
             },
         },
         "llast.config.corpus:FilterOptions",
-    ),
-    Verb(
-        "statistics",
-        "Count rows, hours, speakers and what splits share, per pair; and what was lost, by reason.",
-        run.statistics,
-        {
-            "--corpus": _files("summaries of resample, join and filter"),
-            **OFFICIAL,
-            "--output": _file("CSV file to write"),
-        },
     ),
     Verb(
         "mix",
@@ -350,13 +344,40 @@ VERBS = (
             "--translated": _files("summaries of translate, one per source language"),
             "--split": {"choices": ["dev", "test"], "required": True, "help": "which rows"},
             "--output": _file("JSON file to write"),
+            **WORKERS,
+        },
+        "llast.config.steps:ScoreOptions",
+    ),
+    Verb(
+        "compare",
+        "Test whether an experiment differs from its baseline by more than chance, pair by pair.",
+        run.compare,
+        {
+            "--experiment": {"required": True, "metavar": "NAME", "help": "name of the experiment"},
+            "--baseline": {
+                "required": True,
+                "metavar": "NAME",
+                "help": "name of the experiment to compare it with",
+            },
+            "--runs": _files("run.json of both"),
+            "--scores": _files("score files of all checkpoints of both"),
+            "--translated": _files("summaries of translate, all checkpoints of both"),
+            **CASE,
+            "--output": _file("JSON file to write"),
+            **WORKERS,
         },
     ),
     Verb(
         "table",
-        "Gather all scores in scores.csv, bleu_table.csv and bleu_table.md.",
+        "Gather all scores: scores.csv, bleu_table.csv, .md and .html, bleu_seeds.csv.",
         run.table,
-        {**RUNS, "--output": _file("bleu_table.csv; the other two are written beside it")},
+        {
+            **RUNS,
+            "--comparisons": _file("files of compare", required=False, nargs="*", default=[]),
+            "--published": _file("published scores to set beside ours", required=False, nargs="?"),
+            **CASE,
+            "--output": _file("bleu_table.csv; the others are written beside it"),
+        },
     ),
     Verb(
         "report",
@@ -367,7 +388,6 @@ VERBS = (
             "--scores": _file("scores.csv"),
             "--runs": _files("run.json of each run"),
             "--corpus": _files("summaries of synthesize, resample, join and filter"),
-            "--statistics": _file("corpus_statistics.csv", required=False, nargs="?"),
             "--mixes": _files("summaries of mix"),
             "--samples": _files("summaries of translate"),
             "--published": _file("published scores to compare with", required=False, nargs="?"),

@@ -169,6 +169,11 @@ class ExperimentConfig(Model):
         "train", description="`train`: train adapters, then evaluate each checkpoint."
     )
     description: str = Field("", description="What this experiment is, for a reader.")
+    baseline: str | None = Field(
+        None,
+        description="Another experiment that this one is compared with by paired bootstrap, pair by pair, where the "
+        "workflow has both.",
+    )
     encoder: EncoderOptions
     adaptor: AdaptorOptions = AdaptorOptions()
     llm: LlmOptions

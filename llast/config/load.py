@@ -106,6 +106,18 @@ def load_experiment(
     return config
 
 
+def check_baseline(name: str, baseline: str, config_dir: Path) -> None:
+    """Check that the experiment that `name` is to be compared with exists and is another one.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    where = f"experiment '{name}': 'baseline': "
+    _named_file(baseline, config_dir / "experiments", "experiment", where)
+    if baseline == name:
+        raise ConfigError(f"{where}an experiment is not compared with itself.")
+
+
 def _extended(name: str, folder: Path, below: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """An experiment's own values, then those of each ancestor, with their files; `extends` taken out."""
     if name in below:

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from llast.artifacts import model_files
 from llast.config.corpus import CorpusConfig, MdcSource, PreparedSource, SyntheticSource
 from llast.config.experiment import ExperimentConfig
-from llast.config.load import load_corpus, load_experiment, load_workflow
-from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions
+from llast.config.load import check_baseline, load_corpus, load_experiment, load_workflow
+from llast.config.steps import FetchOptions, ScoreOptions, TrainSpec, TranslateOptions
 from llast.config.workflow import WorkflowConfig
 from llast.errors import ConfigError
 from llast.languages import pairs_from, source_languages
@@ -91,9 +91,6 @@ class Plan:
     def join_options(self, wildcards: Wildcards) -> str:
         return "--official-counts" if self.corpus.official_counts else "--no-official-counts"
 
-    def statistics_options(self, wildcards: Wildcards) -> str:
-        return self.join_options(wildcards)
-
     def filter_options(self, wildcards: Wildcards) -> str:
         return _json(self.corpus.filter)
 
@@ -122,6 +119,14 @@ class Plan:
                 asr_rows=self.config.asr_rows if one.mixture.tasks.get("asr") else 0,
             )
         )
+
+    def score_options(self, wildcards: Wildcards) -> str:
+        return _json(
+            ScoreOptions(comet_command=self.config.comet_command, comet_model=self.config.comet_model)
+        )
+
+    def baseline(self, wildcards: Wildcards) -> str:
+        return str(self._experiment(wildcards).baseline)
 
     def report_title(self, wildcards: Wildcards) -> str:
         return f"LLaST on {self.config.corpus}"
@@ -156,14 +161,33 @@ class Plan:
         return self._translations(wildcards.experiment, wildcards.seed, wildcards.checkpoint)
 
     def run_files(self, wildcards: Wildcards) -> list[str]:
-        return [f"{self._run(name, seed)}/train/run.json" for name, seed in self._runs()]
+        return [self._run_file(name, seed) for name, seed in self._runs()]
 
     def score_files(self, wildcards: Wildcards) -> list[str]:
+        return [file for name, seed in self._runs() for file in self._scores(name, seed)]
+
+    def compared_runs(self, wildcards: Wildcards) -> list[str]:
+        """An experiment's and its baseline's."""
+        return [self._run_file(name, wildcards.seed) for name in self._compared(wildcards)]
+
+    def compared_scores(self, wildcards: Wildcards) -> list[str]:
+        """Checkpoints are chosen by them."""
+        return [file for name in self._compared(wildcards) for file in self._scores(name, wildcards.seed)]
+
+    def compared_translations(self, wildcards: Wildcards) -> list[str]:
+        """Those of every checkpoint: which one is chosen is known only when all are scored."""
         return [
-            f"{self._run(name, seed)}/score/checkpoint{checkpoint}.{split}.json"
-            for name, seed in self._runs()
+            file
+            for name in self._compared(wildcards)
             for checkpoint in self._checkpoints(name)
-            for split in ("dev", "test")
+            for file in self._translations(name, wildcards.seed, checkpoint)
+        ]
+
+    def comparisons(self, wildcards: Wildcards) -> list[str]:
+        return [
+            f"{self._run(name, seed)}/compare/comparison.json"
+            for name, seed in self._runs()
+            if self.experiments[name].baseline in self.experiments
         ]
 
     def corpus_summaries(self, wildcards: Wildcards) -> list[str]:
@@ -193,6 +217,19 @@ class Plan:
 
     def _run(self, experiment: str, seed: int | str) -> str:
         return f"results/{experiment}/seed{seed}"
+
+    def _run_file(self, experiment: str, seed: int | str) -> str:
+        return f"{self._run(experiment, seed)}/train/run.json"
+
+    def _scores(self, experiment: str, seed: int | str) -> list[str]:
+        return [
+            f"{self._run(experiment, seed)}/score/checkpoint{checkpoint}.{split}.json"
+            for checkpoint in self._checkpoints(experiment)
+            for split in ("dev", "test")
+        ]
+
+    def _compared(self, wildcards: Wildcards) -> list[str]:
+        return [wildcards.experiment, self.baseline(wildcards)]
 
     def _runs(self) -> list[tuple[str, int]]:
         return [(name, seed) for name in self.experiments for seed in self.config.seeds]
@@ -238,6 +275,8 @@ def make_plan(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Pl
     corpus = load_corpus(config.corpus, folder)
     experiments = {name: load_experiment(name, folder, corpus.pairs) for name in config.experiments}
     for name, one in experiments.items():
+        if one.baseline is not None:
+            check_baseline(name, one.baseline, folder)
         for key, base in (("encoder.base", one.encoder.base), ("llm.base", one.llm.base)):
             if _is_folder(base) and not Path(_model_file(base)).is_file():
                 raise ConfigError(

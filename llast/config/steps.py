@@ -22,14 +22,14 @@ STEP_VERSIONS: dict[str, int] = {
     "resample": 1,
     "join": 2,
     "filter": 3,
-    "statistics": 1,
     "mix": 3,
     "train": 2,
     "translate": 2,
-    "score": 1,
-    "table": 1,
-    "track": 1,
-    "report": 1,
+    "score": 2,
+    "compare": 1,
+    "table": 2,
+    "track": 2,
+    "report": 2,
 }
 """Version of each step's behaviour. Raise it when the code of a step changes what it writes: the step reruns."""
 
@@ -69,6 +69,13 @@ class TranslateOptions(Model):
     asr_rows: int | None = Field(
         0, ge=0, description="clips to transcribe of each split, the same for every run; null: all."
     )
+
+
+class ScoreOptions(Model):
+    """What is computed besides BLEU and chrF2."""
+
+    comet_command: str | None = None
+    comet_model: str = "Unbabel/wmt22-comet-da"
 
 
 class Machine(Model):

@@ -1,6 +1,6 @@
 """The workflow's own configuration: flat values, since `--configfile` merges nested maps key by key."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,17 @@ class WorkflowConfig(Model):
         description="dev and test clips per source language to transcribe, for word error rates, where an experiment "
         "can (`asr` among its tasks); 0: none, null: all.",
     )
+    case: Literal["cased", "lower"] = Field(
+        "cased",
+        description="BLEU of the table, the choice of checkpoints and comparisons: `lower` gives the released LLaST "
+        "scorer's numbers (both sides lower-cased; 13a, zh, ja-mecab). `scores.csv` always has both.",
+    )
+    comet_command: str | None = Field(
+        None,
+        description="Path of `comet-score` (unbabel-comet in an environment of its own, with options such as "
+        "`--gpus 0`); null: no COMET.",
+    )
+    comet_model: str = Field("Unbabel/wmt22-comet-da", description="COMET model on the Hugging Face hub.")
     tracking_uri: str = Field(
         "sqlite:///results/mlflow.db", description="MLflow store: SQLite file or server."
     )

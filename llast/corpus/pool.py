@@ -22,7 +22,10 @@ TASKS_PER_WORKER = 4
 
 
 def map_in_order(
-    function: Callable[..., Result], calls: Iterable[tuple[Any, ...]], workers: int
+    function: Callable[..., Result],
+    calls: Iterable[tuple[Any, ...]],
+    workers: int,
+    calls_per_task: int = CALLS_PER_TASK,
 ) -> Iterator[Result]:
     """Yield `function(*arguments)` for each tuple of arguments, in their order.
 
@@ -30,6 +33,7 @@ def map_in_order(
         function: a function of a module that is quick to import, since each process imports it.
         calls: arguments of each call; read a little ahead of the results.
         workers: processes; with 1, the work is done in this one.
+        calls_per_task: calls that a process gets at once; 1 for calls that take seconds.
 
     Raises:
         DataError: a process died.
@@ -42,7 +46,7 @@ def map_in_order(
     # Futures, since a multiprocessing.Pool waits for ever for a process that was killed.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_parent)
     try:
-        while batch := list(islice(calls, CALLS_PER_TASK)):
+        while batch := list(islice(calls, calls_per_task)):
             pending.append(pool.submit(_apply, function, batch))
             if len(pending) >= TASKS_PER_WORKER * workers:
                 yield from pending.popleft().result()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from statistics import fmean, stdev
+from typing import Any, Literal
 
 from llast.artifacts import read_json
 from llast.errors import DataError
@@ -24,6 +25,10 @@ AVERAGES: dict[str, tuple[str, ...]] = {
 WHOLE = ("avg_x_en_6",)
 """Averages that only mean something over all of their pairs."""
 
+Case = Literal["cased", "lower"]
+HEADLINES: dict[Case, str] = {"cased": "bleu", "lower": "bleu_lc"}
+"""The metric that tables show, checkpoints are chosen by and experiments are compared by."""
+
 Scores = dict[str, dict[str, Any]]  # of a split, by pair: what the step `score` wrote
 
 
@@ -36,26 +41,29 @@ class RunScores:
         seed: its seed.
         trained_pairs: the pairs that it trained on.
         scores: files of the step `score`, of any checkpoints and splits.
+        metric: what BLEU is for it, of `HEADLINES`.
     """
 
     experiment: str
     seed: int
     trained_pairs: Sequence[str]
     scores: Sequence[Path]
+    metric: str = "bleu"
 
 
 @dataclass(frozen=True)
 class CheckpointScores:
-    """What one checkpoint of a run scores, on dev and on test."""
+    """What one checkpoint of a run scores, on dev and on test; `recognition` by split and spoken language."""
 
     run: RunScores
     checkpoint: int
     step: int
     splits: dict[str, Scores] = field(default_factory=dict)
+    recognition: dict[str, Scores] = field(default_factory=dict)
 
     def bleu(self, pair: str, split: str = "test") -> float | None:
-        """Cased BLEU, or None where the pair was not scored."""
-        value = self.splits.get(split, {}).get(pair, {}).get("bleu")
+        """BLEU in the case that tables show, or None where the pair was not scored."""
+        value = self.splits.get(split, {}).get(pair, {}).get(self.run.metric)
         return None if value is None else float(value)
 
     def average(self, name: str, split: str = "test") -> float | None:
@@ -78,7 +86,7 @@ class CheckpointScores:
         return self.average(direction, "dev")
 
 
-def read_runs(runs: list[Path], scores: list[Path]) -> list[RunScores]:
+def read_runs(runs: list[Path], scores: list[Path], case: Case = "cased") -> list[RunScores]:
     """Match score files with the `run.json` of their experiment and seed, in the order of the runs.
 
     Raises:
@@ -96,7 +104,13 @@ def read_runs(runs: list[Path], scores: list[Path]) -> list[RunScores]:
             )
         files[value["experiment"], value["seed"]].append(path)
     return [
-        RunScores(run["experiment"], run["seed"], run["trained_pairs"], files[run["experiment"], run["seed"]])
+        RunScores(
+            run["experiment"],
+            run["seed"],
+            run["trained_pairs"],
+            files[run["experiment"], run["seed"]],
+            HEADLINES[case],
+        )
         for run in read
     ]
 
@@ -118,6 +132,7 @@ def read_checkpoints(run: RunScores) -> list[CheckpointScores]:
                 f"{path}: checkpoint {checkpoint.checkpoint} has two score files of {value['split']}."
             )
         checkpoint.splits[value["split"]] = value["pairs"]
+        checkpoint.recognition[value["split"]] = value.get("recognition", {})
     if not found:
         raise DataError(f"{run.experiment} seed {run.seed} has no scores. Run the step score for it first.")
     return [found[key] for key in sorted(found)]
@@ -127,3 +142,28 @@ def choose(checkpoints: list[CheckpointScores]) -> CheckpointScores:
     """The checkpoint with the best dev average; the earlier of equals; the last one where dev says nothing."""
     scored = [c for c in checkpoints if c.dev_average is not None]
     return max(scored, key=lambda c: (c.dev_average, -c.checkpoint)) if scored else checkpoints[-1]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A value over the seeds of an experiment: mean, standard deviation (None for one seed), number of seeds."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+
+
+def spread(values: Sequence[float | None]) -> Spread | None:
+    """Mean and sample standard deviation; None where a seed has no value: a mean over the others would not compare."""
+    found = [value for value in values if value is not None]
+    if not values or len(found) < len(values):
+        return None
+    return Spread(fmean(found), stdev(found) if len(found) > 1 else None, len(found))
+
+
+def by_experiment(chosen: Sequence[CheckpointScores]) -> dict[str, list[CheckpointScores]]:
+    """The chosen checkpoints of each experiment's seeds, in order."""
+    found: dict[str, list[CheckpointScores]] = {}
+    for row in chosen:
+        found.setdefault(row.run.experiment, []).append(row)
+    return found

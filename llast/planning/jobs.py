@@ -82,7 +82,6 @@ class Estimates:
         for name in self._plan.experiments:
             for seed in self._plan.config.seeds:
                 yield from self._run_jobs(name, seed)
-        yield Job("statistics", Path("results/corpus_statistics.csv"), core_hours=self._start)
         for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
             yield Job(stage, Path("results") / file, core_hours=self._start)
 
@@ -158,6 +157,10 @@ class Estimates:
                 cost = self._cores(scored / self._value("score_speed"))
                 output = folder / f"score/checkpoint{checkpoint}.{split}.json"
                 yield Job("score", output, scored, core_hours=cost, run=run)
+        if one.baseline in self._plan.experiments:
+            tested = sum(self._evaluated(pair, "test") for pair in one.mixture.pairs)
+            cost = self._cores(tested / self._value("score_speed"))
+            yield Job("compare", folder / "compare/comparison.json", tested, core_hours=cost, run=run)
 
     def _train_job(self, name: str, output: Path, run: str) -> Job:
         one, work = self._plan.experiments[name], self._work[name]

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from llast.evaluation.markdown import pair_name
+from llast.evaluation.sections import pair_name
 from llast.languages import EN_X, X_EN
 from llast.report.inputs import Cells, Row, Run, Stage
 

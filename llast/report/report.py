@@ -8,14 +8,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llast.artifacts import read_summary, write_text
-from llast.evaluation.checkpoints import AVERAGES
-from llast.evaluation.markdown import AVERAGE_NAMES, pair_name
+from llast.evaluation.checkpoints import AVERAGES, HEADLINES
+from llast.evaluation.published import CASES, OwnScores, beside_ours, read_published
+from llast.evaluation.sections import AVERAGE_NAMES, pair_name
 from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
 from llast.report import plots
 from llast.report.inputs import Cells, Row, Run, read_run, read_scores, read_table, stages
-from llast.report.published import CASES, beside_ours, read_published
 from llast.report.samples import read_samples
-from llast.report.statistics import read_statistics
 
 
 def report(
@@ -29,7 +28,6 @@ def report(
     title: str = "LLaST experiments",
     note: str | None = None,
     published: Path | None = None,
-    statistics: Path | None = None,
     tracking_uri: str = "sqlite:///results/mlflow.db",
 ) -> None:
     """Write the report.
@@ -46,7 +44,6 @@ def report(
         title: heading of the page.
         note: a remark below it.
         published: CSV of published CoVoST-2 scores; None leaves them out.
-        statistics: `corpus_statistics.csv`; None leaves the section about the corpus out.
         tracking_uri: MLflow store that the closing section points to.
 
     Raises:
@@ -93,9 +90,8 @@ def report(
         curves=plots.training_curves(trained),
         funnel=plots.funnel(funnel),
         stages=funnel,
-        statistics=read_statistics(statistics) if statistics else [],
         samples=read_samples(samples, chosen),
-        published=beside_ours(known, chosen, cells, names) if known else {},
+        published=beside_ours(known, _own_scores(chosen, cells, names)) if known else {},
         cases=CASES,
         tracking_uri=tracking_uri,
     )
@@ -203,6 +199,23 @@ def _signatures(cells: Cells) -> dict[str, dict[str, list[str]]]:
         metric: {s: sorted(users, key=PAIRS.index) for s, users in by_signature.items() if users}
         for metric, by_signature in found.items()
         if not metric.startswith("bleu_ci95")
+    }
+
+
+def _own_scores(chosen: list[Row], cells: Cells, names: dict[tuple[str, int], str]) -> OwnScores:
+    """Test BLEU of the chosen checkpoints by run, metric and pair, as far as the pairs were trained on."""
+    return {
+        names[row.run]: {
+            metric: {
+                pair: cell.metrics[metric]
+                for pair in row.bleu
+                if (cell := cells.get((*row.run, row.checkpoint, "test", pair)))
+                and cell.trained
+                and metric in cell.metrics
+            }
+            for metric in HEADLINES.values()
+        }
+        for row in chosen
     }
 
 

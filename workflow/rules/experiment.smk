@@ -115,11 +115,39 @@ rule score:
     log:
         "logs/{experiment}/seed{seed}/score/checkpoint{checkpoint}.{split}.log",
     resources:
-        mem_mb=4000,
+        cpus_per_task=1,
+        mem_mb=8000,
         runtime=120,
     params:
+        options=plan.score_options,
         version=STEP_VERSIONS["score"],
     message:
         "Score {wildcards.split} of checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "llast score --translated {input.translated} --split {wildcards.split} --output {output.scores} --log {log}"
+        "llast score --translated {input.translated} --split {wildcards.split} --output {output.scores}"
+        " --options {params.options:q} --workers {resources.cpus_per_task} --log {log}"
+
+
+rule compare:
+    input:
+        runs=plan.compared_runs,
+        scores=plan.compared_scores,
+        translated=plan.compared_translations,
+    output:
+        comparison="results/{experiment}/seed{seed}/compare/comparison.json",
+    log:
+        "logs/{experiment}/seed{seed}/compare.log",
+    resources:
+        cpus_per_task=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        baseline=plan.baseline,
+        case=plan.config.case,
+        version=STEP_VERSIONS["compare"],
+    message:
+        "Compare {wildcards.experiment}, seed {wildcards.seed}, with {params.baseline}"
+    shell:
+        "llast compare --experiment {wildcards.experiment} --baseline {params.baseline} --runs {input.runs}"
+        " --scores {input.scores} --translated {input.translated} --case {params.case}"
+        " --output {output.comparison} --workers {resources.cpus_per_task} --log {log}"

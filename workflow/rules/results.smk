@@ -12,37 +12,32 @@ rule table:
     input:
         runs=plan.run_files,
         scores=plan.score_files,
+        comparisons=plan.comparisons,
+        published=plan.published_scores,
     output:
-        scores="results/scores.csv",
-        wide="results/bleu_table.csv",
+        page=report(
+            "results/bleu_table.html", caption="../report/table.rst", category="Scores"
+        ),
+        wide=report(
+            "results/bleu_table.csv", caption="../report/wide.rst", category="Scores"
+        ),
+        scores=report(
+            "results/scores.csv", caption="../report/scores.rst", category="Scores"
+        ),
+        seeds=report(
+            "results/bleu_seeds.csv", caption="../report/seeds.rst", category="Scores"
+        ),
         markdown="results/bleu_table.md",
     log:
         "logs/table.log",
     params:
+        case=plan.config.case,
         version=STEP_VERSIONS["table"],
     message:
         "Make the table of BLEU scores"
     shell:
-        "llast table --runs {input.runs} --scores {input.scores} --output {output.wide} --log {log}"
-
-
-rule statistics:
-    input:
-        corpus=plan.corpus_summaries,
-    output:
-        statistics="results/corpus_statistics.csv",
-    log:
-        "logs/statistics.log",
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        options=plan.statistics_options,
-        version=STEP_VERSIONS["statistics"],
-    message:
-        "Count what the corpus holds"
-    shell:
-        "llast statistics --corpus {input.corpus} --output {output.statistics} {params.options} --log {log}"
+        "llast table --runs {input.runs} --scores {input.scores} --comparisons {input.comparisons}"
+        " --published {input.published} --case {params.case} --output {output.wide} --log {log}"
 
 
 rule report:
@@ -51,12 +46,13 @@ rule report:
         scores=rules.table.output.scores,
         runs=plan.run_files,
         corpus=plan.corpus_summaries,
-        statistics=rules.statistics.output.statistics,
         mixes=plan.mix_summaries,
         samples=plan.all_translations,
         published=plan.published_scores,
     output:
-        report="results/report.html",
+        report=report(
+            "results/report.html", caption="../report/report.rst", category="Report"
+        ),
     log:
         "logs/report.log",
     params:
@@ -66,7 +62,7 @@ rule report:
         "Write the report"
     shell:
         "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
-        " --statistics {input.statistics} --mixes {input.mixes} --samples {input.samples} --published {input.published}"
+        " --mixes {input.mixes} --samples {input.samples} --published {input.published}"
         " --title {params.title:q} --output {output.report} --log {log}"
 
 
@@ -74,11 +70,7 @@ rule track:
     input:
         runs=plan.run_files,
         scores=plan.score_files,
-        artifacts=[
-            *rules.table.output,
-            rules.statistics.output.statistics,
-            rules.report.output.report,
-        ],
+        artifacts=[*rules.table.output, rules.report.output.report],
     output:
         track="results/track.json",
     log:

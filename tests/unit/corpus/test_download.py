@@ -33,7 +33,6 @@ def left(folder: Path) -> list[str]:
     [
         ["cut", "cut", "cut"],
         ["break", "break"],
-        ["cut chunked", "cut chunked"],
         ["503", "429 0", "500"],
         ["cut", "no ranges"],
         ["cut", "other range"],

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sacrebleu import corpus_bleu
 
 from llast.artifacts import Summary, read_json
-from llast.errors import DataError
+from llast.config.steps import ScoreOptions
+from llast.errors import ConfigError, DataError
 from llast.evaluation.score import score
 
 SENTENCES = {
@@ -39,11 +41,12 @@ def rows_of(pair: str, count: int) -> list[dict[str, Any]]:
     """Rows whose hypotheses are partly right, one of them empty and one with a line separator inside."""
     draw = random.Random(pair)
     target = SENTENCES[pair.split("_")[1]]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i in range(count):
         reference = target[i % len(target)]
         hypothesis = reference if draw.random() < 0.5 else target[draw.randrange(len(target))].lower()
-        rows.append({"clip": f"clip{i}", "sentence": "…", "reference": reference, "hypothesis": hypothesis})
+        row = {"clip": f"clip{i}", "sentence": "…", "reference": reference, "hypothesis": hypothesis}
+        rows.append({**row, "seconds": 2.0})
     if count > 2:
         rows[0]["hypothesis"] = ""
         rows[1]["hypothesis"] = "a\u2028" + rows[1]["reference"]
@@ -115,8 +118,9 @@ def test_sacrebleu_command_line_agrees(tmp_path: Path, pair: str, tokenizer: str
     assert (low + high) / 2 == pytest.approx(bleu["confidence_mean"], abs=1e-6)
     assert (high - low) / 2 == pytest.approx(bleu["confidence_var"], abs=1e-6)
 
-    lower = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--lowercase")
+    lower = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--lowercase", "--confidence")
     assert (scores["bleu_lc"], scores["signature_lc"]) == (pytest.approx(lower["score"]), lower["signature"])
+    assert sum(scores["bleu_lc_ci95"]) / 2 == pytest.approx(lower["confidence_mean"], abs=1e-6)
     chrf = sacrebleu(tmp_path, rows, "-m", "chrf")
     assert (scores["chrf2"], scores["signature_chrf"]) == (pytest.approx(chrf["score"]), chrf["signature"])
     if pair in ("en_zh-CN", "en_ja"):
@@ -127,6 +131,85 @@ def test_sacrebleu_command_line_agrees(tmp_path: Path, pair: str, tokenizer: str
         )
     else:
         assert "bleu_char" not in scores
+
+
+@pytest.mark.parametrize("pair", ["fr_en", "zh-CN_en", "en_de", "en_zh-CN", "en_ja"])
+def test_lower_cased_bleu_is_the_released_scorers(tmp_path: Path, pair: str) -> None:
+    """xtuner's sacrebleu_metric.py, branch add_llast: lower() on both sides, the tokenizer by the run's label."""
+    rows = rows_of(pair, 40)
+    label = f"_e1_{pair.replace('zh-CN', 'zh')}"
+    tokenizer = "zh" if "en_zh" in label else "ja-mecab" if "en_ja" in label else "13a"
+    released = corpus_bleu(
+        [row["hypothesis"].lower() for row in rows],
+        [[row["reference"].lower() for row in rows]],
+        smooth_method="exp",
+        force=False,
+        lowercase=False,
+        tokenize=tokenizer,
+        use_effective_order=False,
+    )
+    scores = score([write_translation(tmp_path, {pair: rows})], "test", tmp_path / "score.json")["pairs"]
+    assert scores[pair]["bleu_lc"] == released.score
+    assert scores[pair]["bleu"] != released.score or pair == "en_zh-CN" or pair == "en_ja"
+
+
+def test_the_interval_does_not_hang_on_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_translation(tmp_path, {"fr_en": rows_of("fr_en", 40)})
+    usual = score([path], "test", tmp_path / "1.json")
+    monkeypatch.setenv("SACREBLEU_SEED", "7")
+    assert score([path], "test", tmp_path / "2.json") == usual
+
+
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    pairs = {pair: rows_of(pair, 12) for pair in ("fr_en", "de_en", "en_ja")}
+    path = write_translation(tmp_path, pairs)
+    alone = score([path], "test", tmp_path / "1.json")
+    assert score([path], "test", tmp_path / "2.json", workers=2) == alone
+
+
+def test_transcripts_are_scored_by_language(tmp_path: Path) -> None:
+    path = write_translation(tmp_path, {"en_de": rows_of("en_de", 12)})
+    heard = {"clip": "a", "sentence": "The boat's here, isn't it?", "seconds": 1.0}
+    row = heard | {"reference": heard["sentence"], "hypothesis": "the boats here isn’t it"}
+    (tmp_path / "en.asr.test.jsonl").write_text(json.dumps(row) + "\n")
+    summary = read_json(path)
+    summary["details"]["asr"] = {"test": {"rows": 1, "expected": 2, "file": "en.asr.test.jsonl"}}
+    path.write_text(json.dumps(summary))
+    result = score([path], "test", tmp_path / "score.json")
+    signature = result["recognition"]["en"].pop("signature")
+    assert result["recognition"] == {
+        "en": {"metric": "wer", "value": 20.0, "errors": 1, "units": 5, "rows": 1, "expected": 2}
+    }
+    assert "punctuation removed except apostrophe and hyphen" in signature
+    assert list(result["pairs"]) == ["en_de"]
+
+
+def test_comet_is_run_where_it_is_named(tmp_path: Path) -> None:
+    """A program in the place of `comet-score`, which cannot be installed beside transformers 5: what it is given."""
+    program = tmp_path / "comet-score"
+    program.write_text(
+        "#!/bin/sh\nset -e\n"
+        'printf "%s\\n" "$@" > "$(dirname "$0")/arguments"\n'
+        'printf "%s\\tscore: %s\\n" "$6" "0.$(cat "$4" | wc -l)"\n'
+    )
+    program.chmod(0o755)
+    path = write_translation(tmp_path / "x", {"fr_en": rows_of("fr_en", 12)})
+    options = ScoreOptions(comet_command=f"{program} --gpus 0")
+    scores = score([path], "test", tmp_path / "score.json", options)["pairs"]["fr_en"]
+    assert scores["comet"] == 0.12, "a line per row, the one with a separator inside too"
+    assert scores["signature_comet"] == "comet|model:Unbabel/wmt22-comet-da"
+    arguments = (tmp_path / "arguments").read_text().split()
+    assert arguments[:3] == ["--gpus", "0", "-s"]
+    assert arguments[-4:] == ["--model", "Unbabel/wmt22-comet-da", "--quiet", "--only_system"]
+    assert "comet" not in score([path], "test", tmp_path / "score.json")["pairs"]["fr_en"], "off by default"
+
+    program.write_text("#!/bin/sh\necho no such model >&2\nexit 1\n")
+    with pytest.raises(DataError, match="no such model"):
+        score([path], "test", tmp_path / "score.json", options)
+    with pytest.raises(ConfigError, match="comet_command: there is no command"):
+        score([path], "test", tmp_path / "score.json", ScoreOptions(comet_command="/nowhere/comet-score"))
 
 
 def test_the_file_says_what_was_scored(tmp_path: Path) -> None:

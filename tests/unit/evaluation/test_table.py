@@ -1,14 +1,18 @@
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llast.artifacts import write_json
+from llast.artifacts import read_json, write_json
 from llast.errors import DataError
 from llast.evaluation.table import RunScores, read_runs, table
 from llast.languages import PAPER_X_EN
+
+PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"
 
 
 def write_score(
@@ -39,6 +43,30 @@ def write_score(
     }
     write_json(path, {"step_version": 1, **value, "pairs": pairs})
     return path
+
+
+class Cells(HTMLParser):
+    """Texts of the cells of a page, row by row."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.rows[-1][-1] += data
 
 
 def run(
@@ -172,13 +200,112 @@ def test_markdown_marks(tmp_path: Path) -> None:
     assert "differ" not in alone
 
 
+def test_lower_cased_scores_choose_and_stand_in_the_table(tmp_path: Path) -> None:
+    bleu: dict[str, float | None] = {"fr_en": 40.0}
+    cased = run(tmp_path, "a", ["fr_en"], [bleu, {"fr_en": 39.0}], [bleu, {"fr_en": 30.0}])
+    better = read_json(cased.scores[1])  # dev of the second checkpoint, better without case
+    better["pairs"]["fr_en"]["bleu_lc"] = 50.0
+    write_json(cased.scores[1], better)
+    table([cased], tmp_path / "cased")
+    table([replace(cased, metric="bleu_lc")], tmp_path / "lower")
+    assert (chosen(tmp_path / "cased"), wide(tmp_path / "cased")[0]["fr_en"]) == (["1"], "40.00")
+    assert (chosen(tmp_path / "lower"), wide(tmp_path / "lower")[0]["fr_en"]) == (["2"], "40.50")
+    text = (tmp_path / "lower" / "bleu_table.md").read_text()
+    assert "Lower-cased sacreBLEU, as the released LLaST scorer has it" in text
+    assert "`case:lc`" in text
+    assert (tmp_path / "lower" / "scores.csv").read_text() == (tmp_path / "cased" / "scores.csv").read_text()
+
+
+def test_seeds_are_gathered(tmp_path: Path) -> None:
+    runs = []
+    for seed, value in ((1, 40.0), (2, 42.0), (3, 47.0)):
+        bleu: dict[str, float | None] = {"fr_en": value, "en_ja": 7.0 if seed < 3 else None}
+        files = [write_score(tmp_path, "a", 1, split, bleu, seed) for split in ("dev", "test")]
+        runs.append(RunScores("a", seed, ["fr_en"], files))
+    table(runs, tmp_path)
+    with (tmp_path / "bleu_seeds.csv").open(newline="") as file:
+        mean, deviation = list(csv.DictReader(file))
+    assert (mean["statistic"], mean["seeds"], mean["fr_en"], mean["avg_x_en"]) == (
+        "mean",
+        "3",
+        "43.00",
+        "43.00",
+    )
+    assert (deviation["statistic"], deviation["fr_en"]) == ("deviation", "3.61")
+    assert mean["en_ja"] == deviation["en_ja"] == "", "no mean over some of the seeds"
+    text = (tmp_path / "bleu_table.md").read_text()
+    assert "43.0 ± 3.6" in text
+    assert "Mean ± standard deviation over seeds: a 3 seeds" in text
+    assert [row["seed"] for row in wide(tmp_path)] == ["1", "2", "3"]
+
+
+def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
+    bleu: dict[str, float | None] = {"fr_en": 40.0}
+    table([run(tmp_path, "a", ["fr_en"], [bleu], [bleu])], tmp_path)
+    with (tmp_path / "bleu_seeds.csv").open(newline="") as file:
+        assert [row["fr_en"] for row in csv.DictReader(file)] == ["40.00", ""]
+    assert "±" not in (tmp_path / "bleu_table.md").read_text()
+
+
+def test_faults_and_transcripts_have_their_rows(tmp_path: Path) -> None:
+    bleu: dict[str, float | None] = {"fr_en": 40.0}
+    value = run(tmp_path, "a", ["fr_en"], [bleu], [bleu])
+    scores = read_json(value.scores[1])
+    scores["pairs"]["fr_en"]["faults"] = {"empty": 2, "loops": 1, "wrong_script": 0, "wrong_language": 5}
+    errors = {"metric": "wer", "value": 12.345, "signature": "wer|lower", "rows": 98, "expected": 99}
+    scores["recognition"] = {"fr": errors}
+    write_json(value.scores[1], scores)
+    table([value], tmp_path)
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        found = {(row["split"], row["pair"], row["metric"]): row for row in csv.DictReader(file)}
+    assert found["test", "fr_en", "faults_empty"]["value"] == "2"
+    assert found["test", "fr_en", "faults_wrong_script"]["value"] == "0"
+    assert (found["test", "fr", "wer"]["value"], found["test", "fr", "wer"]["rows"]) == ("12.3450", "98")
+    text = (tmp_path / "bleu_table.md").read_text()
+    assert "| a          |         98 | 2 (2.0 %) |       1 (1.0 %) |            0 |      5 (5.1 %) |" in text
+    assert "fr (WER)" in text
+
+
+def test_published_systems_stand_beside_ours_in_the_same_case(tmp_path: Path) -> None:
+    bleu: dict[str, float | None] = {"fr_en": 40.0, "en_ja": 7.0}
+    table([run(tmp_path, "mine", ["fr_en"], [bleu], [bleu])], tmp_path, published=PUBLISHED)
+    parts = (tmp_path / "bleu_table.md").read_text().split("## Published systems, ")
+    cased, lower, unknown = (part.split("\n## ")[0] for part in parts[1:])
+    assert "*mine*" in cased
+    assert "40.0" in cased
+    assert "*mine*" in lower
+    assert "40.5" in lower, "ours lower-cased"
+    assert "LLaST-8B" in lower
+    assert "LLaST-8B" not in cased
+    assert "mine" not in unknown
+    table([run(tmp_path, "mine", ["fr_en"], [bleu], [bleu])], tmp_path)
+    assert "Published" not in (tmp_path / "bleu_table.md").read_text()
+
+
+def test_the_page_says_what_the_markdown_says(tmp_path: Path) -> None:
+    bleu: dict[str, float | None] = {"fr_en": 40.06, "de_en": 20.0, "en_ja": 7.0}
+    value = run(tmp_path, "a<b", ["fr_en"], [bleu], [bleu])
+    table([value], tmp_path, published=PUBLISHED)
+    page = (tmp_path / "bleu_table.html").read_text()
+    shown = [cell.replace("*", "") for row in Cells(page).rows for cell in row]
+    written = [
+        cell.strip().replace("*", "").replace("`", "")
+        for line in (tmp_path / "bleu_table.md").read_text().splitlines()
+        if line.startswith("|") and not line.startswith("| -")
+        for cell in line.split("|")[1:-1]
+    ]
+    assert shown == written
+    assert "a&lt;b" in page
+    assert "http" not in page
+
+
 def test_the_same_bytes_every_time(tmp_path: Path) -> None:
     bleu: dict[str, float | None] = {"fr_en": 40.0, "en_ja": 7.0}
     value = run(tmp_path, "a", ["fr_en"], [bleu, bleu], [bleu, bleu])
     backwards = RunScores("a", 1, ["fr_en"], list(reversed(value.scores)))
     table([value], tmp_path / "1")
     table([backwards], tmp_path / "2")
-    for name in ("scores.csv", "bleu_table.csv", "bleu_table.md"):
+    for name in ("scores.csv", "bleu_table.csv", "bleu_table.md", "bleu_table.html", "bleu_seeds.csv"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from llast.artifacts import write_json
-from llast.config.steps import Machine, TrainSpec
+from llast.config.steps import Machine, ScoreOptions, TrainSpec
+from llast.evaluation.hypotheses import Record
 from llast.evaluation.score import score_pair
 from llast.launch.train import launch
 
@@ -49,8 +50,9 @@ def run(
     for checkpoint in (1, 2):
         for split in ("dev", "test"):
             said = texts if checkpoint == 1 else texts[::-1]
+            records = [Record("a", "", *both, 1.0) for both in zip(texts, said, strict=True)]
             pairs = {
-                pair: score_pair(pair, said, texts, expected=2)
+                pair: {**score_pair(pair, records, ScoreOptions()), "rows": 2, "expected": 2}
                 for pair in ("fr_en", "zh-CN_en", "de_en", "en_de")
             }
             value = {"experiment": "tiny", "seed": 1, "checkpoint": checkpoint, "step": 2 * checkpoint}

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from llast.errors import ConfigError
 from llast.languages import PAIRS
-from llast.report.inputs import read_run, read_scores, read_table
-from llast.report.published import CASES, beside_ours, read_published
+from llast.report.inputs import read_run, read_table
 from llast.report.report import report, varying_options
 from llast.report.samples import read_samples
 
@@ -129,43 +127,6 @@ def test_a_real_corpus_is_set_beside_published_scores(results: Callable[..., Any
     assert "Synthetic" not in page.text
     assert "SeamlessM4T-large-v2" in page.text
     assert "SeamlessM4T" not in Page(make(real)).text
-
-    rows, cells = read_table(tmp_path / "bleu_table.csv"), read_scores(tmp_path / "scores.csv")
-    groups = beside_ours(read_published(PUBLISHED, DEMO_PAIRS), rows, cells, {("ours", 1): "ours"})
-    cell = cells["ours", 1, 1, "test", "fr_en"]
-    assert groups["cased"][0].bleu["fr_en"] == cell.metrics["bleu"]
-    assert groups["lower"][0].bleu["fr_en"] == cell.metrics["bleu_lc"]
-    assert "en_ja" not in groups["cased"][0].bleu  # not trained on
-    assert not any(system.ours for system in groups["unknown"])
-
-
-def test_the_shipped_published_scores_are_well_formed() -> None:
-    with PUBLISHED.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["system", "pair", "value", "case", "source"]
-    for row in rows:
-        assert row["pair"] in PAIRS, row
-        assert row["case"] in CASES, row
-        assert 0 <= float(row["value"]) < 60, row
-        assert row["source"], row
-    assert len({(row["system"], row["pair"]) for row in rows}) == len(rows)
-    llast = {row["pair"]: row for row in rows if row["system"] == "LLaST-8B"}
-    assert {pair: float(row["value"]) for pair, row in llast.items()} == {
-        "fr_en": 44.1,
-        "ja_en": 24.4,
-        "de_en": 40.8,
-        "zh-CN_en": 23.3,
-        "es_en": 45.3,
-        "it_en": 42.1,
-    }
-    assert {row["case"] for row in llast.values()} == {"lower"}
-
-
-def test_an_unknown_case_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "published.csv"
-    path.write_text("system,pair,value,case,source\nX,fr_en,1.0,upper,me\n")
-    with pytest.raises(ConfigError, match=r"published\.csv:2: case is 'upper'"):
-        read_published(path, ["fr_en"])
 
 
 def test_the_funnel_adds_up_over_languages(demo: Any) -> None:
