@@ -69,18 +69,27 @@ class Measured:
         return self.limit / self.ours if self.lower_is_better else self.ours / self.limit
 
 
-def main(measure: Callable[[bool], Sequence[Measured]]) -> None:
-    """Run `measure`, print a line per claim, and write the records if `--output` is given."""
+def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -> None:
+    """Run `measure`, print a line per claim, and write the records if `--output` is given.
+
+    Args:
+        measure: is given `full`, and a keyword for each of `choices`.
+        choices: further options of the script and what they may be, the default first.
+    """
     script = sys.modules[measure.__module__]
     parser = argparse.ArgumentParser(description=(script.__doc__ or "").split("\n")[0])
     parser.add_argument(
         "--full", action="store_true", help="the size that the claim speaks of, not a reduced one"
     )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write the records")
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", choices=values, default=values[0], help="default: %(default)s")
     arguments = parser.parse_args()
+    chosen = {name: getattr(arguments, name) for name in choices}
     command = f"python benchmarks/{Path(str(script.__file__)).name}{' --full' if arguments.full else ''}"
+    command += "".join(f" --{name} {value}" for name, value in chosen.items() if value != choices[name][0])
     records = []
-    for one in measure(arguments.full):
+    for one in measure(arguments.full, **chosen):
         records.append(
             {
                 **asdict(one),

@@ -37,6 +37,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def sweep(folder: Path, start: str = "") -> None:
+    """Delete what killed runs have left of `atomic_path` for files whose name starts like this."""
+    for stray in folder.glob(f".{start[:40]}*.*"):
+        stray.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically, with newlines as they are."""
     with atomic_path(path) as temporary:

@@ -54,6 +54,12 @@ def explain(clip: str) -> None:
     print("\n".join(explain(clip, Path("resources"))))
 
 
+def statistics(args: Namespace) -> None:
+    from llast.corpus.statistics import statistics
+
+    statistics(args.corpus, args.output, args.official_counts)
+
+
 def mix(args: Namespace, options: Any) -> "Summary":
     from llast.mixture.mix import mix
 
@@ -187,6 +193,7 @@ def report(args: Namespace) -> None:
         scores=args.scores,
         runs=args.runs,
         corpus=args.corpus,
+        statistics=args.statistics,
         mixes=args.mixes,
         samples=args.samples,
         output=args.output,

@@ -81,6 +81,13 @@ PAIRS = {
     "--pairs": {"required": True, "nargs": "+", "metavar": "PAIR", "help": "pairs out of it, such as fr_en"}
 }
 WORKERS = {"--workers": _number("processes to work in", 1)}
+OFFICIAL = {
+    "--official-counts": {
+        "action": BooleanOptionalAction,
+        "default": False,
+        "help": "compare rows per split with the published counts",
+    }
+}
 SEED = {"--seed": _number("seed")}
 BASES = {
     "--encoder": _file("folder of the base encoder", type=_model_folder, metavar="DIR"),
@@ -185,11 +192,7 @@ VERBS = (
         run.join,
         {
             "--fetched": _file("summary of fetch"),
-            "--official-counts": {
-                "action": BooleanOptionalAction,
-                "default": False,
-                "help": "compare rows per split with the published counts",
-            },
+            **OFFICIAL,
             **SUMMARY,
         },
     ),
@@ -208,6 +211,16 @@ VERBS = (
             },
         },
         "llast.config.corpus:FilterOptions",
+    ),
+    Verb(
+        "statistics",
+        "Count rows, hours, speakers and what splits share, per pair; and what was lost, by reason.",
+        run.statistics,
+        {
+            "--corpus": _files("summaries of resample, join and filter"),
+            **OFFICIAL,
+            "--output": _file("CSV file to write"),
+        },
     ),
     Verb(
         "mix",
@@ -388,6 +401,7 @@ VERBS = (
             "--scores": _file("scores.csv"),
             "--runs": _files("run.json of each run"),
             "--corpus": _files("summaries of synthesize, resample, join and filter"),
+            "--statistics": _file("corpus_statistics.csv", required=False, nargs="?"),
             "--mixes": _files("summaries of mix"),
             "--samples": _files("summaries of translate"),
             "--published": _file("published scores to compare with", required=False, nargs="?"),

@@ -145,6 +145,11 @@ class FilterOptions(Model):
     """Which train rows are kept. dev and test are never filtered."""
 
     repair_source: bool = Field(True, description="Undo CSV quoting residue in source sentences.")
+    drop_unfit: bool = Field(
+        True,
+        description="Drop train rows beyond these thresholds, or with an empty text, a target marked REMOVE or a "
+        "target equal to the source; false: only those without audio, as the released LLaST code does.",
+    )
     min_seconds: float = Field(0.5, ge=0, description="Shorter train clips are dropped.")
     max_seconds: float = Field(30.0, gt=0, description="Whisper's window (arXiv 2212.04356).")
     max_characters: int = Field(

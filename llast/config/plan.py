@@ -91,6 +91,9 @@ class Plan:
     def join_options(self, wildcards: Wildcards) -> str:
         return "--official-counts" if self.corpus.official_counts else "--no-official-counts"
 
+    def statistics_options(self, wildcards: Wildcards) -> str:
+        return self.join_options(wildcards)
+
     def filter_options(self, wildcards: Wildcards) -> str:
         return _json(self.corpus.filter)
 

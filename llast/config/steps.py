@@ -22,6 +22,7 @@ STEP_VERSIONS: dict[str, int] = {
     "resample": 1,
     "join": 2,
     "filter": 3,
+    "statistics": 1,
     "mix": 3,
     "train": 2,
     "translate": 2,

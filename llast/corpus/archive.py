@@ -23,6 +23,8 @@ from llast.progress import progress
 
 MAX_HEADER_BYTES = 1 << 20
 """A header of a long name takes a few hundred bytes; tarfile would read one of any size into memory."""
+MAX_CLIP_BYTES = 64 << 20
+"""A clip has some 40 kB. Archives can claim any size in a few bytes, and clips are read into memory."""
 GZIP = b"\x1f\x8b"
 _READ_BYTES = 1 << 16
 _HEADER_TYPES = (
@@ -101,7 +103,13 @@ def read_clips(path: Path, root: str, wanted: Collection[str]) -> Iterator[tuple
         for name, content in _members(file, path):
             if posixpath.dirname(name) == folder and (clip := clip_id(name)) in left:
                 left.remove(clip)
-                yield clip, content.read()
+                data = content.read(MAX_CLIP_BYTES + 1)
+                if len(data) > MAX_CLIP_BYTES:
+                    raise DataError(
+                        f"{path}: the member '{name}' is larger than {MAX_CLIP_BYTES:,} bytes; no clip of Common Voice "
+                        "is. Archive refused."
+                    )
+                yield clip, data
                 if not left:
                     return
 

@@ -57,7 +57,7 @@ def locate(data_set: str, source: str) -> Remote:
             f"{shown}: the answer has no downloadUrl or sizeBytes. Its interface may have changed: download the "
             "archive with a browser and use a source of kind local."
         ) from None
-    checksum = str(answer.get("checksum") or "").lower()
+    checksum = str(answer.get("checksum") or "").lower().removeprefix("sha256:")
     return Remote(
         url,
         shown,

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from llast.artifacts import write_text
+from llast.artifacts import sweep, write_text
 from llast.corpus.remote import Remote, TryAgain, connect
 from llast.errors import DataError
 from llast.progress import byte_progress
@@ -45,6 +45,7 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
     with _alone(target):
         if target.exists():
             return
+        sweep(target.parent, target.name)
         part = _Part(target)
         try:
             remote = _bring(locate, part, waits)
@@ -95,9 +96,11 @@ class _Part:
         self.size = 0
         if self.path.exists():
             with self.path.open("rb") as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    self.digest.update(chunk)
-                    self.size += len(chunk)
+                size = os.fstat(file.fileno()).st_size
+                pieces = iter(lambda: file.read(CHUNK_BYTES), b"")
+                for piece in byte_progress(pieces, f"look at the part of {self.name}", 0, size):
+                    self.digest.update(piece)
+                    self.size += len(piece)
         self._file = self.path.open("ab", buffering=0)
 
     @property
@@ -218,9 +221,7 @@ def _chunks(response: Any) -> Iterator[bytes]:
         while chunk := response.read1(CHUNK_BYTES):
             yield chunk
     except (OSError, http.client.HTTPException) as error:
-        # A body that ends early is found by its size afterwards.
-        if not isinstance(error, http.client.IncompleteRead):
-            raise TryAgain(f"the connection broke ({error})") from None
+        raise TryAgain(f"the connection broke ({error})") from None
 
 
 def _verify(remote: Remote, part: _Part) -> None:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from llast.artifacts import Summary, atomic_path, sha256_of, spec_hash
+from llast.artifacts import Summary, atomic_path, sha256_of, spec_hash, sweep
 from llast.config.corpus import (
     OFFICIAL_TABLES,
     CorpusSource,
@@ -64,6 +64,7 @@ def fetch(
         DataError: a file is missing, damaged, or not the one that is expected.
     """
     began = time.monotonic()
+    sweep(output)
     audio = _audio(source, pairs, output, options, synthesized, downloads)
     tables = {}
     for pair in pairs:

@@ -60,7 +60,8 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
     `too_short`, `too_long`, `empty_source`, `empty_target`, `remove` (a translation marked REMOVE),
     `long_text`, `source_equals_target` (but for case and spaces), `spoken_too_fast`, `spoken_too_slow`,
     `length_ratio`. The last three are measured against the medians of the rows that pass all others. dev and test rows
-    are never dropped; one without audio has null seconds. `repaired.tsv` lists every changed source sentence.
+    are never dropped; one without audio has null seconds. `repaired.tsv` lists every changed source sentence, of
+    dropped rows too.
 
     Rows: those of all pairs and splits. Details: `pairs[pair][split]` with `rows_in`, `rows_out`, `dropped`
     by reason, `repaired` source sentences, `missing_audio`, `seconds` of the rows written.
@@ -133,23 +134,26 @@ def _filter(
             else _unfit(source, target, length, options)
             for clip, length, source, target in zip(clips, seconds, sources, targets, strict=True)
         ]
-        _mark_unusual(reasons, sources, targets, seconds, options)
+        if options.drop_unfit:
+            _mark_unusual(reasons, sources, targets, seconds, options)
     kept = _Kept(missing_audio=seconds.count(None))
     append = [kept.rows[name].append for name in ROWS.names]
     rows = zip(clips, sources, targets, table["client_id"], seconds, strict=True)
     for row, reason, raw in zip(rows, reasons, before, strict=True):
+        if row[1] != raw:
+            kept.repaired.append((row[0], raw, row[1]))
         if reason:
             kept.dropped.append((row[0], reason))
             continue
-        if row[1] != raw:
-            kept.repaired.append((row[0], raw, row[1]))
         for add, value in zip(append, row, strict=True):
             add(value)
     return kept
 
 
 def _unfit(source: str, target: str, seconds: float, options: FilterOptions) -> str | None:
-    """The first reason not to train on a row, if there is one."""
+    """The first reason not to train on a row that has audio, if there is one."""
+    if not options.drop_unfit:
+        return None
     if seconds < options.min_seconds:
         return "too_short"
     if seconds > options.max_seconds:

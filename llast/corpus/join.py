@@ -29,7 +29,8 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
     Rows: those of the tables; one whose clip `validated.tsv` lists twice counts twice. Dropped: `label` (that
     of no split), `not_validated` (no sentence). Details: `counts` by pair and split; `labels` by pair that are
     no split; `lost` by pair and split, rows that are `not_validated`; `official` by pair and split where rows
-    differ from the published numbers, as `{"expected", "found"}`.
+    differ from the published numbers, as `{"expected", "found"}`; `short_rows` by table (`validated`, or a pair):
+    rows with too few fields, which were filled up with empty ones.
 
     Args:
         fetched: summary of the step fetch.
@@ -46,6 +47,7 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
     counts: dict[str, dict[str, int]] = {}
     labels: dict[str, dict[str, int]] = {}
     lost: dict[str, dict[str, int]] = {}
+    short_rows = {"validated": validated.short_rows}
     rows = 0
     for pair, path in files.tables.items():
         table = read_covost(path)
@@ -53,6 +55,7 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
         counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
         labels[pair] = dict(sorted(ignored.items()))
         lost[pair] = {split: unmatched[split] for split in SPLITS}
+        short_rows[pair] = table.short_rows
         dropped["label"] += ignored.total()
         dropped["not_validated"] += unmatched.total()
         rows += sum(counts[pair].values())
@@ -66,7 +69,13 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
         rows_out=rows,
         dropped={reason: count for reason, count in dropped.items() if count},
         seconds=time.monotonic() - began,
-        details={"counts": counts, "labels": labels, "lost": lost, "official": official},
+        details={
+            "counts": counts,
+            "labels": labels,
+            "lost": lost,
+            "official": official,
+            "short_rows": {name: count for name, count in short_rows.items() if count},
+        },
     )
     summary.write(output / "summary.json")
     return summary

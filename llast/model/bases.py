@@ -1,6 +1,7 @@
 """Base models: what is known of them without the hub, and where they lie."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+_DROP = re.compile("drop")
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,17 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(str(name), revision=revision))
+
+
+def quiet(folder: Path) -> Any:
+    """Configuration of a base without dropout of any kind.
+
+    A frozen base computes the same in training as in decoding; the noise of training is the adapters' dropout.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    for name, value in config.to_dict().items():
+        if isinstance(value, float) and _DROP.search(name):
+            setattr(config, name, 0.0)
+    return config

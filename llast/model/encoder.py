@@ -10,20 +10,17 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from llast.errors import ConfigError
+from llast.model.bases import quiet
 from llast.model.features import HOP, WINDOW_FRAMES, log_mel, log_mel_30s
 
 WAVE_TYPES = ("hubert", "wav2vec2", "wavlm")
 """Model types that read raw samples: convolutions of 20 ms steps, then a transformer (arXiv 2106.07447)."""
 STEP = 2 * HOP
 RECEPTIVE_FIELD = 400
-_NO_NOISE = dict.fromkeys(
-    ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "layerdrop"), 0.0
-)
-"""A frozen base computes the same in training as in decoding; the noise of training is the adapters' dropout."""
 
 
 class _EncoderHalf(WhisperEncoder):
@@ -38,16 +35,15 @@ def load_encoder(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     Raises:
         ConfigError: another kind of model, or one whose positions are not 20 ms apart.
     """
-    config = AutoConfig.from_pretrained(folder)
+    config = quiet(folder)
     check_encoder(config, str(folder))
     if config.model_type in WAVE_TYPES:
-        model: PreTrainedModel = AutoModel.from_pretrained(folder, dtype=dtype, **_NO_NOISE)
+        model: PreTrainedModel = AutoModel.from_pretrained(folder, config=config, dtype=dtype)
         return model
     return _EncoderHalf.from_pretrained(
         folder,
         config=config,
         dtype=dtype,
-        attn_implementation="sdpa",
         key_mapping={r"^(model\.)?encoder\.": "", r"^(model\.)?decoder\.": "unused_decoder."},
     )
 

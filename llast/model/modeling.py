@@ -21,7 +21,8 @@ from transformers.utils import ModelOutput
 
 from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
-from llast.model.bases import base_folder, folder_of
+from llast.model.bases import base_folder, folder_of, quiet
+from llast.model.branches import logits_of, read_branches
 from llast.model.configuration import LlastConfig
 from llast.model.encoder import WAVE_TYPES, encode_clips, load_encoder, new_encoder, normalizes
 
@@ -191,14 +192,9 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
             < (-(-positions // self.config.stack))[:, None]
         )
         embeddings = embeddings.masked_scatter(audio[..., None], speech[inside].to(embeddings.dtype))
-        hidden = self.llm.get_decoder()(
-            inputs_embeds=embeddings,
-            attention_mask=branch_mask(branch, embeddings.dtype, self.llm.config._attn_implementation),
-            position_ids=position_ids,
-            use_cache=False,
-        ).last_hidden_state
+        hidden = read_branches(self.llm, embeddings, branch, position_ids)
         wanted = labels != IGNORE
-        logits = self.llm.get_output_embeddings()(hidden[wanted]).float()
+        logits = logits_of(self.llm, hidden[wanted])
         loss = nn.functional.cross_entropy(logits, labels[wanted], reduction="sum")
         return LlastOutput(loss=loss, target_tokens=wanted.sum())
 
@@ -249,7 +245,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
     """A causal LM; in 4 bit as in the released code (NF4, double quantisation), on this process's GPU."""
     if not load_in_4bit:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
+        return AutoModelForCausalLM.from_pretrained(folder, config=quiet(folder), dtype=dtype)
     if not torch.cuda.is_available():
         raise ConfigError(
             "llm.load_in_4bit needs an NVIDIA GPU, and there is none here. Run it on a GPU node, or leave the key out."
@@ -262,28 +258,11 @@ def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
     )
     return AutoModelForCausalLM.from_pretrained(
         folder,
+        config=quiet(folder),
         dtype=dtype,
-        attn_implementation="sdpa",
         quantization_config=quantization,
         device_map={"": torch.cuda.current_device()},
     )
-
-
-def branch_mask(branch: torch.Tensor, dtype: torch.dtype, attention: str | None) -> torch.Tensor:
-    """Who sees whom: (clips, 1, length, length), boolean for sdpa, additive for eager attention.
-
-    A position sees earlier positions of the shared start (branch 0) and of its own branch. Padding sees itself, for
-    a row without any key has no softmax. A boolean mask is silently wrong under eager attention, which adds it.
-    """
-    length = branch.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=branch.device).tril()
-    query, key = branch[:, :, None], branch[:, None, :]
-    seen = causal & ((key == 0) | (key == query)) & (key >= 0)
-    seen = seen | torch.eye(length, dtype=torch.bool, device=branch.device)
-    if attention == "eager":
-        floor = torch.finfo(dtype).min
-        return torch.zeros(seen.shape, dtype=dtype, device=branch.device).masked_fill(~seen, floor)[:, None]
-    return seen[:, None]
 
 
 AutoConfig.register(LlastConfig.model_type, LlastConfig)

@@ -82,6 +82,7 @@ class Estimates:
         for name in self._plan.experiments:
             for seed in self._plan.config.seeds:
                 yield from self._run_jobs(name, seed)
+        yield Job("statistics", Path("results/corpus_statistics.csv"), core_hours=self._start)
         for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
             yield Job(stage, Path("results") / file, core_hours=self._start)
 

@@ -31,6 +31,14 @@ def read_audio(path: Path) -> np.ndarray:
     return samples
 
 
+def seconds_of(path: Path) -> float:
+    """Length of a file as its header says it, for a progress bar; 0 where there is none."""
+    try:
+        return float(soundfile.info(path).duration)
+    except (OSError, soundfile.SoundFileError, RuntimeError):
+        return 0.0
+
+
 def cut_at_pauses(samples: np.ndarray, longest: float) -> list[tuple[int, int]]:
     """Where to cut a signal, (samples,) at 16 kHz, so that no piece is longer than `longest` seconds.
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ import torch
 import transformers
 from tqdm import tqdm
 
+from llast.config.experiment import DecodingOptions
+from llast.config.validation import validate
 from llast.errors import ConfigError, DataError
 from llast.languages import language
-from llast.model.adaptor import stacked
-from llast.model.features import SAMPLE_RATE, WINDOW_FRAMES, encoder_positions
+from llast.model.decoding import Asked, decode
+from llast.model.features import SAMPLE_RATE, WINDOW_FRAMES
 from llast.progress import LOG_EVERY_S
-from llast.release.pieces import cut_at_pauses, read_audio
+from llast.release.pieces import cut_at_pauses, read_audio, seconds_of
 from llast.release.trained import load
 
-BATCH_TOKENS = 16_384
-TEXT_TOKENS = 64
+GROUP = 32
+"""Pieces that are held at once."""
 
 
 @dataclass
@@ -79,27 +82,29 @@ def translate_files(
     language(source)
     if not 1 <= longest <= WINDOW_FRAMES / 100:
         raise ConfigError(f"pieces have to be 1 to {WINDOW_FRAMES // 100} s long, not {longest}.")
+    options = validate(DecodingOptions, {"num_beams": beams}, "--beams")
     torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()
     loaded, processor = load(model, checkpoint)
+    asked = Asked("asr" if source == target else "st", source, target)
     broken: list[str] = []
     terminal = sys.stderr.isatty()
     interval = 0.2 if terminal else LOG_EVERY_S
     with tqdm(
-        desc="translate", total=len(files), unit="file", file=sys.stderr, dynamic_ncols=terminal, ascii=not terminal,
-        mininterval=interval, maxinterval=max(1.0, interval),
+        desc="translate", total=int(sum(map(seconds_of, files))), unit="s", file=sys.stderr,
+        dynamic_ncols=terminal, ascii=not terminal, mininterval=interval, maxinterval=max(1.0, interval),
     ) as bar:  # fmt: skip
-        for batch in _batches(_pieces(files, longest, broken), loaded.config.stack, beams):
-            inputs = processor(
-                [piece.samples for piece in batch], source, target, task="asr" if source == target else "st"
-            )
-            texts = processor.decode(loaded.generate(**inputs, num_beams=beams))
-            for piece, text in zip(batch, texts, strict=True):
+        pieces, done = _pieces(files, longest, broken), 0.0
+        while group := list(islice(pieces, GROUP)):
+            samples = [piece.samples for piece in group]
+            texts = decode(loaded, processor, samples, [[asked]] * len(group), options)
+            for piece, (text,) in zip(group, texts, strict=True):
                 span = (piece.start / SAMPLE_RATE, (piece.start + len(piece.samples)) / SAMPLE_RATE)
                 piece.of.pieces.append((*span, text))
+                done += span[1] - span[0]
+                bar.update(int(done) - bar.n)
                 if piece.last:
                     piece.of.text = (" " if spaced else "").join(text for *_, text in piece.of.pieces)
-                    bar.update()
                     with bar.external_write_mode(file=sys.stdout) if terminal else nullcontext():
                         yield piece.of
     if broken:
@@ -120,20 +125,6 @@ def _pieces(files: Sequence[Path], longest: float, broken: list[str]) -> Iterato
             broken.append(f"{path}: it is silent.")
         for number, (start, end) in enumerate(spans, start=1):
             yield _Piece(whole, samples[start:end], start, last=number == len(spans))
-
-
-def _batches(pieces: Iterator[_Piece], stack: int, beams: int) -> Iterator[list[_Piece]]:
-    batch: list[_Piece] = []
-    widest = 0
-    for piece in pieces:
-        width = TEXT_TOKENS + stacked(encoder_positions(len(piece.samples)), stack)
-        if batch and (len(batch) + 1) * max(widest, width) * beams > BATCH_TOKENS:
-            yield batch
-            batch, widest = [], 0
-        batch.append(piece)
-        widest = max(widest, width)
-    if batch:
-        yield batch
 
 
 def as_record(translation: Translation, source: str, target: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
 from llast.report import plots
 from llast.report.inputs import Cells, Row, Run, read_run, read_scores, read_table, stages
 from llast.report.samples import read_samples
+from llast.report.statistics import read_statistics
 
 
 def report(
@@ -28,6 +29,7 @@ def report(
     title: str = "LLaST experiments",
     note: str | None = None,
     published: Path | None = None,
+    statistics: Path | None = None,
     tracking_uri: str = "sqlite:///results/mlflow.db",
 ) -> None:
     """Write the report.
@@ -44,6 +46,7 @@ def report(
         title: heading of the page.
         note: a remark below it.
         published: CSV of published CoVoST-2 scores; None leaves them out.
+        statistics: `corpus_statistics.csv`; None leaves the section about the corpus out.
         tracking_uri: MLflow store that the closing section points to.
 
     Raises:
@@ -90,6 +93,7 @@ def report(
         curves=plots.training_curves(trained),
         funnel=plots.funnel(funnel),
         stages=funnel,
+        statistics=read_statistics(statistics) if statistics else [],
         samples=read_samples(samples, chosen),
         published=beside_ours(known, _own_scores(chosen, cells, names)) if known else {},
         cases=CASES,

@@ -13,6 +13,7 @@ import transformers
 
 from llast.artifacts import read_json, write_text
 from llast.config.steps import TrainSpec
+from llast.model.branches import check_branches
 from llast.model.lora import add_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
@@ -65,6 +66,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
         model.llm.activation_checkpointing_enable({"use_reentrant": False})
     adapted = add_adapters(model, train_spec.encoder.lora, train_spec.llm.lora)
     adapted.to(device)  # type: ignore[arg-type]
+    check_branches(model.llm)
     adapted.train()
     engine = start_engine(adapted, options)
 

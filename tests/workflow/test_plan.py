@@ -12,19 +12,59 @@ from tests.workflow.conftest import ROOT, Workplace
 
 COVOST2 = {
     **{"fetch": 22, "fetch_model": 4, "resample": 22, "join": 22, "filter": 22},
-    **{"mix": 3, "train": 3, "translate": 66, "score": 6, "table": 1, "report": 1, "track": 1, "all": 1},
+    **{
+        "mix": 3,
+        "train": 3,
+        "translate": 66,
+        "score": 6,
+        "table": 1,
+        "statistics": 1,
+        "report": 1,
+        "track": 1,
+        "all": 1,
+    },
 }
 SMOKE = {
     **{"fetch": 1, "fetch_model": 2, "resample": 1, "join": 1, "filter": 1},
-    **{"mix": 1, "train": 1, "translate": 2, "score": 4, "table": 1, "report": 1, "track": 1, "all": 1},
+    **{
+        "mix": 1,
+        "train": 1,
+        "translate": 2,
+        "score": 4,
+        "table": 1,
+        "statistics": 1,
+        "report": 1,
+        "track": 1,
+        "all": 1,
+    },
 }
 DEMO = {
     **{"synthesize": 6, "fetch": 6, "resample": 6, "join": 6, "filter": 6},
-    **{"mix": 2, "train": 2, "translate": 24, "score": 8, "table": 1, "report": 1, "track": 1, "all": 1},
+    **{
+        "mix": 2,
+        "train": 2,
+        "translate": 24,
+        "score": 8,
+        "table": 1,
+        "statistics": 1,
+        "report": 1,
+        "track": 1,
+        "all": 1,
+    },
 }
 TINY36 = {
     **{"synthesize": 22, "fetch": 22, "resample": 22, "join": 22, "filter": 22},
-    **{"mix": 1, "train": 1, "translate": 44, "score": 4, "table": 1, "report": 1, "track": 1, "all": 1},
+    **{
+        "mix": 1,
+        "train": 1,
+        "translate": 44,
+        "score": 4,
+        "table": 1,
+        "statistics": 1,
+        "report": 1,
+        "track": 1,
+        "all": 1,
+    },
 }
 
 

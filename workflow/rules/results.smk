@@ -40,12 +40,32 @@ rule table:
         " --published {input.published} --case {params.case} --output {output.wide} --log {log}"
 
 
+rule statistics:
+    input:
+        corpus=plan.corpus_summaries,
+    output:
+        statistics="results/corpus_statistics.csv",
+    log:
+        "logs/statistics.log",
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        options=plan.statistics_options,
+        version=STEP_VERSIONS["statistics"],
+    message:
+        "Count what the corpus holds"
+    shell:
+        "llast statistics --corpus {input.corpus} --output {output.statistics} {params.options} --log {log}"
+
+
 rule report:
     input:
         table=rules.table.output.wide,
         scores=rules.table.output.scores,
         runs=plan.run_files,
         corpus=plan.corpus_summaries,
+        statistics=rules.statistics.output.statistics,
         mixes=plan.mix_summaries,
         samples=plan.all_translations,
         published=plan.published_scores,
@@ -62,7 +82,7 @@ rule report:
         "Write the report"
     shell:
         "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
-        " --mixes {input.mixes} --samples {input.samples} --published {input.published}"
+        " --statistics {input.statistics} --mixes {input.mixes} --samples {input.samples} --published {input.published}"
         " --title {params.title:q} --output {output.report} --log {log}"
 
 
@@ -70,7 +90,11 @@ rule track:
     input:
         runs=plan.run_files,
         scores=plan.score_files,
-        artifacts=[*rules.table.output, rules.report.output.report],
+        artifacts=[
+            *rules.table.output,
+            rules.statistics.output.statistics,
+            rules.report.output.report,
+        ],
     output:
         track="results/track.json",
     log:

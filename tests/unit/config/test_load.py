@@ -168,6 +168,38 @@ def test_a_misspelt_key_of_a_source_is_looked_up_in_its_kind(config: Path) -> No
         load_corpus("small", config)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{kind: mdc, datasets: {fr: abc}}", r"'source\.datasets' has no id for en\."),
+        (
+            "{kind: mdc, datasets: {fr: abc, en: ../x}}",
+            r"'source\.datasets\.en': string should match pattern",
+        ),
+        ("{kind: mdc, datasets: {fr: abc, eng: abc}}", r"unknown language 'eng'\. Did you mean 'en'\?"),
+        ("{kind: huggingface, revision: main}", r"'source\.revision': string should match pattern"),
+        ("{kind: url, audio: 'cv/{lang}.tar'}", r"'source\.audio': an address starts with http.*kind: local"),
+        (
+            "{kind: local, audio: 'cv/{language}.tar'}",
+            r"'source\.audio': \{language\} stands for nothing.*\{lang\}",
+        ),
+        ("{kind: local, audio: 'cv/{lang}', tables: '{lang}.tsv'}", r"'source\.tables': \{lang\}.*\{pair\}"),
+        ("{kind: url, audio: 'https://me:abc@here/{lang}'}", r"must not hold a password.*\$\{NAME\}"),
+        ("{kind: url, audio: 'https://me:${PASSWORD}@here/{lang}?k=${KEY}'}", ""),
+        ("{kind: prepared, folder: data/covost2}", ""),
+        ("{kind: huggingface}", ""),
+    ],
+)
+def test_a_source_that_cannot_work_is_an_error(config: Path, source: str, message: str) -> None:
+    (config / "corpora/small.yaml").write_text(f"pairs: [fr_en, en_de]\nsource: {source}")
+    if not message:
+        load_corpus("small", config)
+        return
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_corpus("small", config)
+    assert "abc@" not in str(caught.value)
+
+
 def test_a_name_that_a_shell_would_split_is_refused(config: Path) -> None:
     shutil.copy(config / "experiments/parent.yaml", config / "experiments/my model.yaml")
     with pytest.raises(ConfigError, match="has only letters, digits"):

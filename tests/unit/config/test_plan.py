@@ -89,7 +89,7 @@ def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
     [
         ({"resample": {"min_seconds": 0.2}}, {"resample corpus"}),
         ({"filter": {"max_seconds": 20}}, {"filter corpus"}),
-        ({"official_counts": True}, {"join corpus"}),
+        ({"official_counts": True}, {"join corpus", "statistics corpus"}),
         ({"source": {"options": {"train": 6}}}, {"synthesize corpus"}),
         (
             {"source": {"kind": "local", "audio": "a", "tables": "b", "options": None}},
@@ -164,6 +164,30 @@ def test_published_scores_stand_beside_real_data_only(here: Path) -> None:
     wildcards = SimpleNamespace(source="fr")
     assert a_plan.published_scores(wildcards) == ["config/published.csv"]
     assert a_plan.fetch_inputs(wildcards) == []
+
+
+def test_another_languages_data_set_fetches_nothing_again(here: Path) -> None:
+    wildcards = SimpleNamespace(source="fr")
+
+    def options(**ids: str) -> str:
+        source = {"kind": "mdc", "datasets": {"fr": "f", "zh-CN": "z", "en": "e", **ids}}
+        return plan(WORKFLOW, {**CORPUS, "source": source}, EXPERIMENT).fetch_options(wildcards)
+
+    assert options(en="new") == options() != options(fr="new")
+
+
+@pytest.mark.parametrize(
+    ("source", "downloads"),
+    [
+        ({"kind": "synthetic"}, 0),
+        ({"kind": "prepared", "folder": "data"}, 0),
+        ({"kind": "local", "audio": "cv/{lang}"}, 1),
+        ({"kind": "huggingface"}, 1),
+    ],
+)
+def test_what_may_download_takes_one_of_the_slots(here: Path, source: dict[str, str], downloads: int) -> None:
+    a_plan = plan(WORKFLOW, {**CORPUS, "source": source}, EXPERIMENT)
+    assert a_plan.downloads(SimpleNamespace(source="fr")) == downloads
 
 
 def test_a_base_model_that_is_not_there_is_a_configuration_error(here: Path) -> None:

@@ -40,12 +40,14 @@ class Release:
     Attributes:
         clips: content by file name; None: the tables name it, the archive lacks it.
         sentences: sentence by file name, the rows of validated.tsv.
+        speakers: their speakers, where not `SPEAKER`.
         tables: rows (path, translation, label) by pair.
     """
 
     source: str = "fr"
     clips: dict[str, bytes | None] = field(default_factory=dict)
     sentences: dict[str, str] = field(default_factory=dict)
+    speakers: dict[str, str] = field(default_factory=dict)
     tables: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
 
     def add(
@@ -65,7 +67,10 @@ class Release:
     def files(self, root: str = "", validated_last: bool = False) -> list[tuple[str, bytes]]:
         """Names and contents of the release's files, in the order of the archive."""
         header = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccent\n"
-        rows = "".join(f"{SPEAKER}\t{name}\t{text}\t2\t0\t\t\t\n" for name, text in self.sentences.items())
+        rows = "".join(
+            f"{self.speakers.get(name, SPEAKER)}\t{name}\t{text}\t2\t0\t\t\t\n"
+            for name, text in self.sentences.items()
+        )
         validated = [(f"{root}validated.tsv", (header + rows).encode())]
         clips = [(f"{root}clips/{name}", data) for name, data in self.clips.items() if data is not None]
         return clips + validated if validated_last else validated + clips

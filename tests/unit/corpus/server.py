@@ -22,11 +22,12 @@ class Server(http.server.ThreadingHTTPServer):
         files: content by path.
         faults: one for each request in turn, then none: an HTTP status (`429 7`: with `Retry-After: 7`), `cut` (half of
             what is left), `break` (half of it, then the connection is reset), `no ranges`, `cut no ranges`, `html`,
-            `other range`.
+            `other range`, `cut chunked` (half of it, without saying how much it will be).
         requests: path and Range header of each request.
         data_sets: of Data Collective, path of the archive by id; `accepted`: those whose terms are.
         repository: of the hub, `org/name@revision`; its files are those of `files` below `hub/`.
-        pause_s: seconds to wait after each 64 KiB.
+        pause_s: seconds to wait before each 64 KiB.
+        most_at_once: files that were being sent at the same time, at most.
     """
 
     daemon_threads = True
@@ -42,6 +43,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.repository = ""
         self.etags = True
         self.pause_s = 0.0
+        self.most_at_once = 0
+        self.sending = 0
+        self.lock = threading.Lock()
 
     @property
     def address(self) -> str:
@@ -60,6 +64,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         path, _, query = self.path.lstrip("/").partition("?")
@@ -158,20 +163,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {claimed}-{len(data) - 1}/{len(data)}")
         if self.server.etags:
             self.send_header("ETag", etag)
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
         rest = data[start:]
+        if fault == "cut chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(f"{len(rest):x}\r\n".encode() + rest[: len(rest) // 2])
+            return
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
         if "cut" in fault or fault == "break":
             rest = rest[: len(rest) // 2]
-        for at in range(0, len(rest), 1 << 16):
-            self.wfile.write(rest[at : at + (1 << 16)])
-            if self.server.pause_s:
-                time.sleep(self.server.pause_s)
+        with self.counted():
+            for at in range(0, len(rest), 1 << 16):
+                if self.server.pause_s:
+                    time.sleep(self.server.pause_s)
+                self.wfile.write(rest[at : at + (1 << 16)])
         if fault == "break":
             self.wfile.flush()
             at_once = struct.pack("ii", 1, 0)  # closing resets the connection
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
             self.connection.close()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with self.server.lock:
+            self.server.sending += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.sending)
+        try:
+            yield
+        finally:
+            with self.server.lock:
+                self.server.sending -= 1
 
     def json(self, value: object) -> None:
         self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})

@@ -81,30 +81,52 @@ def _member(kind: bytes, name: str = "clips/a.mp3", target: str = "") -> tarfile
     return member
 
 
+@pytest.mark.parametrize("root", ["", "cv-corpus-6.1/fr/"], ids=["flat", "nested"])
 @pytest.mark.parametrize(
     "member",
     [
         _member(tarfile.REGTYPE, "/etc/cron.d/a"),
         _member(tarfile.REGTYPE, "clips/../../a.mp3"),
+        _member(tarfile.REGTYPE, "/" + "long/" * 40 + "a.mp3"),
         _member(tarfile.SYMTYPE, target="/etc/passwd"),
         _member(tarfile.LNKTYPE, target="clips/b.mp3"),
         _member(tarfile.CHRTYPE),
+        _member(tarfile.BLKTYPE),
         _member(tarfile.FIFOTYPE),
     ],
-    ids=["absolute", "dots", "symlink", "hardlink", "device", "fifo"],
+    ids=[
+        "absolute",
+        "dots",
+        "absolute in an extended header",
+        "symlink",
+        "hardlink",
+        "device",
+        "disk",
+        "fifo",
+    ],
 )
-def test_hostile_members_are_refused_by_name(tmp_path: Path, member: tarfile.TarInfo) -> None:
+def test_hostile_members_are_refused_by_name(tmp_path: Path, member: tarfile.TarInfo, root: str) -> None:
     path = tmp_path / "fr.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
         for name, data in FILES:
-            info = tarfile.TarInfo(name)
+            info = tarfile.TarInfo(root + name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
         archive.addfile(member)
     with pytest.raises(DataError, match=member.name):
         inspect(path, "fr")
     with pytest.raises(DataError, match="Archive refused"):
-        list(read_clips(path, "", {"nowhere"}))
+        list(read_clips(path, root.rstrip("/"), {"nowhere"}))
+
+
+def test_a_clip_that_claims_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("clips/a.mp3")
+    member.size = 1
+    member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 40)}
+    with tarfile.open(tmp_path / "fr.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(b"a"))
+    with pytest.raises(DataError, match=r"'clips/a\.mp3' is larger than 67,108,864 bytes"):
+        list(read_clips(tmp_path / "fr.tar.gz", "", {"a"}))
 
 
 def test_giant_headers_are_refused_unread(tmp_path: Path) -> None:

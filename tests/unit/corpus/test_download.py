@@ -33,6 +33,7 @@ def left(folder: Path) -> list[str]:
     [
         ["cut", "cut", "cut"],
         ["break", "break"],
+        ["cut chunked", "cut chunked"],
         ["503", "429 0", "500"],
         ["cut", "no ranges"],
         ["cut", "other range"],

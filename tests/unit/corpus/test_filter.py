@@ -70,7 +70,7 @@ def test_each_train_row_goes_for_the_first_reason_that_applies(tmp_path: Path, m
     assert summary.dropped == {row["reason"]: 1 for row in dropped}
     details = summary.details["pairs"]["fr_en"]["train"]
     assert details["dropped"] == summary.dropped
-    assert (details["rows_in"], details["rows_out"], details["repaired"]) == (11, 2, 1)
+    assert (details["rows_in"], details["rows_out"], details["repaired"]) == (11, 2, 2)
     assert (details["missing_audio"], details["seconds"]) == (2, 3.0)
 
 
@@ -97,7 +97,8 @@ def test_every_changed_sentence_is_listed(tmp_path: Path, mp3: bytes) -> None:
     run(dirty(mp3), tmp_path, FilterOptions())
     assert (tmp_path / "filter" / "repaired.tsv").read_text(encoding="utf-8") == (
         'pair\tsplit\tclip\tbefore\tafter\nfr_en\ttrain\tkept\t"L\'eau ""froide""."\tL\'eau "froide".\n'
-    )
+        'fr_en\ttrain\tnosource\t" "\t \n'
+    ), "of dropped rows too"
 
 
 def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) -> None:
@@ -134,6 +135,14 @@ def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) ->
     unknown = ask("nobody")
     assert (unknown.returncode, unknown.stdout) == (3, "")
     assert "no table names the clip 'nobody' (finished corpora: mine fr, below resources)" in unknown.stderr
+
+
+def test_filters_off_only_rows_without_audio_go(tmp_path: Path, mp3: bytes) -> None:
+    summary = run(
+        dirty(mp3), tmp_path, FilterOptions(drop_unfit=False, max_seconds=1.0, max_speech_rate=1.01)
+    )
+    assert summary.dropped == {"audio_empty": 1, "audio_missing": 1}
+    assert summary.rows_out == 9
 
 
 def test_repair_can_be_switched_off(tmp_path: Path, mp3: bytes) -> None:

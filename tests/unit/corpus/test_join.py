@@ -42,6 +42,7 @@ def test_splits_follow_the_labels_in_the_order_of_validated(tmp_path: Path, mp3:
         "labels": {"fr_en": {"dev_covost": 1, "dev_dup": 1}},
         "lost": {"fr_en": {"train": 1, "dev": 0, "test": 0}},
         "official": {},
+        "short_rows": {},
     }
     assert (summary.rows_in, summary.rows_out, summary.dropped) == (7, 4, {"label": 2, "not_validated": 1})
 
@@ -64,6 +65,17 @@ def test_counts_that_differ_from_the_published_ones_are_said(
     summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=True)
     assert summary.details["official"]["fr_en"]["dev"] == {"expected": 14760, "found": 1}
     assert "fr_en dev has 1 rows, CoVoST-2 14,760" in capfd.readouterr().err
+
+
+def test_rows_that_lack_fields_are_filled_up_and_counted(tmp_path: Path, mp3: bytes) -> None:
+    release = Release()
+    release.add("a.mp3", mp3, "un", "one")
+    release.add("b.mp3", mp3, "deux", "two")
+    release.tables["fr_en"].append(("b.mp3", "a half-written row"))  # type: ignore[arg-type]
+    summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=False)
+    assert summary.details["short_rows"] == {"fr_en": 1}
+    assert summary.details["labels"] == {"fr_en": {"": 1}}
+    assert summary.rows_out == 2
 
 
 def test_published_counts_cover_every_pair() -> None:

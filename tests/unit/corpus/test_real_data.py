@@ -5,19 +5,24 @@ and a `validated.tsv`), `clips/{lang}/` and `edge/`.
 """
 
 import csv
+import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from llast.config.corpus import LocalSource, ResampleOptions
+from llast.config.corpus import LocalSource, PreparedSource, ResampleOptions
+from llast.corpus.fetch import fetch
 from llast.corpus.join import COLUMNS, join
+from llast.corpus.parquet import inspect_parquet
 from llast.corpus.repair import repair_sentence
 from llast.corpus.resample import resample
 from llast.corpus.store import AudioStore
-from llast.corpus.tsv import read_tsv_file
+from llast.corpus.tsv import read_tsv, read_tsv_file
 from llast.languages import PAIRS, SPLITS, pairs_from, source_languages
 from tests.unit.corpus.conftest import Release, fetched, write_tar
 
@@ -79,6 +84,52 @@ def test_join_equals_the_official_script_in_every_field(tmp_path: Path, real: Pa
                     ]
                 fields += 2 * len(ours)
     assert fields == 432
+
+
+@pytest.mark.parametrize("escaped", [False, True], ids=["raw", r"\" for every quote, as pandas 3 writes"])
+def test_a_prepared_folder_and_the_hub_give_the_same_text(tmp_path: Path, real: Path, escaped: bool) -> None:
+    folder = tmp_path / "prepared"
+    (folder / "tsv").mkdir(parents=True)
+    for source in source_languages(PAIRS):
+        pairs = pairs_from(source, PAIRS)
+        files = release(real, source, tmp_path)
+        fetched(source, pairs, tmp_path / source, files)
+        join(tmp_path / source / "summary.json", tmp_path / "join" / source, official_counts=False)
+        expected = {path.name: path.read_bytes() for path in (tmp_path / "join" / source).glob("*.tsv")}
+        assert len(expected) == 3 * len(pairs)
+        rows: list[dict[str, object]] = []
+        for name, text in expected.items():
+            (folder / "tsv" / name).write_bytes(text)
+            table = official(folder / "tsv" / name)
+            if escaped:
+                table.to_csv(
+                    folder / "tsv" / name, sep="\t", index=False, escapechar="\\", quoting=csv.QUOTE_NONE
+                )
+            rows += table.to_dict("records")
+        (folder / "audio" / source / "clips_16k").mkdir(parents=True)
+        put_on_hub(tmp_path / "hub" / source, rows)
+        ready = PreparedSource(folder=str(folder))
+        fetch(source, pairs, tmp_path / "ready" / source, ready, None, tmp_path / "downloads")
+        join(tmp_path / "ready" / source / "summary.json", tmp_path / "again" / source, official_counts=False)
+        again = {path.name: path.read_bytes() for path in (tmp_path / "again" / source).glob("*.tsv")}
+        sentences = {row["path"]: row["sentence"] for row in rows}
+        assert again == expected
+        validated = read_tsv(
+            io.BytesIO(inspect_parquet(tmp_path / "hub" / source).validated), "hub", COLUMNS[:2]
+        )
+        assert dict(zip(validated["path"], validated["sentence"], strict=True)) == sentences
+
+
+def put_on_hub(folder: Path, rows: list[dict[str, object]]) -> None:
+    """One parquet file with the columns of the hub's copy, without sound."""
+    folder.mkdir(parents=True)
+    columns = {
+        "id": [str(row["path"]).removesuffix(".mp3") for row in rows],
+        "sentence": [row["sentence"] for row in rows],
+        "client_id": [row["client_id"] for row in rows],
+        "audio": [{"bytes": b"", "path": ""} for _ in rows],
+    }
+    pq.write_table(pa.table(columns), folder / "train-00000-of-00001.parquet")
 
 
 def test_join_is_read_alike_by_readers_without_an_escape_character(tmp_path: Path, real: Path) -> None:

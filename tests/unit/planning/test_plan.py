@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,26 @@ def test_a_base_that_nobody_knows_is_named_and_not_counted(clone: Path) -> None:
     text = llast_plan(clone, "--configfile", "mine.yaml")
     assert "until they are fetched: who/knows@main" in text
     assert stage(text, "train")["cores"] == "-"
+
+
+@pytest.mark.parametrize(
+    ("source", "fetched", "stored"),
+    [
+        ("local", 0.4, 94),
+        ("huggingface", 47.6, 94),
+        ("prepared", 0, 0),
+    ],
+)
+def test_the_source_decides_what_is_downloaded_and_stored(
+    clone: Path, source: str, fetched: float, stored: float
+) -> None:
+    (clone / "config").unlink()
+    shutil.copytree(ROOT / "config", clone / "config")
+    more = {"local": ", audio: 'cv/{lang}'", "prepared": ", folder: data"}.get(source, "")
+    (clone / "config/corpora/covost2.yaml").write_text(f"pairs: all\nsource: {{kind: {source}{more}}}\n")
+    text = llast_plan(clone, "--configfile", "config/covost2.yaml")
+    assert float(stage(text, "fetch")["disk"].replace("-", "0")) == pytest.approx(fetched, rel=0.02, abs=0.05)
+    assert float(stage(text, "resample")["disk"].replace("-", "0")) == pytest.approx(stored, rel=0.02)
 
 
 def test_mistakes_are_one_message(clone: Path) -> None:

@@ -1,0 +1,97 @@
+"""A download over the loopback, hashed and synced, against curl with sha256sum, and disk and hash alone."""
+
+import hashlib
+import http.server
+import multiprocessing
+import os
+import random
+import subprocess
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from record import Measured, in_turn, main
+
+from llast.corpus.download import CHUNK_BYTES, download
+from llast.corpus.remote import Remote
+
+MB = 1e6
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Sends the file whose name is the address's path, by the kernel."""
+
+    def do_GET(self) -> None:
+        with Path(self.path).open("rb") as file:
+            size, at = os.fstat(file.fileno()).st_size, 0
+            self.send_response(200)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            self.wfile.flush()
+            while at < size:
+                at += os.sendfile(self.connection.fileno(), file.fileno(), at, size - at)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def serve(port: Connection) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        port.send(server.server_port)
+        server.serve_forever()
+
+
+def measure(full: bool) -> list[Measured]:
+    """Megabytes a second of one file; the served one stays in the page cache."""
+    size = (1000 if full else 250) * 1_000_000
+    block = random.Random(0).randbytes(CHUNK_BYTES)
+    mine, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
+    server.start()
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        served, target = Path(folder).absolute() / "served", Path(folder).absolute() / "target"
+        with served.open("wb") as file:
+            for start in range(0, size, CHUNK_BYTES):
+                file.write(block[: size - start])
+        url = f"http://127.0.0.1:{mine.recv()}{served}"
+
+        def ours() -> None:
+            target.unlink(missing_ok=True)
+            download(lambda: Remote(url, url, size=size), target)
+
+        def curl() -> None:
+            target.unlink(missing_ok=True)
+            subprocess.run(["curl", "--silent", "--fail", "--output", target, url], check=True)
+            subprocess.run(["sync", target], check=True)
+            subprocess.run(["sha256sum", target], check=True, capture_output=True)
+
+        def alone() -> None:
+            target.unlink(missing_ok=True)
+            digest = hashlib.sha256()
+            with target.open("wb", buffering=0) as file:
+                for start in range(0, size, CHUNK_BYTES):
+                    piece = block[: size - start]
+                    digest.update(piece)
+                    file.write(piece)
+                os.fsync(file.fileno())
+
+        seconds = in_turn({"ours": ours, "curl": curl, "alone": alone}, 5 if full else 3)
+    server.terminate()
+    rate = {name: size / MB / value for name, value in seconds.items()}
+    return [
+        Measured(
+            "fetch",
+            f"a download of {size / MB:,.0f} MB over the loopback, hashed, synced and renamed, is not slower than curl "
+            "with sha256sum, and is bounded by disk and hash",
+            rate["ours"],
+            "MB/s",
+            rate["curl"],
+            "curl, sync, sha256sum",
+            rate["alone"],
+            "write, hash and sync of the same bytes from memory",
+        )
+    ]
+
+
+if __name__ == "__main__":
+    main(measure)

@@ -1,0 +1,73 @@
+"""Rows like those of the paper's mixture, with noise for speech: what both sides of training_step.py train on."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from llast.artifacts import Summary
+from llast.corpus.decode import Decoded
+from llast.corpus.store import write_index, write_shard
+from llast.mixture.rows import ROWS, write_rows
+from llast.model.processing import LlastProcessor
+from llast.training.batches import TrainingRows
+
+ENGLISH_CLIPS, OTHER_CLIPS = 289_430, 454_125
+"""Train clips of the paper's nine directions. English: three targets and its transcript; others: English and theirs."""
+
+TARGETS = {"en": ("de", "ja", "zh-CN", "en"), "fr": ("en", "fr")}
+
+
+def paper_rows(folder: Path, count: int, vocabulary: int, stack: int, seed: int = 0) -> TrainingRows:
+    """Training rows with CoVoST-2's lengths: clips of 5 s on average (1 to 15), 4.5 target tokens a second."""
+    random = np.random.default_rng(seed)
+    clips: dict[str, list[Decoded]] = {"en": [], "fr": []}
+    rows: list[tuple[str, str, str, str, str, float, int, float]] = []
+    while len(rows) < count:
+        source = "en" if random.random() < ENGLISH_CLIPS / (ENGLISH_CLIPS + OTHER_CLIPS) else "fr"
+        seconds = float(np.clip(random.gamma(8.0, 0.62), 1, 15))
+        name = f"clip{len(clips[source]):06d}"
+        clips[source].append(Decoded(name, seconds, _noise(random, seconds)))
+        for target in TARGETS[source][: count - len(rows)]:
+            words = random.integers(3, vocabulary, max(3, round(4.5 * seconds * random.lognormal(0.0, 0.2))))
+            task = "asr" if target == source else "st"
+            text = " ".join(f"w{word}" for word in words)
+            rows.append((name, source, task, target, text, seconds, 0, 1.0))
+    columns = zip(*sorted(rows, key=lambda row: (row[1], row[0])), strict=True)
+    mix = folder / "mix/summary.json"
+    write_rows(mix, pa.table(dict(zip(ROWS.names, columns, strict=True)), schema=ROWS))
+    audio = [_store(folder / source, own) for source, own in clips.items() if own]
+    return TrainingRows(mix, audio, _processor(vocabulary), stack)
+
+
+def _noise(random: np.random.Generator, seconds: float) -> bytes:
+    flac = io.BytesIO()
+    samples = 0.1 * random.standard_normal(round(16_000 * seconds))
+    soundfile.write(flac, samples, 16_000, format="FLAC", subtype="PCM_16")
+    return flac.getvalue()
+
+
+def _store(folder: Path, clips: list[Decoded]) -> Path:
+    (folder / "store").mkdir(parents=True)
+    write_shard(folder / "store/shard-00000.arrow", iter(clips), len(clips))
+    write_index(folder / "store", 1)
+    summary = folder / "summary.json"
+    Summary(
+        step="resample", version=1, rows_in=len(clips), rows_out=len(clips), details={"store": "store"}
+    ).write(summary)
+    return summary
+
+
+def _processor(vocabulary: int) -> LlastProcessor:
+    """A word is a token; those of the prompts, which are not in the vocabulary, are one each too."""
+    tokens = ["<unk>", "<s>", "</s>", *(f"w{word}" for word in range(3, vocabulary))]
+    words = Tokenizer(models.WordLevel({token: number for number, token in enumerate(tokens)}, "<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    return LlastProcessor(tokenizer, "llama2")

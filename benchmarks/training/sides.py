@@ -1,0 +1,138 @@
+"""Our training step and one that behaves as the released code does, with the same weights and rows.
+
+Run by itself, it takes steps of one side and prints their peak memory, so that each side has a process of its own:
+`python benchmarks/training/sides.py SIDE --shape SHAPE --device DEVICE --rows ROWS`.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from training.model import SHAPES, build
+from training.released import ReleasedStep, micro_batches
+from training.rows import paper_rows
+
+from llast.model.lora import trainable_parameters
+from llast.training import updates
+
+SIDES = ("released", "30s", "clip")
+"""The released step, and ours with both windows of the encoder."""
+
+
+class Sides:
+    """One update of each side, ready to be run again and again.
+
+    Audio is decoded and batches are laid out beforehand on both sides, for both do it beside the training step.
+    Both take AdamW and clip gradients.
+
+    Args:
+        shape: name in `SHAPES`.
+        device: `cpu` (float32) or `cuda` (bf16).
+        rows: rows of the update.
+        budget: most LLM positions of one of our micro-batches.
+        folder: for the rows' files.
+    """
+
+    def __init__(self, shape: str, device: str, rows: int, budget: int, folder: Path) -> None:
+        self._shape, self.device = SHAPES[shape], torch.device(device)
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        self._model = build(self._shape, "30s", self.device, dtype)
+        self.rows = paper_rows(folder, rows, self._shape.vocabulary, stack=1)
+        (self.update,) = updates.Updates(self.rows.clip_of_row, rows, seed=0).epoch(0)
+        lengths = [self.rows.length(item) for item in self.update]
+        self.positions = sum(lengths)
+        self.target_tokens = self.rows.target_tokens(self.update)
+        divided = updates.micro_batches(self.update, lengths, 1, budget)[0]
+        self._batches = [self.rows.batch(items) for items in divided]
+        self._optimizers: dict[str, torch.optim.Optimizer] = {}
+
+    @cached_property
+    def _released(self) -> ReleasedStep:
+        return ReleasedStep(self._model, self._shape)
+
+    @cached_property
+    def _released_batches(self) -> list[dict[str, torch.Tensor]]:
+        order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(0)).tolist()
+        return micro_batches(self.rows, order, self._released.llast.config.encoder_config.num_mel_bins)
+
+    def step(self, side: str) -> float:
+        """An optimiser step over all rows; returns the loss: the mean over target tokens, for `released` that over
+        micro-batches."""
+        model: nn.Module = self._released if side == "released" else self._model
+        optimizer = self._optimizers.setdefault(side, torch.optim.AdamW(trainable_parameters(model), lr=1e-5))
+        total = torch.zeros((), device=self.device)
+        if side == "released":
+            for batch in self._released_batches:
+                loss = model(**self._placed(batch)) / len(self._released_batches)
+                loss.backward()
+                total += loss.detach()
+        else:
+            self._model.base_model.model.config.window = side  # type: ignore[union-attr]
+            for batch in self._batches:
+                loss = model(**self._placed(batch)).loss / self.target_tokens
+                loss.backward()
+                total += loss.detach()
+        nn.utils.clip_grad_norm_(trainable_parameters(model), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return float(total)
+
+    def flops(self, side: str) -> int:
+        """FLOPs of the matrix products that a step executes, what is computed again included."""
+        with FlopCounterMode(display=False) as counter:
+            self.step(side)
+        return int(counter.get_total_flops())
+
+    def _placed(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        dtype = next(self._model.parameters()).dtype
+        return {
+            name: tensor.to(self.device, dtype if name == "mel" else None) for name, tensor in batch.items()
+        }
+
+
+def matmul_flops(device: str, seconds: float = 2.0) -> float:
+    """FLOP/s of one large matrix product in the dtype that `device` trains in: what the hardware gives."""
+    import time
+
+    size, dtype = (8192, torch.bfloat16) if device == "cuda" else (2048, torch.float32)
+    left = torch.randn(size, size, device=device, dtype=dtype)
+    best, began = 0.0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        started = time.perf_counter()
+        for _ in range(5):
+            product = left @ left
+        product[0, 0].item()  # waits for the device
+        best = max(best, 5 * 2 * size**3 / (time.perf_counter() - started))
+    return best
+
+
+def main() -> None:
+    """Two steps of one side: peak memory in MiB, of the GPU or else of the process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("--shape", choices=list(SHAPES), required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
+    parser.add_argument("--rows", type=int, required=True)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        # All rows at once: as many rows are held as the other side holds.
+        sides = Sides(arguments.shape, arguments.device, arguments.rows, 1_000_000, Path(folder))
+        for _ in range(2):  # the optimiser's state comes with the first
+            sides.step(arguments.side)
+    if arguments.device == "cuda":
+        print(torch.cuda.max_memory_allocated() / 2**20)
+    else:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Language models of many families: branches of a clip as separate rows, and the loss of their own forward pass."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from llast.config.experiment import LoraOptions
+from llast.errors import ConfigError
+from llast.model.branches import check_branches
+from llast.model.lora import add_adapters, trainable_parameters
+from llast.model.modeling import IGNORE, LlastForConditionalGeneration
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "vocab_size": 100,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 100, "bos_token_id": 1, "eos_token_id": 2}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "qwen3": SMALL,
+    "phi3": SMALL,  # queries, keys and values in one layer
+    "mistral": {**SMALL, "sliding_window": 8},
+    "gemma2": {
+        **SMALL,
+        "sliding_window": 8,
+    },  # every second layer slides; capped logits; eager attention only
+    "gemma3_text": {**SMALL, "sliding_window": 8},  # embeddings that scale themselves
+    "granite": {**SMALL, "logits_scaling": 4.0},
+    "cohere": {**SMALL, "logit_scale": 0.25},
+    "gpt2": GPT2,  # learned positions, Conv1D in place of Linear, dropout by default
+}
+BEFORE = [1, 4]
+BRANCHES = [([5, 6, 7], [8, 9, 2]), ([5, 6], [10, 11, 12, 2])]
+CLIP, POSITIONS = 0.1 * torch.randn(1, 9_600, generator=torch.Generator().manual_seed(0)), torch.tensor([30])
+
+
+def build(bases: Path, folder: Path, family: str, config: dict[str, Any]) -> LlastForConditionalGeneration:
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **config)).save_pretrained(folder)
+    return LlastForConditionalGeneration.from_bases(
+        bases / "whisper", folder, "clip", 1, "chat", torch.float32
+    )
+
+
+def laid_out(branches: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
+    """One clip with these rows, as the model's forward pass takes it."""
+    start = len(BEFORE) + 30
+    ids, positions = BEFORE + [0] * 30, list(range(start))
+    branch, labels = [0] * start, [IGNORE] * start
+    for number, (after, target) in enumerate(branches, start=1):
+        own = after + target
+        ids += own
+        positions += range(start, start + len(own))
+        branch += [number] * len(own)
+        labels += [IGNORE] * (len(after) - 1) + target + [IGNORE]
+    values = {"input_ids": ids, "position_ids": positions, "branch": branch, "labels": labels}
+    audio = torch.zeros(1, len(ids), dtype=torch.bool)
+    audio[:, len(BEFORE) : start] = True
+    return {name: torch.tensor([value]) for name, value in values.items()} | {"audio": audio}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_that_share_a_clip_have_the_loss_that_the_llm_itself_gives_each(
+    base_models: Path, tmp_path: Path, family: str
+) -> None:
+    model = build(base_models, tmp_path, family, FAMILIES[family])
+    adapted = add_adapters(model, None, LoraOptions(rank=4, alpha=8))
+    generator = torch.Generator().manual_seed(1)
+    for parameter in trainable_parameters(adapted):
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+    check_branches(model.llm)
+    adapted.train()  # a frozen base has no dropout
+    embed = model.llm.get_input_embeddings()
+    expected = 0.0
+    with torch.no_grad():
+        shared = adapted(samples=CLIP, positions=POSITIONS, **laid_out(BRANCHES)).loss
+        speech = model.embed_audio(CLIP, POSITIONS)[0]
+        for after, target in BRANCHES:
+            sequence = torch.cat([embed(torch.tensor(BEFORE)), speech, embed(torch.tensor(after + target))])
+            labels = torch.tensor([IGNORE] * (len(sequence) - len(target)) + target)
+            expected += float(model.llm(inputs_embeds=sequence[None], labels=labels[None]).loss) * len(target)
+    assert float(shared) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4, "vocab_size": 100}),
+        ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 100}),
+    ],
+)
+def test_an_llm_that_takes_no_such_mask_is_refused_before_training(
+    base_models: Path, tmp_path: Path, family: str, config: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=f"type '{family}' cannot be trained here"):
+        check_branches(build(base_models, tmp_path, family, config).llm)
+
+
+def test_a_target_that_is_not_there_names_those_that_are(base_models: Path, tmp_path: Path) -> None:
+    model = build(base_models, tmp_path, "gpt2", GPT2)
+    with pytest.raises(ConfigError, match=r"called q_proj\. There are: c_attn, c_fc, c_proj"):
+        add_adapters(model, None, LoraOptions(rank=1, alpha=1, targets=["q_proj", "c_fc"]))
