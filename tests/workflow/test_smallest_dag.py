@@ -67,7 +67,7 @@ def test_rows_add_up_through_every_step(finished: Workplace) -> None:
 
 
 def test_hypotheses_are_as_many_as_rows(finished: Workplace) -> None:
-    files = list(finished.folder.glob("results/tiny/seed1/translate/checkpoint*/*/*.test.jsonl"))
+    files = list(finished.folder.glob("results/tiny/seed1/translate/checkpoint*/*/*_*.test.jsonl"))
     assert len(files) == 2 * 36
     assert all(path.read_text().count("\n") == 2 for path in files)
 
