@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from llast.artifacts import read_summary, write_text
 from llast.corpus.join import official_table
+from llast.errors import DataError
 from llast.languages import PAIRS, SPLITS
 
 COLUMNS = (
@@ -64,6 +65,10 @@ def statistics(corpus: list[Path], output: Path, official_counts: bool) -> None:
     for path, summary in summaries:
         if summary.step == "filter":
             for pair, splits in summary.details["pairs"].items():
+                if pair not in lost:
+                    raise DataError(
+                        f"{path} has the pair {pair}; no summary of join has it. Name that one too."
+                    )
                 rows += _pair(path.parent, pair, splits, lost[pair], quarantine, official_counts)
     rows.sort(key=lambda row: (PAIRS.index(row["pair"]), SPLITS.index(row["split"])))
     reasons = sorted({name for row in rows for name in row} - set(COLUMNS))
