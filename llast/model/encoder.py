@@ -38,8 +38,7 @@ def load_encoder(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     config = quiet(folder)
     check_encoder(config, str(folder))
     if config.model_type in WAVE_TYPES:
-        model: PreTrainedModel = AutoModel.from_pretrained(folder, config=config, dtype=dtype)
-        return model
+        return _by_clip(AutoModel.from_pretrained(folder, config=config, dtype=dtype))
     return _EncoderHalf.from_pretrained(
         folder,
         config=config,
@@ -51,8 +50,7 @@ def load_encoder(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
 def new_encoder(config: Any) -> PreTrainedModel:
     """An encoder with random weights."""
     if config.model_type in WAVE_TYPES:
-        model: PreTrainedModel = AutoModel.from_config(config)
-        return model
+        return _by_clip(AutoModel.from_config(config))
     return WhisperEncoder(config)
 
 
@@ -147,25 +145,56 @@ def encode(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tenso
     return output
 
 
+class _ClipNorm(nn.GroupNorm):
+    """A group norm with a group per channel, over each clip's own length: as if the clip stood there alone.
+
+    One call for all clips: under ZeRO-3, every rank has to call each module equally often.
+    """
+
+    lengths: torch.Tensor  # (clips,), set before each call
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Normalise (clips, channels, length)."""
+        inside = torch.arange(hidden.shape[2], device=hidden.device) < self.lengths[:, None, None]
+        values, count = hidden.float(), self.lengths[:, None, None]
+        mean = (values * inside).sum(dim=2, keepdim=True) / count
+        variance = ((values - mean) ** 2 * inside).sum(dim=2, keepdim=True) / count
+        values = (values - mean) * torch.rsqrt(variance + self.eps)
+        return (values * self.weight[:, None] + self.bias[:, None]).to(hidden.dtype)
+
+
+def _by_clip(model: Any) -> PreTrainedModel:
+    """Let a HuBERT-like model's group norm, if it has one, see each clip's own length."""
+    norm = getattr(model.feature_extractor.conv_layers[0], "layer_norm", None)
+    if isinstance(norm, nn.GroupNorm):
+        norm.__class__ = _ClipNorm
+    by_clip: PreTrainedModel = model
+    return by_clip
+
+
 def _encode_waves(
     encoder: Any, samples: torch.Tensor, positions: torch.Tensor, normalize: bool
 ) -> torch.Tensor:
-    """Run a HuBERT-like model, its convolutions clip by clip: their group norm is over a clip's whole length.
+    """Run a HuBERT-like model, whose convolutions have no padding of their own.
 
     A clip of p positions is read up to sample 320 p + 80, zeros included: the convolutions turn that into p positions.
 
     Returns:
         (clips, longest, width); positions beyond a clip's own hold nothing of use.
     """
-    dtype = encoder.feature_projection.projection.weight.dtype
-    features = []
-    for clip, count in zip(samples.float(), positions.tolist(), strict=True):
-        end = count * STEP + RECEPTIVE_FIELD - STEP
-        wave = nn.functional.pad(clip, (0, max(0, end - len(clip))))[:end]
-        if normalize:
-            wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
-        features.append(encoder.feature_extractor(wave[None].to(dtype))[0].T)
-    projected = encoder.feature_projection(nn.utils.rnn.pad_sequence(features, batch_first=True))
+    ends = positions * STEP + RECEPTIVE_FIELD - STEP
+    width = int(ends.max())
+    waves = nn.functional.pad(samples.float(), (0, max(0, width - samples.shape[1])))[:, :width]
+    if normalize:
+        own = torch.arange(width, device=waves.device) < ends[:, None]
+        mean = (waves * own).sum(dim=1, keepdim=True) / ends[:, None]
+        variance = ((waves - mean) ** 2 * own).sum(dim=1, keepdim=True) / ends[:, None]
+        waves = (waves - mean) / torch.sqrt(variance + 1e-7) * own
+    first = encoder.feature_extractor.conv_layers[0]
+    if isinstance(getattr(first, "layer_norm", None), _ClipNorm):
+        first.layer_norm.lengths = (ends - first.conv.kernel_size[0]) // first.conv.stride[0] + 1
+    features = encoder.feature_extractor(waves.to(encoder.dtype)).transpose(1, 2)
+    projected = encoder.feature_projection(features)
     hidden = projected[0] if isinstance(projected, tuple) else projected
     inside = torch.arange(hidden.shape[1], device=hidden.device) < positions[:, None]
     output: torch.Tensor = encoder.encoder(

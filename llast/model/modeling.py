@@ -17,7 +17,7 @@ from transformers import (
     GenerationMixin,
     PreTrainedModel,
 )
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, is_bitsandbytes_available
 
 from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
@@ -243,13 +243,20 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
 
 def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
-    """A causal LM; in 4 bit as in the released code (NF4, double quantisation), on this process's GPU."""
+    """A causal LM; in 4 bit on this process's GPU."""
     if not load_in_4bit:
         return AutoModelForCausalLM.from_pretrained(folder, config=quiet(folder), dtype=dtype)
     if not torch.cuda.is_available():
         raise ConfigError(
             "llm.load_in_4bit needs an NVIDIA GPU, and there is none here. Run it on a GPU node, or leave the key out."
         )
+    if not is_bitsandbytes_available():
+        raise ConfigError("llm.load_in_4bit needs the package bitsandbytes: pip install 'llast[gpu]'.")
+    return _load_4bit(folder, dtype, torch.cuda.current_device())
+
+
+def _load_4bit(folder: Path, dtype: torch.dtype, device: int | str) -> Any:
+    """A causal LM as the released code holds it: NF4 with double quantisation."""
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -261,7 +268,7 @@ def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
         config=quiet(folder),
         dtype=dtype,
         quantization_config=quantization,
-        device_map={"": torch.cuda.current_device()},
+        device_map={"": device},
     )
 
 
