@@ -150,7 +150,11 @@ class FilterOptions(Model):
         description="Drop train rows beyond these thresholds, or with an empty text, a target marked REMOVE or a "
         "target equal to the source; false: only those without audio, as the released LLaST code does.",
     )
-    min_seconds: float = Field(0.5, ge=0, description="Shorter train clips are dropped.")
+    min_seconds: float = Field(
+        0.5,
+        ge=0,
+        description="Shorter train clips are dropped. Between fairseq (0.05 s) and SpeechBrain (1 s).",
+    )
     max_seconds: float = Field(30.0, gt=0, description="Whisper's window (arXiv 2212.04356).")
     max_characters: int = Field(
         512, ge=1, description="Of source or target text; as in CoVoST 2 (arXiv 2007.10310)."
@@ -159,14 +163,15 @@ class FilterOptions(Model):
         4.0,
         gt=1,
         description="Most characters per second, as a multiple of the median of the pair's train rows; null: "
-        "any. Relative, since a second holds five characters of Chinese and fifteen of French.",
+        "any. Relative, since a second holds five characters of Chinese and fifteen of French; our choice, for what "
+        "is surely wrong.",
     )
     min_speech_rate: float | None = Field(
         0.1,
         gt=0,
         lt=1,
         description="Fewest characters per second, as a share of that median; null: any. Generous: single words are "
-        "read into several seconds of recording.",
+        "read into several seconds of recording. Our choice.",
     )
     max_length_ratio: float | None = Field(
         4.0,
