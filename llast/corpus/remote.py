@@ -104,14 +104,12 @@ def connect(remote: Remote, headers: Mapping[str, str], method: str = "GET") -> 
             raise
         with error:
             raise _refusal(remote, error) from None
+    except (http.client.InvalidURL, ValueError):  # their text holds the address, and with it perhaps a secret
+        raise ConfigError(f"{remote.shown} is not an address: correct it in the corpus's source.") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise TryAgain(
             f"{remote.shown}: no connection ({reason}); fetch has to run where the network is"
-        ) from None
-    except ValueError as error:  # no address at all, or one with a space in it
-        raise ConfigError(
-            f"{remote.shown} is not an address: {str(error).replace(remote.url, '...')}."
         ) from None
 
 

@@ -162,6 +162,17 @@ def test_one_of_two_waits_for_the_other(
     assert "another process is at it; waiting" in capfd.readouterr().err
 
 
+def test_what_is_no_address_is_said_at_once_and_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CV_KEY", "hidden key")
+    with pytest.raises(
+        ConfigError, match=r"here/\$\{CV_KEY\}/a\.tar is not an address: correct it"
+    ) as caught:
+        download(lambda: remote_at("http://here/${CV_KEY}/a.tar"), tmp_path / "a.tar")
+    assert "hidden" not in str(caught.value)
+
+
 def test_no_server_at_all_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"no connection \(.*refused\); fetch has to run where the network is"
