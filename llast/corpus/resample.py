@@ -1,6 +1,7 @@
 """Turn the clips that CoVoST-2 refers to into 16 kHz mono FLAC with random access."""
 
 import hashlib
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -88,6 +89,12 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
         },
     )
     summary.write(output / "summary.json")
+    for older in sorted(path for path in output.iterdir() if path.is_dir() and path != folder):
+        print(
+            f"resample: {older} holds the clips of another archive, other tables or options, and is not read any "
+            "more. Delete it if you need the space.",
+            file=sys.stderr,
+        )
     return summary
 
 

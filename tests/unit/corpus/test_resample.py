@@ -202,11 +202,14 @@ def test_an_unreadable_shard_is_made_again(tmp_path: Path, release: Release) -> 
     assert store_bytes(tmp_path / "out") == good
 
 
-def test_changed_options_start_a_new_store(tmp_path: Path, release: Release) -> None:
+def test_changed_options_start_a_new_store_and_the_old_one_is_named(
+    tmp_path: Path, release: Release, capfd: pytest.CaptureFixture[str]
+) -> None:
     fetched = release.fetch(tmp_path)
     first = resample(fetched, tmp_path / "out", ResampleOptions())
     second = resample(fetched, tmp_path / "out", ResampleOptions(min_seconds=1.05))
     assert first.details["store"] != second.details["store"]
+    assert f"{first.details['store']} holds the clips of another archive" in capfd.readouterr().err
     assert dropped(second)["good0"] == "too_short"
     assert AudioStore.open(tmp_path / "out" / "summary.json").clips[0] == "good1"
 
