@@ -82,7 +82,8 @@ def base_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
-    """Summaries of `mix` and of `resample` (fr): 24 clips of noise, each with an ST row, two of three with ASR too."""
+    """Summaries of `mix` and of `resample` (fr): 24 clips of noise, each with an ST row, two of three with ASR too;
+    three of the rows are those of dev as well."""
     from llast.artifacts import Summary
     from llast.corpus.decode import Decoded
     from llast.corpus.store import write_index, write_shard
@@ -111,5 +112,8 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     mix = root / "mix" / "summary.json"
     mix.parent.mkdir()
     write_rows(mix, pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True)), schema=ROWS))
-    Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows)).write(mix)
+    dev = [(name, *rest) for name, *rest in sorted(rows) if name in ("clip02", "clip21")]
+    write_rows(mix, pa.table(dict(zip(names, zip(*dev, strict=True), strict=True)), schema=ROWS), "dev")
+    details = {"dev_rows": len(dev)}
+    Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows), details=details).write(mix)
     return mix, [resample]

@@ -56,6 +56,21 @@ def _rank(
         result.send(f"{type(error).__name__}: {error}")
 
 
+def tiny_spec(dropout: float = 0.1, **training: Any) -> TrainSpec:
+    """A training of seconds on the base models of conftest.py."""
+    lora = {"rank": 4, "alpha": 8, "dropout": dropout}
+    options = {"max_steps": 9, "rows_per_update": 7, "learning_rate": 2e-3, "precision": "float32"}
+    return TrainSpec.model_validate(
+        {
+            "encoder": {"base": "./whisper", "window": "clip", "lora": lora},
+            "adaptor": {"stack": 4},
+            "llm": {"base": "./llama", "lora": lora},
+            "mixture": {"pairs": ["fr_en"]},
+            "training": options | {"checkpoints": 1, "save_every": 100} | training,
+        }
+    )
+
+
 def write_spec(
     run_folder: Path, options: TrainSpec, bases: Path, rows: tuple[Path, list[Path]], seed: int = 1
 ) -> None:
@@ -71,3 +86,50 @@ def train_and_stop(run_folder: Path, stop_rank: int = -1, stop_step: int = 0) ->
 
     asked = iter(range(1, 1_000_000))
     return train(run_folder, lambda: next(asked) == stop_step and os.environ["RANK"] == str(stop_rank))
+
+
+def first_step(run_folder: Path) -> dict[str, Any]:
+    """The first optimiser step as one rank: loss, norm, and by parameter the gradient and the weights around it."""
+    from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_grad
+
+    from llast.training.step import optimise
+    from llast.training.worker import join
+
+    me = join(run_folder)
+    work = next(me.loader().work(0, 1))
+    names = {name: p for name, p in me.engine.module.named_parameters() if p.requires_grad}
+
+    def every(read: Callable[[Any], Any]) -> dict[str, Any]:
+        return {name: read(parameter).clone().numpy() for name, parameter in names.items()}
+
+    before, gradients, step = every(safe_get_full_fp32_param), {}, me.engine.step
+
+    def watched() -> None:
+        if me.engine.is_gradient_accumulation_boundary():
+            gradients.update(every(safe_get_full_grad))
+        step()
+
+    me.engine.step = watched
+    result = optimise(me.engine, work, me.rows, me.options.learning_rate, me.device, False, None)
+    return {
+        "loss": result.loss,
+        "norm": result.grad_norm,
+        "micro_batches": [len(batch.items) if batch.counts else 0 for batch in work.micro_batches],
+        "before": before,
+        "gradients": gradients,
+        "after": every(safe_get_full_fp32_param),
+    }
+
+
+def engine_settings(run_folder: Path) -> dict[str, Any]:
+    """What the engine was configured with."""
+    from llast.training.worker import join
+
+    me = join(run_folder)
+    zero = me.engine._config.zero_config
+    return {
+        "stage": int(zero.stage),
+        "reduce_bucket_size": zero.reduce_bucket_size,
+        "gradient_clipping": me.engine.gradient_clipping(),
+        "communication": str(me.engine.communication_data_type),
+    }

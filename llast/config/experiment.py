@@ -100,6 +100,12 @@ class MixtureOptions(Model):
         min_length=1,
         description="Each clip is played at one of these speeds, drawn by seed; [0.9, 1.0, 1.1] is speed perturbation.",
     )
+    dev_rows: int = Field(
+        256,
+        ge=0,
+        description="Rows of the dev sets that the loss is measured on in training, equally many of each direction; "
+        "0: none.",
+    )
     leakage: Literal["drop", "count"] = Field(
         "count",
         description="Train rows whose text occurs in a dev or test set of that language: drop or only count.",
@@ -134,6 +140,9 @@ class TrainingOptions(Model):
     )
     save_every: int = Field(
         500, ge=1, description="Optimiser steps between states that training can resume from."
+    )
+    dev_every: int = Field(
+        100, ge=1, description="Optimiser steps between measurements of the loss on `mixture.dev_rows`."
     )
     precision: Literal["bf16", "float32"] = Field("bf16", description="Of the bases and of the arithmetic.")
     gradient_checkpointing: bool = Field(

@@ -3,6 +3,7 @@
 {output folder}/run.json                    the declared output, written last
 {output folder}/{spec hash}/spec.json       what is trained; a changed spec gets a folder of its own
                            /job.json        the submitted job
+                           /sharing.json    whether a clip is shared by its rows, or why not
                            /metrics.jsonl   a record per optimiser step
                            /checkpoints/    see llast.training.checkpoint
                            /jobs/           submitit's logs
@@ -117,6 +118,9 @@ def launch(
                 f"training of {experiment} (seed {seed}) ended early. {failure}\n"
                 f"  Run the same command again: it goes on from the last checkpoint."
             )
+    sharing = read_json(run_folder / "sharing.json")
+    if not sharing["shared"]:
+        print(f"train {experiment}: a sequence per row, not per clip: {sharing['reason']}", file=sys.stderr)
     write_json(
         output,
         {
@@ -128,6 +132,7 @@ def launch(
             "trained_pairs": options.trained_pairs,
             "steps": steps,
             "world_size": machine.ranks,
+            "shares_clips": sharing["shared"],
             "seconds": _training_seconds(run_folder),
             "checkpoints": [
                 {"checkpoint": number, "step": step, "folder": f"{key}/checkpoints/step-{step:06d}"}

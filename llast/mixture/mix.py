@@ -16,6 +16,7 @@ from llast.config.experiment import MixtureOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import ConfigError, DataError
 from llast.languages import source_languages, split_pair
+from llast.mixture.dev import dev_rows
 from llast.mixture.rows import ROWS, write_rows
 from llast.mixture.sampling import play, repeat, repeats, uniform
 
@@ -34,7 +35,7 @@ class _Candidates:
 
 
 def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) -> Summary:
-    """Write the training rows of an experiment, `rows.arrow`, and the summary.
+    """Write the training rows of an experiment, `rows.arrow`, its rows of the dev sets, `dev.arrow`, and the summary.
 
     Task `st` has a row per train row of each pair; task `asr` one per train clip of each source language,
     with the sentence as text and the source as target language (an English clip once, not once per target,
@@ -48,7 +49,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
 
     Rows in: candidates, and as many more as `temperature` repeats. Dropped: `en_x_step`, `leakage`, `share`,
     `temperature`. Details: `repeated`; `tasks[task]`, `pairs[pair]` (st) and `asr[language]` with `rows`
-    and `seconds` written; `clips`; `leakage` with `mode`, `rows` that leak, and `directions` of them.
+    and `seconds` written; `clips`; `dev_rows`; `leakage` with `mode`, `rows` that leak, and `directions` of them.
 
     Args:
         filtered: summaries of the step filter, one per source language of the corpus.
@@ -92,6 +93,8 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
         )
     rows = rows.sort_by([(name, "ascending") for name in ("source", "clip", "copy", "task", "target")])
     write_rows(output / "summary.json", rows)
+    dev = dev_rows(folders, options, seed)
+    write_rows(output / "summary.json", dev, "dev")
     summary = Summary(
         step="mix",
         version=STEP_VERSIONS["mix"],
@@ -103,6 +106,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
             **_amounts(parts),
             "repeated": repeated,
             "clips": len(rows.select(["source", "clip"]).group_by(["source", "clip"]).aggregate([])),
+            "dev_rows": len(dev),
             "leakage": {
                 "mode": options.leakage,
                 "rows": sum(leaking.values()),

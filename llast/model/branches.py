@@ -3,11 +3,10 @@
 A sequence is a shared start, then a branch per row. Each branch reads the start and itself, as if it stood there alone.
 """
 
+from inspect import signature
 from typing import Any
 
 import torch
-
-from llast.errors import ConfigError
 
 
 def read_branches(
@@ -43,30 +42,22 @@ def logits_of(llm: Any, hidden: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-@torch.no_grad()
-def check_branches(llm: Any) -> None:
-    """Make sure that an LLM reads a branch as it would read that row alone.
+def logits_alone(
+    llm: Any, embeddings: torch.Tensor, inside: torch.Tensor, wanted: torch.Tensor
+) -> torch.Tensor:
+    """Logits in float32 of sequences of one row each, by the LLM's own forward pass.
 
-    Raises:
-        ConfigError: it does not: it has no attention, or takes no mask for each pair of positions.
+    Args:
+        llm: a causal LM.
+        embeddings: (rows, length, width).
+        inside: (rows, length) bool, false for the padding on the right.
+        wanted: (rows, length) bool, where logits are returned.
     """
-    inputs = llm.get_input_embeddings()(torch.arange(6, device=llm.device)[None])
-    branch = torch.tensor([[0, 0, 1, 1, 2, 2]], device=llm.device)
-    places = torch.tensor([[0, 1, 2, 3, 2, 3]], device=llm.device)
-    alone = [0, 1, 4, 5]
-    problem = ""
-    try:
-        shared = read_branches(llm, inputs, branch, places)[:, 4:].float()
-        separate = read_branches(llm, inputs[:, alone], branch[:, alone], places[:, alone])[:, 2:].float()
-        if (shared - separate).norm() > 0.1 * separate.norm():
-            problem = "a row sees others"
-    except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        problem = str(error)
-    if problem:
-        raise ConfigError(
-            f"an LLM of type '{llm.config.model_type}' cannot be trained here: several rows share a clip under a mask "
-            f"for each pair of positions, which it does not take ({problem}). Choose another llm.base."
-        )
+    kept = wanted.shape[1] - int(wanted.any(dim=0).nonzero()[0])  # from the first target on
+    some = {"logits_to_keep": kept} if "logits_to_keep" in signature(llm.forward).parameters else {}
+    logits = llm(inputs_embeds=embeddings, attention_mask=inside.long(), use_cache=False, **some).logits
+    chosen: torch.Tensor = logits[:, -kept:][wanted[:, -kept:]].float()
+    return chosen
 
 
 def _mask(branch: torch.Tensor, position_ids: torch.Tensor, dtype: torch.dtype, config: Any) -> Any:

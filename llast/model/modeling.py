@@ -22,7 +22,7 @@ from transformers.utils import ModelOutput, is_bitsandbytes_available
 from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
 from llast.model.bases import base_folder, folder_of, quiet
-from llast.model.branches import logits_of, read_branches
+from llast.model.branches import logits_alone, logits_of, read_branches
 from llast.model.configuration import LlastConfig
 from llast.model.encoder import WAVE_TYPES, encode_clips, load_encoder, new_encoder, normalizes
 
@@ -64,6 +64,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.encoder: Any = encoder if encoder is not None else new_encoder(config.encoder_config)
         self.llm: Any = llm if llm is not None else AutoModelForCausalLM.from_config(config.llm_config)
         self.adaptor = Adaptor(config.encoder_config.hidden_size, config.llm_config.hidden_size, config.stack)
+        self.shares_clips = True  # False: the LLM has to see every row alone, see llast.training.sharing
         if encoder is None:
             self.post_init()
 
@@ -174,7 +175,8 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         A sequence is the text before the audio, the audio, then one branch per row (prompt and target). Every
         branch sees the shared start and itself, at the positions it would have alone, so losses and gradients equal
-        those of separate rows. Logits are computed at target positions only.
+        those of separate rows. Logits are computed at target positions only. With `shares_clips` false, a sequence
+        has one row and goes through the LLM's own forward pass.
 
         Args:
             samples: (clips, samples) float, 16 kHz, zero-padded.
@@ -192,9 +194,12 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
             < (-(-positions // self.config.stack))[:, None]
         )
         embeddings = embeddings.masked_scatter(audio[..., None], speech[inside].to(embeddings.dtype))
-        hidden = read_branches(self.llm, embeddings, branch, position_ids)
         wanted = labels != IGNORE
-        logits = logits_of(self.llm, hidden[wanted])
+        if self.shares_clips:
+            hidden = read_branches(self.llm, embeddings, branch, position_ids)
+            logits = logits_of(self.llm, hidden[wanted])
+        else:
+            logits = logits_alone(self.llm, embeddings, branch >= 0, wanted)
         loss = nn.functional.cross_entropy(logits, labels[wanted], reduction="sum")
         return LlastOutput(loss=loss, target_tokens=wanted.sum())
 

@@ -11,7 +11,7 @@ import soxr
 import torch
 
 from llast.corpus.store import AudioStore
-from llast.mixture.rows import open_rows
+from llast.mixture.rows import Kind, open_rows
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.modeling import IGNORE
@@ -33,13 +33,16 @@ class TrainingRows:
         audio: summaries of the step `resample`, one per source language.
         processor: the model's prompts and tokenizer.
         stack: encoder positions per LLM position.
+        kind: which rows of the mixture: `rows`, to train on, or `dev`.
 
     Attributes:
         clip_of_row: (rows,) number of each row's clip (a copy of it is another clip), from 0 and ascending.
     """
 
-    def __init__(self, mix: Path, audio: Sequence[Path], processor: LlastProcessor, stack: int) -> None:
-        rows = open_rows(mix)
+    def __init__(
+        self, mix: Path, audio: Sequence[Path], processor: LlastProcessor, stack: int, kind: Kind = "rows"
+    ) -> None:
+        rows = open_rows(mix, kind)
         self._column = {name: rows.column(name) for name in rows.schema.names}
         self._stores = {summary.parent.name: AudioStore.open(summary) for summary in audio}
         self._processor = processor

@@ -29,6 +29,27 @@ class MicroBatch:
     counts: bool
 
 
+def split(
+    rows: TrainingRows, items: list[Item], rank: int, ranks: int, budget: int, shared: bool
+) -> Iterator[MicroBatch]:
+    """One rank's micro-batches of these items, equally many on every rank.
+
+    Args:
+        rows: where the items are from.
+        items: clips with their rows, of all ranks together.
+        rank: this rank.
+        ranks: number of ranks.
+        budget: most LLM positions of a micro-batch.
+        shared: whether a clip's rows share a sequence; otherwise each has one of its own.
+    """
+    if not shared:
+        items = [Item(item.clip, (row,)) for item in items for row in item.rows]
+    lengths = [rows.length(item) for item in items]
+    for part in micro_batches(items, lengths, ranks, budget)[rank]:
+        # With fewer clips than ranks, a rank repeats one without counting it: collectives need every rank.
+        yield MicroBatch(part, rows.batch(part or items[:1]), bool(part))
+
+
 @dataclass(frozen=True)
 class Work:
     """One rank's part of an update.
@@ -38,6 +59,7 @@ class Work:
         epoch: passes over the mixture when the step is done.
         update: all items of the update, of every rank.
         positions: LLM positions of the update without padding, of every rank.
+        target_tokens: tokens with a loss, of every rank.
         micro_batches: this rank's.
     """
 
@@ -45,6 +67,7 @@ class Work:
     epoch: float
     update: list[Item]
     positions: int
+    target_tokens: int
     micro_batches: list[MicroBatch]
 
     @property
@@ -62,11 +85,14 @@ class Loader:
         rank: this rank.
         ranks: number of ranks.
         budget: most LLM positions of a micro-batch.
+        shared: whether a clip's rows share a sequence.
     """
 
-    def __init__(self, rows: TrainingRows, updates: Updates, rank: int, ranks: int, budget: int) -> None:
+    def __init__(
+        self, rows: TrainingRows, updates: Updates, rank: int, ranks: int, budget: int, shared: bool
+    ) -> None:
         self._rows, self._updates = rows, updates
-        self._rank, self._ranks, self._budget = rank, ranks, budget
+        self._split = (rank, ranks, budget, shared)
 
     def work(self, done: int, steps: int) -> Iterator[Work]:
         """The updates after step `done` up to step `steps`."""
@@ -92,11 +118,6 @@ class Loader:
                 yield step, step / per_epoch, update
 
     def _read(self, step: int, epoch: float, update: list[Item]) -> Work:
-        lengths = [self._rows.length(item) for item in update]
-        parts = micro_batches(update, lengths, self._ranks, self._budget)[self._rank]
-        batches = [
-            # With fewer clips than ranks, a rank repeats one without counting it: collectives need every rank.
-            MicroBatch(items, self._rows.batch(items or update[:1]), bool(items))
-            for items in parts
-        ]
-        return Work(step, epoch, update, sum(lengths), batches)
+        positions = sum(self._rows.length(item) for item in update)
+        batches = list(split(self._rows, update, *self._split))
+        return Work(step, epoch, update, positions, self._rows.target_tokens(update), batches)

@@ -22,13 +22,11 @@ class StepResult:
     Attributes:
         loss: mean cross-entropy per target token of the update.
         grad_norm: norm of the update's gradient, before clipping.
-        target_tokens: tokens with a loss.
         stop: whether some rank was asked to stop.
     """
 
     loss: float
     grad_norm: float
-    target_tokens: int
     stop: bool
 
 
@@ -49,7 +47,7 @@ def optimise(
     Args:
         engine: the DeepSpeed engine.
         work: this rank's micro-batches.
-        rows: names clips and counts target tokens.
+        rows: where they are from, for messages.
         learning_rate: of this step.
         device: of this rank.
         stop: whether this rank was asked to stop.
@@ -61,7 +59,7 @@ def optimise(
     ranks = torch.distributed.get_world_size()
     for group in engine.optimizer.param_groups:
         group["lr"] = learning_rate
-    tokens = rows.target_tokens(work.update)
+    tokens = work.target_tokens
     losses = torch.zeros(len(work.micro_batches), dtype=torch.float64, device=device)
     for number, batch in enumerate(work.micro_batches):
         engine.set_gradient_accumulation_boundary(number == len(work.micro_batches) - 1)
@@ -77,7 +75,7 @@ def optimise(
     loss, grad_norm = total / tokens, float(engine.get_global_grad_norm())
     if not math.isfinite(loss) or not math.isfinite(grad_norm) or (loss_limit and loss > loss_limit):
         raise TrainingDiverged(_blame(work, rows, losses.tolist(), loss, grad_norm, loss_limit))
-    return StepResult(loss, grad_norm, tokens, asked > 0)
+    return StepResult(loss, grad_norm, asked > 0)
 
 
 def _blame(

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,53 @@ import torch
 import torch.distributed
 import transformers
 
-from llast.artifacts import read_json, write_text
+from llast.artifacts import read_json, read_summary, write_json, write_text
+from llast.config.experiment import TrainingOptions
 from llast.config.steps import TrainSpec
-from llast.model.branches import check_branches
 from llast.model.lora import add_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.training import checkpoint
 from llast.training.batches import TrainingRows
+from llast.training.dev import dev_loss
 from llast.training.engine import init_process_group, start_engine
 from llast.training.loader import Loader
+from llast.training.sharing import check_sharing
 from llast.training.step import optimise
 from llast.training.updates import Updates, checkpoint_steps, learning_rate, total_steps
 
 METRICS = "metrics.jsonl"
+SHARING = "sharing.json"
+"""Whether a clip is shared by its rows, and if not, why."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What one rank trains with.
+
+    Attributes:
+        options: of the training.
+        engine: the DeepSpeed engine around the model with its adapters.
+        rows: the rows to train on.
+        dev: rows to measure the loss on, if there are any.
+        shared: whether a clip is shared by its rows.
+        seed: of the run.
+        device: of this rank.
+    """
+
+    options: TrainingOptions
+    engine: Any
+    rows: TrainingRows
+    dev: TrainingRows | None
+    shared: bool
+    seed: int
+    device: torch.device
+
+    def loader(self) -> Loader:
+        """This rank's part of every update."""
+        rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        updates = Updates(self.rows.clip_of_row, self.options.rows_per_update, self.seed)
+        return Loader(self.rows, updates, rank, ranks, self.options.tokens_per_micro_batch, self.shared)
 
 
 def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -43,13 +78,64 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     Raises:
         TrainingDiverged: a loss or gradient is not finite, or the loss explodes; names the clips.
     """
+    me = join(run_folder)
+    options = me.options
+    steps = total_steps(len(me.rows), options)
+    kept = checkpoint_steps(steps, options.checkpoints)
+    rank = torch.distributed.get_rank()
+    torch.manual_seed(me.seed * 1000 + rank)  # dropout differs between ranks, and is resumed
+    done, state = checkpoint.load_newest(me.engine, run_folder)
+    if rank == 0:
+        _cut_metrics(run_folder / METRICS, done)
+    stopped = False
+    with (run_folder / METRICS).open("a", encoding="utf-8") as metrics:
+        began = time.monotonic()
+        for work in me.loader().work(done, steps):
+            waited = time.monotonic() - began
+            rate = learning_rate(work.step, steps, options)
+            result = optimise(me.engine, work, me.rows, rate, me.device, stop(), state.get("loss_limit"))
+            seconds = time.monotonic() - began
+            state.setdefault("loss_limit", options.loss_limit * result.loss)
+            record = {
+                "step": work.step,
+                "time": round(time.time(), 3),
+                "loss": result.loss,
+                "learning_rate": rate,
+                "grad_norm": result.grad_norm,
+                "target_tokens_per_s": round(work.target_tokens / seconds, 1),
+                "tokens_per_s": round(work.positions / seconds, 1),
+                "rows_per_s": round(work.rows / seconds, 2),
+                "seconds": round(seconds, 4),
+                "wait_s": round(waited, 4),
+                "rows": work.rows,
+                "epoch": round(work.epoch, 4),
+            }
+            if me.dev is not None and (work.step % options.dev_every == 0 or work.step == steps):
+                budget = options.tokens_per_micro_batch
+                record["dev_loss"] = dev_loss(me.engine, me.dev, budget, me.shared, me.device)
+            if rank == 0:
+                metrics.write(json.dumps(record) + "\n")
+                metrics.flush()
+            stopped = result.stop and work.step < steps
+            if stopped or work.step in kept or work.step % options.save_every == 0:
+                os.fsync(metrics.fileno())
+                checkpoint.save(me.engine, run_folder, work.step, kept, state)
+            if stopped:
+                break
+            began = time.monotonic()
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+    return not stopped
+
+
+def join(run_folder: Path) -> Rank:
+    """Join the other ranks with everything loaded that `run_folder/spec.json` asks for."""
     spec = read_json(run_folder / "spec.json")
     train_spec = TrainSpec.model_validate(spec["options"])
     options = train_spec.training
     torch.set_num_threads(spec["threads"])
     transformers.utils.logging.disable_progress_bar()
     device = init_process_group()
-    rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
     torch.manual_seed(spec["seed"])
     model = LlastForConditionalGeneration.from_bases(
@@ -66,62 +152,31 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
         model.llm.activation_checkpointing_enable({"use_reentrant": False})
     adapted = add_adapters(model, train_spec.encoder.lora, train_spec.llm.lora)
     adapted.to(device)  # type: ignore[arg-type]
-    check_branches(model.llm)
     adapted.train()
-    engine = start_engine(adapted, options)
 
     processor = LlastProcessor.from_llm(Path(spec["llm"]), train_spec.llm.template)
-    rows = TrainingRows(
-        Path(spec["mix"]), [Path(path) for path in spec["audio"]], processor, train_spec.adaptor.stack
-    )
-    steps = total_steps(len(rows), options)
-    kept = checkpoint_steps(steps, options.checkpoints)
-    torch.manual_seed(spec["seed"] * 1000 + rank)  # dropout differs between ranks, and is resumed
-    done, state = checkpoint.load_newest(engine, run_folder)
-    if rank == 0:
-        _cut_metrics(run_folder / METRICS, done)
-    updates = Updates(rows.clip_of_row, options.rows_per_update, spec["seed"])
-    loader = Loader(rows, updates, rank, ranks, options.tokens_per_micro_batch)
-    stopped = False
-    with (run_folder / METRICS).open("a", encoding="utf-8") as metrics:
-        started = time.monotonic()
-        for work in loader.work(done, steps):
-            waited = time.monotonic() - started
-            rate = learning_rate(work.step, steps, options)
-            result = optimise(engine, work, rows, rate, device, stop(), state.get("loss_limit"))
-            seconds = time.monotonic() - started
-            state.setdefault("loss_limit", options.loss_limit * result.loss)
-            if rank == 0:
-                record = {
-                    "step": work.step,
-                    "time": round(time.time(), 3),
-                    "loss": result.loss,
-                    "learning_rate": rate,
-                    "grad_norm": result.grad_norm,
-                    "target_tokens_per_s": round(result.target_tokens / seconds, 1),
-                    "tokens_per_s": round(work.positions / seconds, 1),
-                    "rows_per_s": round(work.rows / seconds, 2),
-                    "seconds": round(seconds, 4),
-                    "wait_s": round(waited, 4),
-                    "rows": work.rows,
-                    "epoch": round(work.epoch, 4),
-                }
-                _write(metrics, record)
-            stopped = result.stop and work.step < steps
-            if stopped or work.step in kept or work.step % options.save_every == 0:
-                os.fsync(metrics.fileno())
-                checkpoint.save(engine, run_folder, work.step, kept, state)
-            if stopped:
-                break
-            started = time.monotonic()
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-    return not stopped
+    mix, audio = Path(spec["mix"]), [Path(path) for path in spec["audio"]]
+    rows = TrainingRows(mix, audio, processor, train_spec.adaptor.stack)
+    has_dev = read_summary(mix).details.get("dev_rows", 0) > 0
+    dev = TrainingRows(mix, audio, processor, train_spec.adaptor.stack, "dev") if has_dev else None
+    model.shares_clips = _shares_clips(model, rows, device, run_folder / SHARING)
+    engine = start_engine(adapted, options)
+    return Rank(options, engine, rows, dev, model.shares_clips, spec["seed"], device)
 
 
-def _write(metrics: Any, record: dict[str, Any]) -> None:
-    metrics.write(json.dumps(record) + "\n")
-    metrics.flush()
+def _shares_clips(
+    model: LlastForConditionalGeneration, rows: TrainingRows, device: torch.device, path: Path
+) -> bool:
+    """What all ranks agree on; rank 0 writes it down."""
+    found = check_sharing(model, rows)
+    agreed = torch.tensor(float(found.shared), device=device)
+    torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MIN)
+    shared = bool(agreed > 0)
+    if torch.distributed.get_rank() == 0:
+        write_json(path, {"shared": shared, "reason": found.reason})
+        if not shared:
+            print(f"a sequence per row, not per clip: {found.reason}", file=sys.stderr, flush=True)
+    return shared
 
 
 def _cut_metrics(path: Path, done: int) -> None:

@@ -256,3 +256,40 @@ def test_official_tables_give_the_numbers_of_the_paper(
     assert (summary.rows_out, summary.dropped) == (rows, {})
     assert open_rows(tmp_path / "summary.json").num_rows == rows
     assert summary.details["leakage"]["rows"] >= rows // 10, "the guard only counts"
+
+
+def test_dev_rows_are_equally_many_of_each_direction(tmp_path: Path) -> None:
+    dev = {
+        "fr_en": [(f"fr{n}", f"phrase {n}", f"sentence {n}") for n in range(9)],
+        "en_de": [(f"en{n}", f"English {n}", f"Deutsch {n}") for n in range(9)],
+        "en_ja": [(f"en{n}", f"English {n}", f"日本語 {n}") for n in range(9)],
+    }
+    train = {pair: {"train": [("x" + pair, "a", "b")], "dev": rows} for pair, rows in dev.items()}
+    corpus = [
+        filtered(tmp_path, "fr", {"fr_en": train["fr_en"]}),
+        filtered(tmp_path, "en", {pair: train[pair] for pair in ("en_de", "en_ja")}),
+    ]
+
+    def chosen(count: int, seed: int = 1, **tasks: float) -> list[dict[str, Any]]:
+        _, summary = run(corpus, seed, pairs=ALL, dev_rows=count, **({"tasks": tasks} if tasks else {}))
+        rows: list[dict[str, Any]] = open_rows(tmp_path / "mix/summary.json", "dev").to_pylist()
+        assert summary.details["dev_rows"] == len(rows)
+        return rows
+
+    rows = chosen(8)
+    assert Counter((row["source"], row["target"]) for row in rows) == {
+        ("fr", "en"): 3,
+        ("en", "de"): 3,
+        ("en", "ja"): 2,
+    }
+    english = {row["clip"] for row in rows if row["target"] == "de"}
+    assert {row["clip"] for row in rows if row["target"] == "ja"} < english, "clips are shared by their rows"
+    for row in rows[-3:]:
+        assert row["text"] == row["clip"].replace("fr", "sentence "), "French clips come last"
+    assert rows == chosen(8)
+    assert rows != chosen(8, seed=2)
+    assert {row["task"] for row in rows} == {"st"}
+    assert chosen(1, cot=1.0)[0]["text"].startswith("phrase ")
+    assert "\n" in chosen(1, cot=1.0)[0]["text"]
+    assert chosen(1, asr=1.0)[0]["target"] == "fr"
+    assert len(chosen(100)) == 27

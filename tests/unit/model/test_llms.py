@@ -9,7 +9,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from llast.config.experiment import LoraOptions
 from llast.errors import ConfigError
-from llast.model.branches import check_branches
 from llast.model.lora import add_adapters, trainable_parameters
 from llast.model.modeling import IGNORE, LlastForConditionalGeneration
 
@@ -78,7 +77,6 @@ def test_rows_that_share_a_clip_have_the_loss_that_the_llm_itself_gives_each(
     generator = torch.Generator().manual_seed(1)
     for parameter in trainable_parameters(adapted):
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
-    check_branches(model.llm)
     adapted.train()  # a frozen base has no dropout
     embed = model.llm.get_input_embeddings()
     expected = 0.0
@@ -90,20 +88,6 @@ def test_rows_that_share_a_clip_have_the_loss_that_the_llm_itself_gives_each(
             labels = torch.tensor([IGNORE] * (len(sequence) - len(target)) + target)
             expected += float(model.llm(inputs_embeds=sequence[None], labels=labels[None]).loss) * len(target)
     assert float(shared) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("family", "config"),
-    [
-        ("bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4, "vocab_size": 100}),
-        ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 100}),
-    ],
-)
-def test_an_llm_that_takes_no_such_mask_is_refused_before_training(
-    base_models: Path, tmp_path: Path, family: str, config: dict[str, Any]
-) -> None:
-    with pytest.raises(ConfigError, match=f"type '{family}' cannot be trained here"):
-        check_branches(build(base_models, tmp_path, family, config).llm)
 
 
 def test_a_target_that_is_not_there_names_those_that_are(base_models: Path, tmp_path: Path) -> None:

@@ -8,25 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from llast.config.steps import TrainSpec
 from llast.training.checkpoint import complete_steps
-from tests.training_ranks import on_ranks, train_and_stop, write_spec
+from tests.training_ranks import on_ranks, tiny_spec, train_and_stop, write_spec
 
 Rows = tuple[Path, list[Path]]
-
-
-def spec(**training: Any) -> TrainSpec:
-    lora = {"rank": 4, "alpha": 8, "dropout": 0.1}
-    options = {"max_steps": 9, "rows_per_update": 7, "learning_rate": 2e-3, "precision": "float32"}
-    return TrainSpec.model_validate(
-        {
-            "encoder": {"base": "./whisper", "window": "clip", "lora": lora},
-            "adaptor": {"stack": 4},
-            "llm": {"base": "./llama", "lora": lora},
-            "mixture": {"pairs": ["fr_en"]},
-            "training": options | {"checkpoints": 1, "save_every": 100} | training,
-        }
-    )
 
 
 def steps_of(run_folder: Path) -> list[int]:
@@ -50,7 +35,7 @@ def test_a_stop_that_one_rank_hears_saves_on_all_and_the_next_call_goes_on(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
-        write_spec(folder, spec(**training), base_models, training_rows)
+        write_spec(folder, tiny_spec(**training), base_models, training_rows)
     assert on_ranks(2, train_and_stop, whole) == [True, True]
     assert on_ranks(2, train_and_stop, broken, 1, 3) == [False, False]
     assert complete_steps(broken) == steps_of(broken)[-1:] == [3], "both ranks stopped after the third step"
