@@ -207,7 +207,7 @@ def report(args: Namespace) -> None:
 def track(args: Namespace) -> None:
     from llast.tracking.track import track
 
-    track(args.runs, args.scores, args.artifacts, args.tracking_uri, args.output)
+    track(args.runs, args.scores, args.artifacts, args.tracking_uri, args.output, args.case)
 
 
 def plan(args: Namespace) -> None:

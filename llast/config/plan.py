@@ -201,14 +201,6 @@ class Plan:
     def mix_summaries(self, wildcards: Wildcards) -> list[str]:
         return [f"{self._run(name, seed)}/mix/summary.json" for name, seed in self._runs()]
 
-    def all_translations(self, wildcards: Wildcards) -> list[str]:
-        return [
-            file
-            for name, seed in self._runs()
-            for checkpoint in self._checkpoints(name)
-            for file in self._translations(name, seed, checkpoint)
-        ]
-
     def published_scores(self, wildcards: Wildcards) -> list[str]:
         """Scores of the literature, which stand beside real ones only."""
         return [] if self.synthetic else [f"{self.config.config_dir}/published.csv"]

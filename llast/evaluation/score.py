@@ -1,6 +1,10 @@
 """The step `score`: BLEU, chrF2 and faults of hypotheses by pair, error rates of transcripts by language."""
 
+import hashlib
+import math
 import os
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,9 @@ BOOTSTRAP_SEED = (
 )
 BOOTSTRAP_MIN_ROWS = 10
 """Below this, resampling says nothing about other rows: the interval is left out."""
+SECONDS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, math.inf)
+"""Ends of the classes of clip lengths."""
+SAMPLES, SAMPLED = 3, 2000
 INTERVALS = {"bleu": "bleu_ci95", "bleu_lc": "bleu_lc_ci95"}
 """Metrics with a 95 % interval, and the key of it."""
 
@@ -103,7 +110,40 @@ def score_pair(pair: str, records: list[Record], options: ScoreOptions) -> dict[
         sources = [r.sentence for r in records]
         result["comet"] = comet(options.comet_command, options.comet_model, sources, hypotheses, references)
         result["signature_comet"] = f"comet|model:{options.comet_model}"
+    result["by_seconds"] = _by_seconds(records, BLEU(tokenize=target.bleu_tokenizer))
+    result["samples"] = _samples(records)
     return result
+
+
+def _by_seconds(records: list[Record], metric: BLEU) -> list[dict[str, Any]]:
+    """Cased BLEU of clips up to each of `SECONDS`, where there are enough of them."""
+    found = []
+    for shortest, longest in pairwise((0.0, *SECONDS)):
+        rows = [r for r in records if shortest <= r.seconds < longest]
+        if len(rows) >= BOOTSTRAP_MIN_ROWS:
+            bleu = metric.corpus_score([r.hypothesis for r in rows], [[r.reference for r in rows]])
+            end = None if math.isinf(longest) else longest
+            found.append({"from": shortest, "to": end, "bleu": bleu.score, "rows": len(rows)})
+    return found
+
+
+def _samples(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
+    """Rows to read: some drawn by a hash of their clips, the same for every run, and the worst and best of many.
+
+    Worst and best by sentence-level chrF2, among the first `SAMPLED` rows in the order of the hash.
+    """
+    drawn = sorted(records, key=lambda r: hashlib.sha256(r.clip.encode()).digest())[:SAMPLED]
+    chrf = CHRF()
+    scored = [
+        asdict(r) | {"chrf2": round(chrf.sentence_score(r.hypothesis, [r.reference]).score, 2)} for r in drawn
+    ]
+    ordered = sorted(scored, key=lambda one: (one["chrf2"], one["clip"]))
+    few = min(SAMPLES, len(ordered) // 2)
+    return {
+        "drawn": scored[:SAMPLES],
+        "worst": ordered[:few],
+        "best": ordered[len(ordered) - few :][::-1],
+    }
 
 
 def _texts(records: dict[str, list[Record]]) -> dict[str, list[str]]:

@@ -14,10 +14,17 @@ METRICS = {
     "learning_rate": "train/learning_rate",
     "grad_norm": "train/grad_norm",
     "target_tokens_per_s": "train/target_tokens_per_s",
+    "tokens_per_s": "train/tokens_per_s",
+    "cpu_percent": "system/cpu_utilization_percentage",
+    "memory_mb": "system/system_memory_usage_megabytes",
+    "gpu_percent": "system/gpu_0_utilization_percentage",
+    "gpu_memory_mb": "system/gpu_0_memory_usage_megabytes",
     "loss": "train/loss",
     "dev_loss": "dev/loss",
 }
-"""Values of a record and the MLflow metrics that they become, in the order in which they are sent."""
+"""Values of a record and the MLflow metrics that they become, in the order in which they are sent.
+
+MLflow shows those below `system/`, named as its own monitor names them, on a page of their own."""
 
 MARKS = ("loss", "dev_loss")
 """The value that every record of its kind has (a training step, an evaluation): a step with it has arrived.

@@ -12,7 +12,9 @@ SPLITS = {"test": "", "dev": "dev_"}
 
 
 def score_metrics(run: RunScores) -> list[Metric]:
-    """`bleu/{pair}`, `bleu/avg_x_en`, ... and `chrf2/{pair}` of test, `dev_bleu/...` of dev, at the training step.
+    """`bleu/{pair}`, `bleu/avg_x_en`, ..., `bleu_lc/{pair}`, `chrf2/{pair}` and `wer/{language}` of test, `dev_...` of dev.
+
+    Each at its training step. Averages are of the BLEU that the run's tables show, pairs are named by their case.
 
     MLflow's list of runs shows the value of the last step, which need not be the best checkpoint: `chosen/avg_x_en`
     and so on are test scores of the checkpoint that dev chose, `chosen/step` its training step (all logged at step
@@ -50,6 +52,9 @@ def _named(checkpoint: CheckpointScores) -> dict[str, float]:
     for split, scores in checkpoint.splits.items():
         prefix = SPLITS[split]
         named |= {f"{prefix}bleu/{pair}": score.get("bleu") for pair, score in scores.items()}
+        named |= {f"{prefix}bleu_lc/{pair}": score.get("bleu_lc") for pair, score in scores.items()}
         named |= {f"{prefix}chrf2/{pair}": score.get("chrf2") for pair, score in scores.items()}
+        errors = checkpoint.recognition.get(split, {})
+        named |= {f"{prefix}{error['metric']}/{code}": error["value"] for code, error in errors.items()}
         named |= {f"{prefix}bleu/{name}": checkpoint.average(name, split) for name in AVERAGES}
     return {name: value for name, value in named.items() if value is not None}

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
 EXPERIMENT = "llast"
@@ -38,17 +39,27 @@ class Store:
     uri: str
 
     def run(self, key: str, name: str, started_ms: int) -> str:
-        """Id of the run with this key; it is created where there is none (also after the store was lost)."""
+        """Id of the run with this key; it is created where there is none (also after the store was lost).
+
+        A server has no lock for us: two writers may create the run at once, and a request that timed out may have
+        been carried out and is repeated all the same. All see the same runs afterwards, keep the one whose id comes
+        first and delete the others.
+        """
         with _locked(self.uri):
-            found = self.client.search_runs(
-                [self.experiment_id], filter_string=f"tags.`{RUN_KEY}` = '{key}'", max_results=1
-            )
-            if found:
-                return str(found[0].info.run_id)
-            run = self.client.create_run(
-                self.experiment_id, start_time=started_ms, tags={RUN_KEY: key}, run_name=name
-            )
-            return str(run.info.run_id)
+            if not self._with_key(key):
+                self.client.create_run(
+                    self.experiment_id, start_time=started_ms, tags={RUN_KEY: key}, run_name=name
+                )
+            first, *others = self._with_key(key)
+            for other in others:
+                self.client.delete_run(other)
+            return first
+
+    def _with_key(self, key: str) -> list[str]:
+        found = self.client.search_runs(
+            [self.experiment_id], filter_string=f"tags.`{RUN_KEY}` = '{key}'", max_results=100
+        )
+        return sorted(str(run.info.run_id) for run in found)
 
 
 def open_store(uri: str) -> Store:
@@ -69,8 +80,7 @@ def open_store(uri: str) -> Store:
             experiment = client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
                 artifacts = None if database is None else (database.parent / "mlartifacts").resolve().as_uri()
-                created = client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=TRAINING)
-                return Store(client, created, uri)
+                experiment = _create(client, artifacts)
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(experiment.experiment_id)
             return Store(client, experiment.experiment_id, uri)
@@ -80,6 +90,18 @@ def open_store(uri: str) -> Store:
         Exception
     ) as error:  # SQLAlchemy, requests and the file system each have their own for "it is not there"
         raise StoreError(f"{type(error).__name__}: {first_line(error)}") from error
+
+
+def _create(client: MlflowClient, artifacts: str | None) -> Experiment:
+    try:
+        return client.get_experiment(
+            client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=TRAINING)
+        )
+    except MlflowException as error:  # another writer was quicker
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            raise error
+        return experiment
 
 
 def without_password(text: str, uri: str) -> str:

@@ -1,5 +1,6 @@
 """The step `track`: everything about a workflow's runs in MLflow, side by side."""
 
+import csv
 import sys
 import tempfile
 from pathlib import Path
@@ -11,7 +12,8 @@ from mlflow.exceptions import MlflowException
 
 from llast.artifacts import read_json, spec_hash, write_json
 from llast.config.steps import STEP_VERSIONS
-from llast.evaluation.checkpoints import RunScores, read_runs
+from llast.evaluation.checkpoints import Case, RunScores, choose, read_checkpoints, read_runs
+from llast.evaluation.samples import gather_samples
 from llast.progress import progress
 from llast.tracking.forward import RunIdentity, milliseconds, read_records, send_metrics, send_records
 from llast.tracking.params import varying_params
@@ -25,12 +27,17 @@ PARAMS_PER_CALL = 100  # MLflow's limit for log_batch
 
 
 def track(
-    runs: list[Path], scores: list[Path], artifacts: list[Path], tracking_uri: str, output: Path
+    runs: list[Path],
+    scores: list[Path],
+    artifacts: list[Path],
+    tracking_uri: str,
+    output: Path,
+    case: Case = "cased",
 ) -> dict[str, Any]:
     """Bring MLflow up to date with a workflow's runs: curves, scores by checkpoint, parameters, table and report.
 
     One MLflow run per experiment and seed (run name `{experiment} seed {n}`), and one for the workflow, which holds
-    `artifacts`; the tag `llast.workflow` of the former names the latter. (MLflow's own nesting would hide the former
+    `artifacts`; each of the others has its configuration and sample sentences; the tag `llast.workflow` of the former names the latter. (MLflow's own nesting would hide the former
     until a row is unfolded.) Parameters are those in which the runs differ; all others are in the artifact
     `config.yaml`. May be repeated at any time: what MLflow has is not sent again, what it lost is.
 
@@ -42,6 +49,7 @@ def track(
         artifacts: files to keep with the workflow's run, such as tables and the report.
         tracking_uri: `sqlite:///path.db`, or the address of an MLflow server.
         output: JSON file to write; its content is also returned.
+        case: the BLEU that chooses checkpoints and is averaged.
 
     Raises:
         DataError: an input is missing or broken.
@@ -50,7 +58,7 @@ def track(
     records = [
         read_records(path.parent / config["folder"]) for path, config in zip(runs, configs, strict=True)
     ]
-    scored = read_runs(runs, scores)
+    scored = read_runs(runs, scores, case)
     params = varying_params(configs)
     result: dict[str, Any] = {
         "step_version": STEP_VERSIONS["track"],
@@ -125,7 +133,8 @@ def _send_run(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        store.client.log_artifact(run_id, str(path))
+        _write_samples(scored, Path(folder) / "samples.csv")
+        store.client.log_artifacts(run_id, folder)
     store.client.set_terminated(
         run_id, "FINISHED", end_time=milliseconds(records[-1]) if records else started
     )
@@ -136,6 +145,23 @@ def _send_run(
         "new_records": new_records,
         "new_scores": new_scores,
     }
+
+
+def _write_samples(scored: RunScores, path: Path) -> None:
+    """Test sentences of the chosen checkpoint, as a table that MLflow shows."""
+    if not scored.scores:
+        return
+    best = choose(read_checkpoints(scored))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["pair", "sample", "chrF2", "reference", "hypothesis", "sentence", "clip"])
+        for kind in ("drawn", "worst", "best"):
+            for pair, samples in gather_samples([best], kind).items():
+                for one in samples:
+                    ((run, text),) = one.hypotheses.items()
+                    writer.writerow(
+                        [pair, kind, one.chrf2[run], one.reference, text, one.sentence, one.clip]
+                    )
 
 
 def _send_scores(store: Store, run_id: str, scored: RunScores) -> int:

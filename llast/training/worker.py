@@ -27,6 +27,7 @@ from llast.training.loader import Loader
 from llast.training.sharing import check_sharing
 from llast.training.step import optimise
 from llast.training.updates import Updates, checkpoint_steps, learning_rate, total_steps
+from llast.training.usage import usage
 
 METRICS = "metrics.jsonl"
 SHARING = "sharing.json"
@@ -109,6 +110,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
                 "wait_s": round(waited, 4),
                 "rows": work.rows,
                 "epoch": round(work.epoch, 4),
+                **usage(me.device),
             }
             if me.dev is not None and (work.step % options.dev_every == 0 or work.step == steps):
                 budget = options.tokens_per_micro_batch

@@ -67,7 +67,7 @@ rule report:
         corpus=plan.corpus_summaries,
         statistics=rules.statistics.output.statistics,
         mixes=plan.mix_summaries,
-        samples=plan.all_translations,
+        files=plan.score_files,
         published=plan.published_scores,
     output:
         report=report(
@@ -77,13 +77,14 @@ rule report:
         "logs/report.log",
     params:
         title=plan.report_title,
+        case=plan.config.case,
         version=STEP_VERSIONS["report"],
     message:
         "Write the report"
     shell:
         "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
-        " --statistics {input.statistics} --mixes {input.mixes} --samples {input.samples} --published {input.published}"
-        " --title {params.title:q} --output {output.report} --log {log}"
+        " --statistics {input.statistics} --mixes {input.mixes} --score-files {input.files} --published {input.published}"
+        " --title {params.title:q} --case {params.case} --output {output.report} --log {log}"
 
 
 rule track:
@@ -100,9 +101,10 @@ rule track:
     log:
         "logs/track.log",
     params:
+        case=plan.config.case,
         version=STEP_VERSIONS["track"],
     message:
         "Log the runs to MLflow"
     shell:
         "llast track --runs {input.runs} --scores {input.scores} --artifacts {input.artifacts}"
-        " --output {output.track} --log {log}"
+        " --case {params.case} --output {output.track} --log {log}"
