@@ -404,6 +404,7 @@ VERBS = (
             "--statistics": _file("corpus_statistics.csv", required=False, nargs="?"),
             "--mixes": _files("summaries of mix"),
             "--score-files": _files("score files of all checkpoints"),
+            "--comparisons": _file("files of compare", required=False, nargs="*", default=[]),
             "--published": _file("published scores to compare with", required=False, nargs="?"),
             "--title": {"default": "LLaST", "metavar": "TEXT", "help": "title (default: %(default)s)"},
             "--note": {"default": "", "metavar": "TEXT", "help": "what a reader has to know first"},

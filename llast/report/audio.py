@@ -16,23 +16,25 @@ MOST_CLIPS = 160
 """So that the page stays below about 5 MB: a clip takes 20 to 30 kB."""
 
 
-def clips_of(
-    wanted: Iterable[tuple[str, str]], corpus: Mapping[Path, Summary]
-) -> dict[tuple[str, str], str]:
+def clips_of(wanted: Iterable[tuple[str, str]], corpus: Mapping[Path, Summary]) -> dict[tuple[str, str], str]:
     """`data:` addresses of clips, by source language and clip; those without audio here are left out.
 
     Args:
         wanted: pair and clip, the most important first.
         corpus: summaries of the corpus steps; those of `resample` say where the audio is.
     """
-    stores = {path.parent.name: path for path, summary in corpus.items() if summary.step == "resample"}
+    stores = {
+        path.parent.name: path
+        for path, summary in corpus.items()
+        if summary.step == "resample" and (path.parent / summary.details.get("store", "none")).is_dir()
+    }
     opened: dict[str, AudioStore] = {}
     found: dict[tuple[str, str], str] = {}
     for pair, clip in wanted:
         source = split_pair(pair)[0]
         if source not in stores or (source, clip) in found or len(found) == MOST_CLIPS:
             continue
-        store = opened.setdefault(source, AudioStore.open(stores[source]))
+        store = opened[source] = opened.get(source) or AudioStore.open(stores[source])
         if clip not in store:
             continue
         encoded = io.BytesIO()

@@ -51,8 +51,8 @@ STYLE: dict[str, Any] = {
 POINTS_PER_LINE = 200
 
 
-def bleu_by_pair(chosen: Sequence[Row], cells: Cells) -> str:
-    """Bars of the chosen checkpoints' cased test BLEU with 95 % intervals; pale where a pair was not trained on."""
+def bleu_by_pair(chosen: Sequence[Row], cells: Cells, metric: str = "bleu") -> str:
+    """Bars of the chosen checkpoints' test BLEU with 95 % intervals; pale where a pair was not trained on."""
     groups = [[p for p in direction if p in chosen[0].bleu] for direction in (X_EN, EN_X)]
     groups = [group for group in groups if group]
     stacked = sum(map(len, groups)) > 12
@@ -66,7 +66,7 @@ def bleu_by_pair(chosen: Sequence[Row], cells: Cells) -> str:
         axes = list(figure.subplots(squeeze=False, sharey=True, **grid).flat)
         for axis, pairs in zip(axes, groups, strict=True):
             for i, row in enumerate(chosen):
-                _bars(axis, i, len(chosen), row, pairs, cells)
+                _bars(axis, i, len(chosen), row, pairs, cells, metric)
             axis.set_xticks(
                 range(len(pairs)), [pair_name(pair) for pair in pairs], rotation=45 if stacked else 0
             )
@@ -77,19 +77,19 @@ def bleu_by_pair(chosen: Sequence[Row], cells: Cells) -> str:
                 axis.label_outer()
         axes[0].set_ylim(bottom=0)  # shared; after all bars, since it ends the scaling of the top
 
-    return _svg("pair", "BLEU by pair", (11, 5.6 if stacked else 3.4), draw)
+    return svg("pair", "BLEU by pair", (11, 5.6 if stacked else 3.4), draw)
 
 
-def _bars(axis: Axes, index: int, of: int, row: Row, pairs: Sequence[str], cells: Cells) -> None:
+def _bars(axis: Axes, index: int, of: int, row: Row, pairs: Sequence[str], cells: Cells, metric: str) -> None:
     width = 0.8 / of
     for position, pair in enumerate(pairs):
         value = row.bleu[pair]
         if value is None:
             continue
         cell = cells[(*row.run, row.checkpoint, "test", pair)]
-        low, high = (cell.metrics.get(f"bleu_ci95_{end}", value) for end in ("low", "high"))
+        low, high = (cell.metrics.get(f"{metric}_ci95_{end}", value) for end in ("low", "high"))
         x = position + (index - (of - 1) / 2) * width
-        axis.bar(x, value, width * 0.9, color=_colour(index), alpha=1 if cell.trained else 0.35)
+        axis.bar(x, value, width * 0.9, color=colour(index), alpha=1 if cell.trained else 0.35)
         if high > low:
             # the interval is centred on the bootstrap mean, which need not be the score itself
             axis.plot(
@@ -113,13 +113,11 @@ def bleu_by_step(
         ):
             for i, run in enumerate(runs):
                 own = [row for row in rows if row.run == run]
-                _points(
-                    axis, [(r.step, r.averages[average]) for r in own], color=_colour(i), marker=_marker(i)
-                )
+                _points(axis, [(r.step, r.averages[average]) for r in own], color=colour(i), marker=marker(i))
                 _points(
                     axis,
                     [(r.step, dev[r].get(average)) for r in own],
-                    color=_colour(i),
+                    color=colour(i),
                     linestyle=(0, (3, 2)),
                 )
                 ring = {"linestyle": "", "marker": "o", "markersize": 11, "markerfacecolor": "none"}
@@ -134,7 +132,7 @@ def bleu_by_step(
             axis.set_ylabel("average BLEU")
             _integer_steps(axis)
 
-    return _svg("step", "Average BLEU by training step", (11, 3.4), draw) if panels else ""
+    return svg("step", "Average BLEU by training step", (11, 3.4), draw) if panels else ""
 
 
 def _points(axis: Axes, points: Sequence[tuple[float, float | None]], **style: Any) -> None:
@@ -143,24 +141,29 @@ def _points(axis: Axes, points: Sequence[tuple[float, float | None]], **style: A
 
 
 def training_curves(runs: Sequence[Run]) -> str:
-    """Loss and learning rate over optimiser steps, a line per run; long runs are averaged down."""
-    panels = (("loss", "Training loss (dev loss as points)"), ("learning_rate", "Learning rate"))
+    """Loss, learning rate, gradient norm and speed over optimiser steps, a line per run; long runs averaged down."""
+    panels = (
+        ("loss", "Training loss (dev loss as points)"),
+        ("learning_rate", "Learning rate"),
+        ("grad_norm", "Gradient norm, before clipping"),
+        ("target_tokens_per_s", "Target tokens a second"),
+    )
     if not any(run.series("loss") for run in runs):
         return ""
 
     def draw(figure: Figure) -> None:
-        for axis, (key, title) in zip(figure.subplots(1, 2), panels, strict=True):
+        for axis, (key, title) in zip(figure.subplots(2, 2).flat, panels, strict=True):
             for i, run in enumerate(runs):
-                _points(axis, _thinned(run.series(key)), color=_colour(i))
+                _points(axis, _thinned(run.series(key)), color=colour(i))
                 if key == "loss":
-                    _points(axis, run.series("dev_loss"), color=_colour(i), marker=_marker(i), linestyle="")
+                    _points(axis, run.series("dev_loss"), color=colour(i), marker=marker(i), linestyle="")
             axis.set_title(title)
             axis.set_xlabel("optimiser step")
             axis.set_ylim(bottom=0)
-            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
             _integer_steps(axis)
 
-    return _svg("curves", "Training curves", (11, 3.4), draw)
+    return svg("curves", "Training curves", (11, 6.2), draw)
 
 
 def funnel(stages: Sequence[Stage]) -> str:
@@ -186,14 +189,16 @@ def funnel(stages: Sequence[Stage]) -> str:
         axis.grid(axis="x")
         axis.grid(visible=False, axis="y")
 
-    return _svg("funnel", "Rows through the steps", (11, 0.7 + 0.36 * len(stages)), draw) if stages else ""
+    return svg("funnel", "Rows through the steps", (11, 0.7 + 0.36 * len(stages)), draw) if stages else ""
 
 
-def _colour(index: int) -> str:
+def colour(index: int) -> str:
+    """Stand-in of a run's colour, by the run's place in the table."""
     return SERIES[index % len(SERIES)]
 
 
-def _marker(index: int) -> str:
+def marker(index: int) -> str:
+    """A run's marker."""
     return MARKERS[index % len(MARKERS)]
 
 
@@ -208,7 +213,8 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return [(fmean(x for x, _ in chunk), fmean(y for _, y in chunk)) for chunk in chunks]
 
 
-def _svg(name: str, title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+def svg(name: str, title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+    """A figure as SVG for the page; `name` is unique on it."""
     style: Any = {**STYLE, "svg.hashsalt": name}  # matplotlib's stubs ask for literal keys
     with matplotlib.rc_context(style):
         figure = Figure(figsize=inches, layout="constrained")

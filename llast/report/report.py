@@ -1,5 +1,6 @@
 """Write one self-contained HTML page about all experiments: scores, training, rows, samples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -8,14 +9,27 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llast.artifacts import read_summary, write_text
-from llast.evaluation.checkpoints import AVERAGES, HEADLINES
-from llast.evaluation.published import CASES, OwnScores, beside_ours, read_published
-from llast.evaluation.sections import AVERAGE_NAMES, pair_name
+from llast.evaluation.checkpoints import (
+    AVERAGES,
+    HEADLINES,
+    Case,
+    CheckpointScores,
+    choose,
+    read_checkpoints,
+    read_runs,
+)
+from llast.evaluation.outputs import KINDS as FAULTS
+from llast.evaluation.published import CASES, OwnScores, System, beside_ours, read_published
+from llast.evaluation.samples import Sample, gather_samples
+from llast.evaluation.sections import AVERAGE_NAMES, CASE_NAMES, pair_name, significance
+from llast.evaluation.table import read_comparisons
 from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
-from llast.report import plots
+from llast.report import breakdowns, plots
+from llast.report.audio import clips_of
 from llast.report.inputs import Cells, Row, Run, read_run, read_scores, read_table, stages
-from llast.report.samples import read_samples
 from llast.report.statistics import read_statistics
+
+KINDS = ("drawn", "worst", "best")
 
 
 def report(
@@ -24,13 +38,15 @@ def report(
     runs: list[Path],
     corpus: list[Path],
     mixes: list[Path],
-    samples: list[Path],
+    score_files: list[Path],
     output: Path,
     title: str = "LLaST experiments",
     note: str | None = None,
     published: Path | None = None,
     statistics: Path | None = None,
+    comparisons: Sequence[Path] = (),
     tracking_uri: str = "sqlite:///results/mlflow.db",
+    case: Case = "cased",
 ) -> None:
     """Write the report.
 
@@ -41,13 +57,15 @@ def report(
         corpus: summaries of synthesize, resample, join and filter. With one of synthesize among them, the page says
             that its scores mean nothing elsewhere, and leaves published scores out.
         mixes: summaries of mix, one for each of `runs`, in the same order.
-        samples: summaries of translate; those of chosen checkpoints are used.
+        score_files: files of the step `score`: their samples, scores by clip length and error rates are shown.
         output: HTML file. It needs no network and no other file, and the same input gives the same bytes.
         title: heading of the page.
         note: a remark below it.
         published: CSV of published CoVoST-2 scores; None leaves them out.
         statistics: `corpus_statistics.csv`; None leaves the section about the corpus out.
+        comparisons: files of the step `compare`.
         tracking_uri: MLflow store that the closing section points to.
+        case: the BLEU that the tables show.
 
     Raises:
         DataError: an input is missing or broken.
@@ -57,26 +75,39 @@ def report(
     names = run_names(rows)
     chosen = [row for row in rows if row.chosen]
     pairs = list(rows[0].bleu)
-    summaries = [read_summary(path) for path in corpus]
+    of_corpus = {path: read_summary(path) for path in corpus}
+    summaries = list(of_corpus.values())
     synthetic = any(summary.step == "synthesize" for summary in summaries)
     # seeds of an experiment differ in the draw of rows only: one mixture stands for them
     mixtures = {
         run.experiment: read_summary(path) for run, path in reversed(list(zip(trained, mixes, strict=True)))
     }
     funnel = stages(summaries, dict(reversed(mixtures.items())))
+    best = _best(chosen, cells)
+    scored = [choose(read_checkpoints(run)) for run in read_runs(runs, score_files, case)]
+    headline = [s for s in scored if best and (s.run.experiment, s.run.seed) == best.row.run] or scored[:1]
+    samples = {kind: gather_samples(scored if kind == "drawn" else headline, kind) for kind in KINDS}
+    published_groups: dict[str, list[System]] = {}
     known = None if synthetic or published is None else read_published(published, pairs)
+    if known:
+        published_groups = beside_ours(known, _own_scores(chosen, cells, names))
     environment = Environment(
         loader=PackageLoader("llast.report", "."), undefined=StrictUndefined, autoescape=True, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["pair"] = pair_name
     environment.filters["pair_long"] = _long_name
+    dev = {row: _dev_averages(row, cells, HEADLINES[case]) for row in rows}
     page = environment.get_template("template.html.j2").render(
         title=title,
         note=note,
         synthetic=synthetic,
         names=names,
-        best=_best(chosen, cells),
+        best=best,
+        metric=HEADLINES[case],
+        case_name=CASE_NAMES[HEADLINES[case]],
+        marks=_marks(scored, comparisons),
+        compared=list(read_comparisons(comparisons).values()),
         rows=rows,
         chosen=chosen,
         cells=cells,
@@ -88,14 +119,20 @@ def report(
         varying=varying_options(trained),
         pairs=pairs,
         signatures=_signatures(cells),
-        by_pair=plots.bleu_by_pair(chosen, cells),
-        by_step=plots.bleu_by_step(rows, {row: _dev_averages(row, cells) for row in rows}, list(names)),
+        by_pair=plots.bleu_by_pair(chosen, cells, HEADLINES[case]),
+        by_step=plots.bleu_by_step(rows, dev, list(names)),
         curves=plots.training_curves(trained),
         funnel=plots.funnel(funnel),
         stages=funnel,
         statistics=read_statistics(statistics) if statistics else [],
-        samples=read_samples(samples, chosen),
-        published=beside_ours(known, _own_scores(chosen, cells, names)) if known else {},
+        samples={pair: [(k, samples[k].get(pair, [])) for k in KINDS] for pair in samples["drawn"]},
+        headline=names[headline[0].run.experiment, headline[0].run.seed] if headline else "",
+        audio=clips_of(_wanted(samples), of_corpus),
+        faults=_faults(chosen, cells),
+        by_class=breakdowns.bleu_by_class(chosen),
+        by_seconds=breakdowns.bleu_by_seconds(scored),
+        beside=breakdowns.bleu_beside_published(published_groups, CASES),
+        published=published_groups,
         cases=CASES,
         tracking_uri=tracking_uri,
     )
@@ -181,11 +218,11 @@ def _average_counts(chosen: list[Row], cells: Cells) -> dict[tuple[str, int], tu
     return {run: (len(set(pairs) & set(X_EN)), len(set(pairs) & set(EN_X))) for run, pairs in trained.items()}
 
 
-def _dev_averages(row: Row, cells: Cells) -> dict[str, float]:
+def _dev_averages(row: Row, cells: Cells, metric: str) -> dict[str, float]:
     averages = {}
     for name in ("avg_x_en", "avg_en_x"):
         found = [cells.get((*row.run, row.checkpoint, "dev", pair)) for pair in AVERAGES[name]]
-        values = [cell.metrics["bleu"] for cell in found if cell is not None and cell.trained]
+        values = [cell.metrics[metric] for cell in found if cell is not None and cell.trained]
         if values:
             averages[name] = fmean(values)
     return averages
@@ -221,6 +258,43 @@ def _own_scores(chosen: list[Row], cells: Cells, names: dict[tuple[str, int], st
         }
         for row in chosen
     }
+
+
+def _marks(
+    scored: Sequence[CheckpointScores], comparisons: Sequence[Path]
+) -> dict[tuple[str, int, str], str]:
+    """Marks of significance by experiment, seed and pair."""
+    found = read_comparisons(comparisons)
+    return {
+        (row.run.experiment, row.run.seed, pair): mark
+        for row in scored
+        for pair in row.splits.get("test", {})
+        if (mark := significance([row], pair, found))
+    }
+
+
+def _wanted(samples: dict[str, dict[str, list[Sample]]]) -> list[tuple[str, str]]:
+    """Pairs and clips to hear, one of each pair first, then the next of each."""
+    clips = {
+        pair: [sample.clip for kind in KINDS for sample in samples[kind].get(pair, [])]
+        for pair in samples["drawn"]
+    }
+    places = max(map(len, clips.values()), default=0)
+    return [(pair, own[place]) for place in range(places) for pair, own in clips.items() if place < len(own)]
+
+
+def _faults(chosen: list[Row], cells: Cells) -> dict[tuple[str, int], dict[str, tuple[int, int]]]:
+    """Hypotheses of each chosen checkpoint with a fault, and of how many, by kind, over all test pairs."""
+    found = {}
+    for row in chosen:
+        own = [cells.get((*row.run, row.checkpoint, "test", pair)) for pair in row.bleu]
+        scored = [cell for cell in own if cell is not None]
+        total = sum(cell.rows for cell in scored)
+        found[row.run] = {
+            kind: (int(sum(cell.metrics.get(f"faults_{kind}", 0) for cell in scored)), total)
+            for kind in FAULTS
+        }
+    return found
 
 
 def _speed(run: Run) -> float | None:

@@ -12,9 +12,9 @@ SPLITS = {"test": "", "dev": "dev_"}
 
 
 def score_metrics(run: RunScores) -> list[Metric]:
-    """`bleu/{pair}`, `bleu/avg_x_en`, ..., `bleu_lc/{pair}`, `chrf2/{pair}` and `wer/{language}` of test, `dev_...` of dev.
+    """Scores at their training steps: `bleu/{pair}`, `bleu/avg_x_en`, `bleu_lc/`, `chrf2/`, `wer/{language}`.
 
-    Each at its training step. Averages are of the BLEU that the run's tables show, pairs are named by their case.
+    Those of dev begin with `dev_`. Averages are of the BLEU that the run's tables show; `bleu/{pair}` is cased.
 
     MLflow's list of runs shows the value of the last step, which need not be the best checkpoint: `chosen/avg_x_en`
     and so on are test scores of the checkpoint that dev chose, `chosen/step` its training step (all logged at step

@@ -36,10 +36,11 @@ def track(
 ) -> dict[str, Any]:
     """Bring MLflow up to date with a workflow's runs: curves, scores by checkpoint, parameters, table and report.
 
-    One MLflow run per experiment and seed (run name `{experiment} seed {n}`), and one for the workflow, which holds
-    `artifacts`; each of the others has its configuration and sample sentences; the tag `llast.workflow` of the former names the latter. (MLflow's own nesting would hide the former
-    until a row is unfolded.) Parameters are those in which the runs differ; all others are in the artifact
-    `config.yaml`. May be repeated at any time: what MLflow has is not sent again, what it lost is.
+    One MLflow run per experiment and seed (run name `{experiment} seed {n}`) with its configuration and sample
+    sentences, and one for the workflow, which holds `artifacts`; the tag `llast.workflow` of the former names the
+    latter. (MLflow's own nesting would hide the former until a row is unfolded.) Parameters are those in which the
+    runs differ; all others are in the artifact `config.yaml`. May be repeated at any time: what MLflow has is not sent
+    again, what it lost is.
 
     A store that cannot be reached does not fail the step: it warns, and `output` gets the status `pending`.
 
@@ -159,9 +160,7 @@ def _write_samples(scored: RunScores, path: Path) -> None:
             for pair, samples in gather_samples([best], kind).items():
                 for one in samples:
                     ((run, text),) = one.hypotheses.items()
-                    writer.writerow(
-                        [pair, kind, one.chrf2[run], one.reference, text, one.sentence, one.clip]
-                    )
+                    writer.writerow([pair, kind, one.chrf2[run], one.reference, text, one.sentence, one.clip])
 
 
 def _send_scores(store: Store, run_id: str, scored: RunScores) -> int:

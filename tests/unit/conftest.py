@@ -37,7 +37,7 @@ class Results:
             "runs": self.runs,
             "corpus": self.corpus,
             "mixes": self.mixes,
-            "samples": self.samples,
+            "score_files": self.scores,
         }
 
 

@@ -68,6 +68,7 @@ rule report:
         statistics=rules.statistics.output.statistics,
         mixes=plan.mix_summaries,
         files=plan.score_files,
+        comparisons=plan.comparisons,
         published=plan.published_scores,
     output:
         report=report(
@@ -83,7 +84,8 @@ rule report:
         "Write the report"
     shell:
         "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
-        " --statistics {input.statistics} --mixes {input.mixes} --score-files {input.files} --published {input.published}"
+        " --statistics {input.statistics} --mixes {input.mixes} --score-files {input.files}"
+        " --comparisons {input.comparisons} --published {input.published}"
         " --title {params.title:q} --case {params.case} --output {output.report} --log {log}"
 
 

@@ -154,7 +154,6 @@ def test_inputs_are_the_files_that_are_needed(here: Path) -> None:
     ]
     assert len(a_plan.run_files(wildcards)) == 4
     assert len(a_plan.score_files(wildcards)) == 4 * 2 * 2
-    assert len(a_plan.all_translations(wildcards)) == 4 * 2 * 3
     assert a_plan.published_scores(wildcards) == []
 
 

@@ -1,4 +1,6 @@
+import base64
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -7,12 +9,21 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from sacrebleu import sentence_chrf
 
+from llast.artifacts import Summary
+from llast.corpus.decode import Decoded
+from llast.corpus.store import write_index, write_shard
+from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
+from llast.evaluation.compare import compare
+from llast.evaluation.samples import gather_samples
+from llast.evaluation.table import table
 from llast.languages import PAIRS
 from llast.report.inputs import read_run, read_table
 from llast.report.report import report, varying_options
-from llast.report.samples import read_samples
 
 DEMO_PAIRS = ("fr_en", "de_en", "zh-CN_en", "en_de", "en_ja")
 PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"
@@ -84,12 +95,33 @@ def test_the_page_holds_the_table(demo: Any) -> None:
     )
 
 
+def test_what_is_more_than_chance_is_marked(results: Callable[..., Any], tmp_path: Path) -> None:
+    pairs = ("fr_en", "de_en", "en_ja")
+    both = results(tmp_path, pairs, {"good": pairs, "plain": pairs[:1]}, rows=60)
+    output = tmp_path / "comparison.json"
+    found = compare("good", "plain", both.runs, both.scores, both.samples, output)["pairs"].values()
+    better = sum(pair["significant"] and pair["difference"] > 0 for pair in found)
+    page = Page(make(both, comparisons=[output]))
+    assert better
+    assert page.text.count("▲") == better + 1, "pairs, and the line that says what it means"
+    assert "better or worse than plain by more than chance" in page.text
+    assert "▲" not in Page(make(both)).text
+
+
+def test_lower_cased_scores_are_named(results: Callable[..., Any], tmp_path: Path) -> None:
+    small = results(tmp_path, ["fr_en"], {"x": ["fr_en"]}, checkpoints=1)
+    assert "Cased sacreBLEU on test" in Page(make(small)).text
+    table(read_runs(small.runs, small.scores, "lower"), tmp_path)
+    text = Page(make(small, case="lower")).text
+    assert "Lower-cased sacreBLEU, as the released LLaST scorer has it, on test" in text
+
+
 def test_the_page_needs_nothing_else(demo: Any) -> None:
     text = make(demo)
     page = Page(text)
     for _, name, value in page.attributes:
         if name in ("src", "href", "xlink:href", "srcset", "data"):
-            assert value.startswith("#"), value
+            assert value.startswith(("#", "data:")), value
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
     assert "http" not in text
     assert "@import" not in text
@@ -100,7 +132,7 @@ def test_the_page_needs_nothing_else(demo: Any) -> None:
 
 def test_the_plots_take_the_colours_of_the_page(demo: Any) -> None:
     text = make(demo)
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 5  # by pair, class, step; curves, funnel
     drawn = " ".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
     assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) <= {
         "#000000"
@@ -144,18 +176,47 @@ def test_samples_are_escaped(demo: Any) -> None:
 
 
 def test_samples_are_those_of_the_chosen_checkpoint(demo: Any) -> None:
-    rows = read_table(demo.folder / "bleu_table.csv")
-    for checkpoint in (1, 2):
-        chosen = [row for row in rows if row.checkpoint == checkpoint]
-        samples = read_samples(demo.samples, chosen)
-        assert list(samples) == list(DEMO_PAIRS)
-        for experiment in ("whole", "part"):
-            folder = demo.folder / experiment / "seed1" / "translate" / f"checkpoint{checkpoint}" / "fr"
-            records = [json.loads(line) for line in (folder / "fr_en.test.jsonl").read_text().splitlines()]
-            hypotheses = {record["clip"]: record["hypothesis"] for record in records}
-            assert len(samples["fr_en"]) == 3
-            for sample in samples["fr_en"]:
-                assert sample.hypotheses[experiment, 1] == hypotheses[sample.clip]
+    chosen = [choose(read_checkpoints(run)) for run in read_runs(demo.runs, demo.scores)]
+    drawn = gather_samples(chosen, "drawn")
+    assert list(drawn) == list(DEMO_PAIRS)
+    assert len(drawn["fr_en"]) == 3
+    for row in chosen:
+        experiment = row.run.experiment
+        folder = demo.folder / experiment / "seed1" / "translate" / f"checkpoint{row.checkpoint}" / "fr"
+        records = [json.loads(line) for line in (folder / "fr_en.test.jsonl").read_text().splitlines()]
+        hypotheses = {record["clip"]: record["hypothesis"] for record in records}
+        references = {record["clip"]: record["reference"] for record in records}
+        for sample in drawn["fr_en"]:
+            assert sample.hypotheses[experiment, 1] == hypotheses[sample.clip]
+        worst, best = (gather_samples([row], kind)["fr_en"] for kind in ("worst", "best"))
+        scores = {c: sentence_chrf(text, [references[c]]).score for c, text in hypotheses.items()}
+        assert scores[worst[0].clip] == min(scores.values())
+        assert scores[best[0].clip] == max(scores.values())
+        assert not {sample.clip for sample in worst} & {sample.clip for sample in best}
+
+
+def test_samples_can_be_heard(results: Callable[..., Any], tmp_path: Path) -> None:
+    """A clip of a resampled store, decoded again out of the page; those without audio have no player."""
+    small = results(tmp_path, ["fr_en"], {"x": ["fr_en"]})
+    assert "<audio" not in make(small)
+    drawn = gather_samples([choose(read_checkpoints(read_runs(small.runs, small.scores)[0]))], "drawn")
+    heard = drawn["fr_en"][0].clip
+    tone = (0.3 * np.sin(np.arange(16_000) / 8)).astype(np.float32)
+    flac = io.BytesIO()
+    soundfile.write(flac, tone, 16_000, format="FLAC")
+    resampled = next(path for path in small.corpus if path.parent.parent.name == "resample")
+    store = resampled.parent / "store"
+    store.mkdir()
+    write_shard(store / "shard-00000.arrow", iter([Decoded(heard, 1.0, flac.getvalue())]), 10)
+    write_index(store, 1)
+    Summary(step="resample", version=1, rows_in=1, rows_out=1, details={"store": "store"}).write(resampled)
+    page = make(small, "heard.html")
+    (encoded,) = set(re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page))
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(encoded)))
+    assert rate == 16_000
+    assert 0.9 < len(samples) / rate < 1.3
+    assert 0.1 < float(np.abs(samples).max()) < 0.5
+    assert make(small, "again.html") == page
 
 
 def test_the_best_run_is_found_on_common_pairs(demo: Any) -> None:
