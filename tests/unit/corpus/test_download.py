@@ -62,8 +62,10 @@ def test_nothing_that_came_is_asked_for_again(tmp_path: Path, server: Server) ->
 def test_an_interrupted_download_goes_on_where_it_was(tmp_path: Path, server: Server) -> None:
     server.files["a.tar"] = DATA
     (tmp_path / "a.tar.part").write_bytes(DATA[:1000])
+    (tmp_path / ".a.tar.xyz.sha256").write_text("half a record of a killed run")
     assert bring(server, tmp_path) == DATA
     assert server.requests == [("/a.tar", "bytes=1000-")]
+    assert left(tmp_path) == ["a.tar", "a.tar.sha256"]
     assert bring(server, tmp_path) == DATA
     assert len(server.requests) == 1, "what is there is not asked for"
 
