@@ -6,12 +6,10 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
-from llast.config.corpus import MdcSource
+from llast.config.corpus import UrlSource
 from llast.corpus.fetch import fetch
 from tests.unit.corpus.conftest import Release
-from tests.unit.corpus.server import KEY, Server
+from tests.unit.corpus.server import Server
 
 KILLS = 20
 
@@ -29,7 +27,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {**files, "out/summary.json": text.encode()}
 
 
-def start(folder: Path, source: MdcSource) -> multiprocessing.process.BaseProcess:
+def start(folder: Path, source: UrlSource) -> multiprocessing.process.BaseProcess:
     """The step in a process of its own; from a server that has imported it, so that most of its life is its work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["llast.corpus.fetch"])
@@ -39,7 +37,7 @@ def start(folder: Path, source: MdcSource) -> multiprocessing.process.BaseProces
     return process
 
 
-def finish(folder: Path, source: MdcSource) -> float:
+def finish(folder: Path, source: UrlSource) -> float:
     """Seconds that an undisturbed run takes."""
     began = time.monotonic()
     process = start(folder, source)
@@ -48,11 +46,7 @@ def finish(folder: Path, source: MdcSource) -> float:
     return time.monotonic() - began
 
 
-def test_killed_twenty_times_at_random_moments(
-    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MDC_API_URL", server.url("api"))
-    monkeypatch.setenv("MDC_API_KEY", KEY)
+def test_killed_twenty_times_at_random_moments(tmp_path: Path, server: Server) -> None:
     random_bytes = random.Random(1)
     release = Release("fr")
     for number in range(40):
@@ -64,9 +58,8 @@ def test_killed_twenty_times_at_random_moments(
     release.write(tmp_path / "files")
     for path in (tmp_path / "files").iterdir():
         server.files[path.name] = path.read_bytes()
-    server.data_sets, server.accepted = {"cmfr": "fr.tar.gz"}, {"cmfr"}
     server.pause_s = 0.005  # 2 MB take a sixth of a second
-    source = MdcSource(datasets={"fr": "cmfr"}, tables=server.url("covost_v2.{pair}.tsv.tar.gz"))
+    source = UrlSource(audio=server.url("{lang}.tar.gz"), tables=server.url("covost_v2.{pair}.tsv.tar.gz"))
     finish(tmp_path / "warm", source)
     seconds = finish(tmp_path / "undisturbed", source)
     expected = contents(tmp_path / "undisturbed")
