@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llast.config.corpus import LocalSource, PreparedSource, ResampleOptions
+from llast.config.corpus import FilterOptions, LocalSource, PreparedSource, ResampleOptions
+from llast.config.experiment import MixtureOptions
 from llast.corpus.fetch import fetch
+from llast.corpus.filter import filter_rows
 from llast.corpus.join import COLUMNS, join
 from llast.corpus.parquet import inspect_parquet
 from llast.corpus.repair import repair_sentence
@@ -24,6 +26,8 @@ from llast.corpus.resample import resample
 from llast.corpus.store import AudioStore
 from llast.corpus.tsv import read_tsv, read_tsv_file
 from llast.languages import PAIRS, SPLITS, pairs_from, source_languages
+from llast.mixture.mix import mix
+from llast.mixture.rows import open_rows
 from tests.unit.corpus.conftest import Release, fetched, write_tar
 
 REAL = os.environ.get("LLAST_REAL_DATA")
@@ -130,6 +134,39 @@ def put_on_hub(folder: Path, rows: list[dict[str, object]]) -> None:
         "audio": [{"bytes": b"", "path": ""} for _ in rows],
     }
     pq.write_table(pa.table(columns), folder / "train-00000-of-00001.parquet")
+
+
+def test_every_text_reaches_training_as_it_was_but_for_repaired_sentences(tmp_path: Path, real: Path) -> None:
+    sound = next(real.glob("clips/it/*")).read_bytes()
+    filtered, expected = [], set()
+    for source in source_languages(PAIRS):
+        pairs, folder = pairs_from(source, PAIRS), tmp_path / source
+        corpus = Release(source)
+        for pair in pairs:
+            rows = official(real / "covost2_rows" / pair / "validated.tsv")
+            corpus.sentences |= dict(zip(rows["path"], rows["sentence"], strict=True))
+            table = official(real / "covost2_rows" / pair / f"covost_v2.{pair}.tsv")
+            corpus.tables[pair] = list(
+                zip(table["path"], table["translation"], ["train"] * len(table), strict=True)
+            )
+            for path, translation in zip(table["path"], table["translation"], strict=True):
+                if path in corpus.sentences:
+                    expected |= {(pair, translation), (source, repair_sentence(corpus.sentences[path]))}
+        corpus.clips = dict.fromkeys(corpus.sentences, sound)
+        summary = corpus.fetch(folder)
+        resample(summary, folder / "resample", ResampleOptions())
+        join(summary, folder / "join", official_counts=False)
+        joined, resampled = (folder / step / "summary.json" for step in ("join", "resample"))
+        assert filter_rows(joined, resampled, folder / "filter", FilterOptions()).dropped == {}
+        filtered.append(folder / "filter" / "summary.json")
+    mix(filtered, tmp_path / "mix", MixtureOptions(pairs=list(PAIRS)), seed=1)
+    found = {
+        (row["source"] if row["task"] == "asr" else f"{row['source']}_{row['target']}", row["text"])
+        for row in open_rows(tmp_path / "mix" / "summary.json").to_pylist()
+    }
+    assert {(name, text.encode()) for name, text in found} == {
+        (name, text.encode()) for name, text in expected
+    }
 
 
 def test_join_is_read_alike_by_readers_without_an_escape_character(tmp_path: Path, real: Path) -> None:
