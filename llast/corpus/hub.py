@@ -18,7 +18,7 @@ from llast.artifacts import read_json, write_json
 from llast.config.corpus import HuggingFaceSource
 from llast.corpus.download import download
 from llast.corpus.remote import Remote
-from llast.errors import DataError
+from llast.errors import ConfigError, DataError
 from llast.languages import PAIRS, pairs_from
 
 
@@ -29,7 +29,8 @@ def fetch_parquet(source: str, options: HuggingFaceSource, downloads: Path) -> P
     whichever the corpus asks for.
 
     Raises:
-        DataError: the hub cannot be reached or refuses.
+        ConfigError: there is no such data set, or this account may not read it.
+        DataError: the hub cannot be reached, or what comes is not what it promised.
     """
     pair = pairs_from(source, PAIRS)[0]
     folder = downloads / options.repository.replace("/", "--") / options.revision / pair
@@ -52,15 +53,15 @@ def _list(options: HuggingFaceSource, pair: str) -> list[dict[str, Any]]:
             )
         )
     except GatedRepoError:
-        raise DataError(f"{where}: {remedies[403]}") from None
+        raise ConfigError(f"{where}: {remedies[403]}") from None
     except RevisionNotFoundError:
-        raise DataError(f"{where} does not exist: correct source.revision in the corpus's file.") from None
+        raise ConfigError(f"{where} does not exist: correct source.revision in the corpus's file.") from None
     except EntryNotFoundError:
-        raise DataError(
+        raise ConfigError(
             f"{where} has no folder {pair}: correct source.repository in the corpus's file."
         ) from None
     except RepositoryNotFoundError:
-        raise DataError(
+        raise ConfigError(
             f"the hub has no data set '{options.repository}', or it is private: then hf auth login "
             "(or export HF_TOKEN)."
         ) from None

@@ -6,6 +6,7 @@ step works as for any other source.
 
 import hashlib
 import os
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -26,12 +27,13 @@ def audio_folder(folder: Path, source: str) -> Path:
 def inspect_prepared(folder: Path, source: str, pairs: list[str], tables: Path, in_place: bool) -> Release:
     """Read the split tables of all pairs out of a language, and write `tables/covost_v2.{pair}.tsv` for each.
 
-    Where two pairs have different sentences for a clip, the first one holds.
+    Where two pairs have different sentences for a clip, the first one holds, and their number is said.
 
     Raises:
         DataError: a table or the folder of clips is missing.
     """
     sentences: dict[str, tuple[str, str]] = {}
+    different: set[str] = set()
     for pair in pairs:
         rows: dict[str, list[str]] = {"path": [], "translation": [], "split": []}
         for split in SPLITS:
@@ -47,9 +49,16 @@ def inspect_prepared(folder: Path, source: str, pairs: list[str], tables: Path, 
             rows["translation"] += table["translation"]
             rows["split"] += [split] * len(table)
             for name, sentence, speaker in zip(names, table["sentence"], table["client_id"], strict=True):
-                sentences.setdefault(name, (sentence, speaker))
+                if sentences.setdefault(name, (sentence, speaker))[0] != sentence:
+                    different.add(name)
         with atomic_path(tables / f"covost_v2.{pair}.tsv") as temporary:
             temporary.write_bytes(tsv_bytes(rows))
+    if different:
+        print(
+            f"fetch: {len(different):,} clips of '{source}' have another sentence in another table, such as "
+            f"{min(different)}; that of the first pair ({pairs[0]}) holds",
+            file=sys.stderr,
+        )
     validated = tsv_bytes(
         {
             "client_id": [speaker for _, speaker in sentences.values()],

@@ -229,7 +229,7 @@ def test_the_hub_refuses_with_the_key_to_correct(
     tmp_path: Path, server: Server, change: dict[str, str], message: str
 ) -> None:
     put_on_hub(server, english(), "en_de")
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(ConfigError, match=message):
         fetch("en", ["en_de"], tmp_path / "out", HuggingFaceSource(**change), None, tmp_path / "downloads")
 
 
@@ -289,6 +289,18 @@ def test_clips_in_place_are_examined_and_followed(tmp_path: Path, prepared: tupl
     (clips / "common_voice_en_4.wav").unlink()
     with pytest.raises(DataError, match=r"common_voice_en_4\.wav cannot be read any more.*Put it back"):
         audio(out)
+
+
+def test_sentences_that_differ_between_tables_are_said(
+    tmp_path: Path, prepared: tuple[Release, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    release, folder = prepared
+    table = folder / "tsv" / "covost_v2.en_ja.test.tsv"
+    table.write_text(table.read_text().replace("She said", "He said"))
+    joined, _, _ = steps(tmp_path / "out", list(release.tables), PreparedSource(folder=str(folder)))
+    assert "1 clips of 'en' have another sentence in another table" in capfd.readouterr().err
+    assert (tmp_path / "out/join/covost_v2.en_ja.test.tsv").read_text().count("She said") == 1
+    assert joined.rows_out == 10
 
 
 def test_what_a_prepared_folder_lacks_is_named(tmp_path: Path, prepared: tuple[Release, Path]) -> None:
