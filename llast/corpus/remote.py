@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from llast import __version__
 from llast.errors import ConfigError, DataError
@@ -62,7 +62,7 @@ class TryAgain(Exception):
 
 
 def remote_at(address: str, size: int | None = None, sha256: str | None = None) -> Remote:
-    """The file at an address of the configuration, with each `${NAME}` filled in from the environment.
+    """The file at an address of the configuration, with each `${NAME}` filled in, quoted, from the environment.
 
     A user and password in the address become a header.
 
@@ -75,7 +75,7 @@ def remote_at(address: str, size: int | None = None, sha256: str | None = None) 
             raise ConfigError(
                 f"{address} needs ${match[1]}, which is not set. Export it where the step fetch runs."
             )
-        return found
+        return quote(found, safe="")
 
     parts = urlsplit(re.sub(r"\$\{(\w+)\}", value, address))
     user, at, host = parts.netloc.rpartition("@")

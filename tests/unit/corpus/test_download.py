@@ -167,11 +167,11 @@ def test_one_of_two_waits_for_the_other(
 def test_what_is_no_address_is_said_at_once_and_without_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CV_KEY", "hidden key")
+    monkeypatch.setenv("CV_KEY", "hidden")
     with pytest.raises(
-        ConfigError, match=r"here/\$\{CV_KEY\}/a\.tar is not an address: correct it"
+        ConfigError, match=r"here/\$\{CV_KEY\} /a\.tar is not an address: correct it"
     ) as caught:
-        download(lambda: remote_at("http://here/${CV_KEY}/a.tar"), tmp_path / "a.tar")
+        download(lambda: remote_at("http://here/${CV_KEY} /a.tar"), tmp_path / "a.tar")
     assert "hidden" not in str(caught.value)
 
 
@@ -200,12 +200,12 @@ def test_secrets_are_filled_in_from_the_environment_and_not_shown(
     address = server.url("none.tar?key=${CV_KEY}").replace("//", "//me:${CV_PASSWORD}@")
     with pytest.raises(ConfigError, match=r"needs \$CV_KEY, which is not set"):
         remote_at(address.replace("CV_PASSWORD", "CV_KEY"))
-    monkeypatch.setenv("CV_KEY", "hidden-key")
-    monkeypatch.setenv("CV_PASSWORD", "hidden-password")
+    monkeypatch.setenv("CV_KEY", "hidden&key")
+    monkeypatch.setenv("CV_PASSWORD", "hidden:@/password")
     remote = remote_at(address)
     assert "hidden" not in repr(remote)
     with pytest.raises(DataError) as caught:
         download(lambda: remote, tmp_path / "a.tar")
     assert "hidden" not in str(caught.value)
-    assert server.requests == [("/none.tar?key=hidden-key", None)]
-    assert server.headers[0]["Authorization"] == "Basic bWU6aGlkZGVuLXBhc3N3b3Jk"
+    assert server.requests == [("/none.tar?key=hidden%26key", None)]
+    assert server.headers[0]["Authorization"] == "Basic bWU6aGlkZGVuOkAvcGFzc3dvcmQ="
