@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
 from llast.artifacts import Summary
@@ -96,34 +96,35 @@ def _join(
     validated: Table, table: Table
 ) -> tuple[dict[str, dict[str, list[str]]], Counter[str], Counter[str]]:
     """Columns of each split, ignored labels, and the table rows without a sentence by split (or label of none)."""
-    rows_of: defaultdict[str, list[int]] = defaultdict(list)
-    for row, path in enumerate(table["path"]):
-        rows_of[path].append(row)
+    # Rows of a path as a chain of numbers: a list for each of 300,000 paths would keep the garbage collector busy.
+    first: dict[str, int] = {}
+    following = [-1] * len(table)
+    for row, path in zip(range(len(table) - 1, -1, -1), reversed(table["path"]), strict=True):
+        following[row] = first.get(path, -1)
+        first[path] = row
     splits: dict[str, dict[str, list[str]]] = {split: {column: [] for column in COLUMNS} for split in SPLITS}
     ignored: Counter[str] = Counter()
-    matched = set()
+    left = set(first)
     translations, row_labels = table["translation"], table["split"]
     for path, sentence, speaker in zip(
         validated["path"], validated["sentence"], validated["client_id"], strict=True
     ):
-        if path not in rows_of:
-            continue
-        matched.add(path)
-        for row in rows_of[path]:
-            split = SPLIT_OF_LABEL.get(row_labels[row])
-            if split is None:
+        row = first.get(path, -1)
+        left.discard(path)
+        while row >= 0:
+            if split := SPLIT_OF_LABEL.get(row_labels[row]):
+                columns = splits[split]
+                columns["path"].append(path)
+                columns["sentence"].append(sentence)
+                columns["translation"].append(translations[row])
+                columns["client_id"].append(speaker)
+            else:
                 ignored[row_labels[row]] += 1
-                continue
-            columns = splits[split]
-            columns["path"].append(path)
-            columns["sentence"].append(sentence)
-            columns["translation"].append(translations[row])
-            columns["client_id"].append(speaker)
+            row = following[row]
     unmatched = Counter(
-        SPLIT_OF_LABEL.get(row_labels[row], row_labels[row])
-        for path, rows in rows_of.items()
-        if path not in matched
-        for row in rows
+        SPLIT_OF_LABEL.get(label, label)
+        for path, label in zip(table["path"], row_labels, strict=True)
+        if path in left
     )
     return splits, ignored, unmatched
 
