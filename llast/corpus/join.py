@@ -51,7 +51,7 @@ def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
     rows = 0
     for pair, path in files.tables.items():
         table = read_covost(path)
-        splits, ignored, unmatched = _join(validated, table)
+        splits, ignored, unmatched = join_tables(validated, table)
         counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
         labels[pair] = dict(sorted(ignored.items()))
         lost[pair] = {split: unmatched[split] for split in SPLITS}
@@ -92,10 +92,14 @@ def official_table() -> dict[str, dict[str, str]]:
         return {row["pair"]: row for row in csv.DictReader(file, delimiter="\t")}
 
 
-def _join(
+def join_tables(
     validated: Table, table: Table
 ) -> tuple[dict[str, dict[str, list[str]]], Counter[str], Counter[str]]:
-    """Columns of each split, ignored labels, and the table rows without a sentence by split (or label of none)."""
+    """The inner join of `get_covost_splits.py` on `path`: in the order of `validated`, then of the table.
+
+    Returns:
+        the columns of each split; rows by label that is no split; rows without a sentence, by split (or such a label).
+    """
     # Rows of a path as a chain of numbers: a list for each of 300,000 paths would keep the garbage collector busy.
     first: dict[str, int] = {}
     following = [-1] * len(table)

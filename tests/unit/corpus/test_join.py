@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from llast.corpus.join import join, official_table
-from llast.corpus.tsv import read_tsv_file
+from llast.corpus.join import SPLIT_OF_LABEL, join, join_tables, official_table
+from llast.corpus.tsv import Table, read_tsv_file
 from llast.languages import PAIRS
 from tests.unit.corpus.conftest import SPEAKER, Release
 
@@ -45,6 +48,32 @@ def test_splits_follow_the_labels_in_the_order_of_validated(tmp_path: Path, mp3:
         "short_rows": {},
     }
     assert (summary.rows_in, summary.rows_out, summary.dropped) == (7, 4, {"label": 2, "not_validated": 1})
+
+
+PATHS = st.sampled_from("abcde")
+LABELS = st.sampled_from(["train", "train_covost", "dev", "test", "dev_dup"])
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.tuples(PATHS, st.integers().map(str), st.integers().map(str)), max_size=9),
+    st.lists(st.tuples(PATHS, st.integers().map(str), LABELS), max_size=9),
+)
+def test_clips_that_stand_several_times_are_joined_as_pandas_does(
+    validated: list[tuple[str, ...]], table: list[tuple[str, ...]]
+) -> None:
+    left = pd.DataFrame(validated, columns=["path", "sentence", "client_id"], dtype=str)
+    right = pd.DataFrame(table, columns=["path", "translation", "split"], dtype=str)
+    merged = left.merge(right, how="inner", on="path")
+    splits, ignored, unmatched = join_tables(
+        Table({name: left[name].tolist() for name in left}),
+        Table({name: right[name].tolist() for name in right}),
+    )
+    for split, columns in splits.items():
+        expected = merged[merged["split"].map(SPLIT_OF_LABEL.get) == split]
+        assert columns == {name: expected[name].tolist() for name in COLUMNS}
+    assert ignored.total() == (merged["split"] == "dev_dup").sum()
+    assert unmatched.total() == (~right["path"].isin(left["path"])).sum()
 
 
 def test_each_pair_of_a_source_has_its_own_splits(tmp_path: Path, mp3: bytes) -> None:
