@@ -34,6 +34,11 @@ class Language:
     script: str = "Latn"
     resource: ResourceClass | None = None
 
+    @property
+    def whisper_code(self) -> str:
+        """Code in Whisper's language tokens, which know no regions: `zh`, `sv`."""
+        return self.code.partition("-")[0]
+
 
 _ALL = (
     Language("en", "English"),

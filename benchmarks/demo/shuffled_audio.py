@@ -69,8 +69,8 @@ def main() -> None:
             rows = shuffled(corpus / "filter" / source / "summary.json", pairs, folder)
             resampled = corpus / "resample" / source / "summary.json"
             output = folder / "hypotheses"
-            bases = Path(experiment.encoder.base), Path(experiment.llm.base)
-            translate(run, checkpoint, source, pairs, rows, resampled, *bases, output, options, threads=2)
+            bases = {"encoder": Path(experiment.encoder.base), "llm": Path(experiment.llm.base)}
+            translate(run, checkpoint, source, pairs, rows, resampled, bases, output, options, threads=2)
             read_summary(output / "summary.json")
             scored = score([output / "summary.json"], "test", folder / "scores.json")
             wrong |= {pair: scored["pairs"][pair]["bleu"] for pair in pairs}

@@ -94,6 +94,12 @@ def train(args: Namespace, options: Any) -> None:
     )
 
 
+def describe(args: Namespace, options: Any) -> None:
+    from llast.evaluation.describe import describe
+
+    describe(args.experiment, args.seed, dict(args.bases), args.output, options)
+
+
 def translate(args: Namespace, options: Any) -> "Summary | None":
     os.environ["OMP_NUM_THREADS"] = str(args.threads)  # read when torch is imported
     if args.files:
@@ -108,8 +114,7 @@ def translate(args: Namespace, options: Any) -> "Summary | None":
         pairs=args.pairs,
         filtered=args.filtered,
         resampled=args.audio,
-        encoder=args.encoder,
-        llm=args.llm,
+        bases=dict(args.bases),
         output=args.output.parent,
         options=options,
         threads=args.threads,
@@ -140,10 +145,10 @@ def export(args: Namespace) -> None:
 def import_xtuner(args: Namespace) -> None:
     import sys
 
-    from llast.config.load import load_experiment
+    from llast.config.load import load_trained
     from llast.release.import_xtuner import import_xtuner
 
-    experiment = load_experiment(args.experiment, args.config_dir)
+    experiment = load_trained(args.experiment, args.config_dir)
     done = import_xtuner(args.checkpoint, experiment, args.output, args.encoder_alpha, args.llm_alpha)
     tensors, parameters = done.dropped
     say = [f"{len(done.tensors)} tensors of adapters and adaptor"]

@@ -50,6 +50,13 @@ def _model_folder(text: str) -> Path:
     return path.parent if path.is_file() else path
 
 
+def _named_model(text: str) -> tuple[str, Path]:
+    name, sign, path = text.partition("=")
+    if not sign:
+        raise ArgumentTypeError(f"'{text}': name each model, such as llm={text}")
+    return name, _model_folder(path)
+
+
 def _file(text: str, **more: Any) -> dict[str, Any]:
     return {"type": Path, "required": True, "metavar": "FILE", "help": text, **more}
 
@@ -92,6 +99,15 @@ SEED = {"--seed": _number("seed")}
 BASES = {
     "--encoder": _file("folder of the base encoder", type=_model_folder, metavar="DIR"),
     "--llm": _file("folder of the base LLM", type=_model_folder, metavar="DIR"),
+}
+NAMED_BASES = {
+    "--bases": {
+        "type": _named_model,
+        "nargs": "+",
+        "required": True,
+        "metavar": "NAME=DIR",
+        "help": "folders of the models that the experiment is made of: encoder and llm, or others",
+    }
 }
 TRACKING = {
     "--tracking-uri": {
@@ -257,17 +273,29 @@ VERBS = (
         "llast.config.steps:TrainSpec",
     ),
     Verb(
+        "describe",
+        "Describe an experiment that is evaluated as it comes, without a training: what train does for the others.",
+        run.describe,
+        {
+            "--experiment": {"required": True, "metavar": "NAME", "help": "name of the experiment"},
+            **SEED,
+            **NAMED_BASES,
+            "--output": _file("run.json to write"),
+        },
+        "llast.config.steps:UntrainedSpec",
+    ),
+    Verb(
         "translate",
         "Translate audio files; or, as a step, the dev and test rows of one source language with one checkpoint.",
         run.translate,
         {
-            "--run": _file("run.json of train"),
+            "--run": _file("run.json of train or of describe"),
             "--checkpoint": _number("number of the checkpoint, from 1"),
             **SOURCE,
             **PAIRS,
             "--filtered": _file("summary of filter"),
             "--audio": _file("summary of resample"),
-            **BASES,
+            **NAMED_BASES,
             "--threads": _number("CPU threads (default: %(default)s)", 1),
             **SUMMARY,
         },
@@ -402,7 +430,7 @@ VERBS = (
             "--runs": _files("run.json of each run"),
             "--corpus": _files("summaries of synthesize, resample, join and filter"),
             "--statistics": _file("corpus_statistics.csv", required=False, nargs="?"),
-            "--mixes": _files("summaries of mix"),
+            "--mixes": _file("summaries of mix; none where nothing is trained", nargs="*"),
             "--score-files": _files("score files of all checkpoints"),
             "--comparisons": _file("files of compare", required=False, nargs="*", default=[]),
             "--published": _file("published scores to compare with", required=False, nargs="?"),

@@ -1,6 +1,7 @@
 """Configuration of an experiment: the model, its training rows, its training and its decoding."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -189,6 +190,20 @@ class ExperimentConfig(Model):
     mixture: MixtureOptions
     training: TrainingOptions = TrainingOptions()
     decoding: DecodingOptions = DecodingOptions()
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Its base models, by dotted key."""
+        return {"encoder.base": self.encoder.base, "llm.base": self.llm.base}
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether it can be asked for transcripts."""
+        return bool(self.mixture.tasks.get("asr"))
+
+    def translates(self, pairs: Sequence[str]) -> list[str]:
+        """Those of the pairs that it is evaluated on: all, whatever it was trained on."""
+        return list(pairs)
 
     @model_validator(mode="after")
     def _one_dropout(self) -> "ExperimentConfig":

@@ -9,6 +9,7 @@ import yaml
 
 from llast.config.corpus import CorpusConfig
 from llast.config.experiment import ExperimentConfig
+from llast.config.untrained import KINDS, Experiment
 from llast.config.validation import Key, did_you_mean, holds, validate
 from llast.config.workflow import WorkflowConfig
 from llast.errors import ConfigError
@@ -81,9 +82,21 @@ def load_corpus(name: str, config_dir: Path) -> CorpusConfig:
     return validate(CorpusConfig, read_yaml(path), str(path))
 
 
-def load_experiment(
-    name: str, config_dir: Path, corpus_pairs: Sequence[str] | None = None
-) -> ExperimentConfig:
+def load_trained(name: str, config_dir: Path, corpus_pairs: Sequence[str] | None = None) -> ExperimentConfig:
+    """As `load_experiment`, for one that is trained.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    config = load_experiment(name, config_dir, corpus_pairs)
+    if not isinstance(config, ExperimentConfig):
+        raise ConfigError(
+            f"experiment '{name}' is of kind '{config.kind}', which is not trained. Name another."
+        )
+    return config
+
+
+def load_experiment(name: str, config_dir: Path, corpus_pairs: Sequence[str] | None = None) -> Experiment:
     """Load `{config_dir}/experiments/{name}.yaml` with all that it extends.
 
     Args:
@@ -93,10 +106,16 @@ def load_experiment(
     values: dict[str, Any] = {}
     for _, layer in reversed(layers):
         values = _merged(values, layer)
+    kind = str(values.get("kind", "train"))
+    if kind not in KINDS:
+        file = _origin(("kind",), layers, layers[0][0])
+        raise ConfigError(f"{file}: 'kind' is '{kind}'.{did_you_mean(kind, list(KINDS))}")
     mixture = values.get("mixture")
     if corpus_pairs is not None and isinstance(mixture, dict) and mixture.get("pairs") == "all":
         values = _merged(values, {"mixture": {"pairs": list(corpus_pairs)}})
-    config = validate(ExperimentConfig, values, lambda key: _origin(key, layers, layers[0][0]))
+    config: Any = validate(KINDS[kind], values, lambda key: _origin(key, layers, layers[0][0]))
+    if not isinstance(config, ExperimentConfig):
+        return config
     absent = [pair for pair in config.mixture.pairs if corpus_pairs is not None and pair not in corpus_pairs]
     if absent:
         raise ConfigError(

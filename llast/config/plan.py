@@ -16,9 +16,10 @@ from pydantic import BaseModel
 
 from llast.artifacts import model_files
 from llast.config.corpus import CorpusConfig, MdcSource, PreparedSource, SyntheticSource
-from llast.config.experiment import ExperimentConfig
+from llast.config.experiment import DecodingOptions, ExperimentConfig
 from llast.config.load import check_baseline, load_corpus, load_experiment, load_workflow
-from llast.config.steps import FetchOptions, ScoreOptions, TrainSpec, TranslateOptions
+from llast.config.steps import FetchOptions, ScoreOptions, TrainSpec, TranslateOptions, UntrainedSpec
+from llast.config.untrained import Experiment
 from llast.config.workflow import WorkflowConfig
 from llast.errors import ConfigError
 from llast.languages import pairs_from, source_languages
@@ -38,7 +39,7 @@ class Plan:
 
     config: WorkflowConfig
     corpus: CorpusConfig
-    experiments: Mapping[str, ExperimentConfig]
+    experiments: Mapping[str, Experiment]
 
     @property
     def sources(self) -> list[str]:
@@ -46,9 +47,14 @@ class Plan:
         return source_languages(self.corpus.pairs)
 
     @property
+    def trained(self) -> dict[str, ExperimentConfig]:
+        """Those experiments that are trained; the others come from the shelf."""
+        return {name: one for name, one in self.experiments.items() if isinstance(one, ExperimentConfig)}
+
+    @property
     def models(self) -> dict[str, str]:
         """Hub references of the experiments' base models by folder name under `resources/models/`."""
-        bases = [base for one in self.experiments.values() for base in (one.encoder.base, one.llm.base)]
+        bases = [base for one in self.experiments.values() for base in one.bases.values()]
         return {_model_name(base): base for base in bases if not _is_folder(base)}
 
     @property
@@ -98,10 +104,10 @@ class Plan:
         return _json(self.corpus.filter)
 
     def mix_options(self, wildcards: Wildcards) -> str:
-        return _json(self._experiment(wildcards).mixture)
+        return _json(self._trained(wildcards).mixture)
 
     def train_options(self, wildcards: Wildcards) -> str:
-        one = self._experiment(wildcards)
+        one = self._trained(wildcards)
         return _json(
             TrainSpec(
                 encoder=one.encoder,
@@ -119,7 +125,7 @@ class Plan:
                 decoding=one.decoding,
                 dev_rows=self.config.dev_rows,
                 test_rows=self.config.test_rows,
-                asr_rows=self.config.asr_rows if one.mixture.tasks.get("asr") else 0,
+                asr_rows=self.config.asr_rows if one.transcribes else 0,
             )
         )
 
@@ -130,6 +136,24 @@ class Plan:
 
     def baseline(self, wildcards: Wildcards) -> str:
         return str(self._experiment(wildcards).baseline)
+
+    def translate_pairs(self, wildcards: Wildcards) -> list[str]:
+        return self._experiment(wildcards).translates(self.source_pairs(wildcards))
+
+    def base_arguments(self, wildcards: Wildcards) -> str:
+        """The models of an experiment of any kind, by name, such as `encoder=FILE llm=FILE`."""
+        bases = self._experiment(wildcards).bases.items()
+        return " ".join(f"{key.partition('.')[0]}={_model_file(base)}" for key, base in bases)
+
+    def untrained_spec(self, wildcards: Wildcards) -> str:
+        """What it is; its decoding is the business of `translate`, its description nobody's."""
+        one = self._experiment(wildcards)
+        if isinstance(one, ExperimentConfig):
+            raise ConfigError(
+                f"experiment '{wildcards.experiment}' is trained; there is nothing to describe."
+            )
+        plain = one.model_copy(update={"decoding": DecodingOptions(), "description": "", "baseline": None})
+        return _json(UntrainedSpec(experiment=plain, pairs=one.claims(self.corpus.pairs)))
 
     def report_title(self, wildcards: Wildcards) -> str:
         return f"LLaST on {self.config.corpus}"
@@ -144,14 +168,22 @@ class Plan:
         return [self._shared("filter", source) for source in self.sources]
 
     def train_audio(self, wildcards: Wildcards) -> list[str]:
-        pairs = self._experiment(wildcards).mixture.pairs
+        pairs = self._trained(wildcards).mixture.pairs
         return [self._shared("resample", source) for source in source_languages(pairs)]
 
     def encoder_files(self, wildcards: Wildcards) -> list[str]:
-        return _model_files(self._experiment(wildcards).encoder.base)
+        return _model_files(self._trained(wildcards).encoder.base)
 
     def llm_files(self, wildcards: Wildcards) -> list[str]:
-        return _model_files(self._experiment(wildcards).llm.base)
+        return _model_files(self._trained(wildcards).llm.base)
+
+    def base_files(self, wildcards: Wildcards) -> list[str]:
+        """All models that an experiment of any kind is made of."""
+        bases = self._experiment(wildcards).bases.values()
+        return list(dict.fromkeys(file for base in bases for file in _model_files(base)))
+
+    def run_file(self, wildcards: Wildcards) -> str:
+        return self._run_file(wildcards.experiment, wildcards.seed)
 
     def filtered(self, wildcards: Wildcards) -> str:
         return self._shared("filter", wildcards.source)
@@ -171,19 +203,19 @@ class Plan:
 
     def compared_runs(self, wildcards: Wildcards) -> list[str]:
         """An experiment's and its baseline's."""
-        return [self._run_file(name, wildcards.seed) for name in self._compared(wildcards)]
+        return [self._run_file(name, seed) for name, seed in self._compared(wildcards)]
 
     def compared_scores(self, wildcards: Wildcards) -> list[str]:
         """Checkpoints are chosen by them."""
-        return [file for name in self._compared(wildcards) for file in self._scores(name, wildcards.seed)]
+        return [file for name, seed in self._compared(wildcards) for file in self._scores(name, seed)]
 
     def compared_translations(self, wildcards: Wildcards) -> list[str]:
         """Those of every checkpoint: which one is chosen is known only when all are scored."""
         return [
             file
-            for name in self._compared(wildcards)
+            for name, seed in self._compared(wildcards)
             for checkpoint in self._checkpoints(name)
-            for file in self._translations(name, wildcards.seed, checkpoint)
+            for file in self._translations(name, seed, checkpoint)
         ]
 
     def comparisons(self, wildcards: Wildcards) -> list[str]:
@@ -199,7 +231,11 @@ class Plan:
         return [self._shared(step, source) for step in steps for source in self.sources]
 
     def mix_summaries(self, wildcards: Wildcards) -> list[str]:
-        return [f"{self._run(name, seed)}/mix/summary.json" for name, seed in self._runs()]
+        return [
+            f"{self._run(name, seed)}/mix/summary.json"
+            for name, seed in self._runs()
+            if self._is_trained(name)
+        ]
 
     def published_scores(self, wildcards: Wildcards) -> list[str]:
         """Scores of the literature, which stand beside real ones only."""
@@ -213,9 +249,6 @@ class Plan:
     def _run(self, experiment: str, seed: int | str) -> str:
         return f"results/{experiment}/seed{seed}"
 
-    def _run_file(self, experiment: str, seed: int | str) -> str:
-        return f"{self._run(experiment, seed)}/train/run.json"
-
     def _scores(self, experiment: str, seed: int | str) -> list[str]:
         return [
             f"{self._run(experiment, seed)}/score/checkpoint{checkpoint}.{split}.json"
@@ -223,21 +256,46 @@ class Plan:
             for split in ("dev", "test")
         ]
 
-    def _compared(self, wildcards: Wildcards) -> list[str]:
-        return [wildcards.experiment, self.baseline(wildcards)]
+    def _compared(self, wildcards: Wildcards) -> list[tuple[str, int | str]]:
+        """An experiment and its baseline, each with its seed."""
+        baseline = self.baseline(wildcards)
+        seed = wildcards.seed if self._is_trained(baseline) else self.config.seeds[0]
+        return [(wildcards.experiment, wildcards.seed), (baseline, seed)]
 
     def _runs(self) -> list[tuple[str, int]]:
-        return [(name, seed) for name in self.experiments for seed in self.config.seeds]
+        """Experiments and seeds. What is not trained says the same for every seed: it runs once."""
+        seeds = self.config.seeds
+        return [
+            (name, seed)
+            for name in self.experiments
+            for seed in (seeds if self._is_trained(name) else seeds[:1])
+        ]
+
+    def _run_file(self, experiment: str, seed: int | str) -> str:
+        return f"{self._run(experiment, seed)}/{'train' if self._is_trained(experiment) else 'describe'}/run.json"
+
+    def _is_trained(self, experiment: str) -> bool:
+        return experiment in self.trained
 
     def _checkpoints(self, experiment: str) -> range:
-        return range(1, self.experiments[experiment].training.checkpoints + 1)
+        one = self.experiments[experiment]
+        return range(1, (one.training.checkpoints if isinstance(one, ExperimentConfig) else 1) + 1)
 
     def _translations(self, experiment: str, seed: int | str, checkpoint: int | str) -> list[str]:
         folder = f"{self._run(experiment, seed)}/translate/checkpoint{checkpoint}"
-        return [f"{folder}/{source}/summary.json" for source in self.sources]
+        sources = source_languages(self.experiments[experiment].translates(self.corpus.pairs))
+        return [f"{folder}/{source}/summary.json" for source in sources]
 
-    def _experiment(self, wildcards: Wildcards) -> ExperimentConfig:
+    def _experiment(self, wildcards: Wildcards) -> Experiment:
         return self.experiments[wildcards.experiment]
+
+    def _trained(self, wildcards: Wildcards) -> ExperimentConfig:
+        one = self._experiment(wildcards)
+        if not isinstance(one, ExperimentConfig):
+            raise ConfigError(
+                f"experiment '{wildcards.experiment}' is of kind '{one.kind}', which is not trained."
+            )
+        return one
 
     # What the wildcards may be
 
@@ -272,7 +330,12 @@ def make_plan(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Pl
     for name, one in experiments.items():
         if one.baseline is not None:
             check_baseline(name, one.baseline, folder)
-        for key, base in (("encoder.base", one.encoder.base), ("llm.base", one.llm.base)):
+        if not one.translates(corpus.pairs):
+            raise ConfigError(
+                f"experiment '{name}': kind {one.kind} translates into English only, and no pair of the corpus does. "
+                "Take it out of the experiments."
+            )
+        for key, base in one.bases.items():
             if _is_folder(base) and not Path(_model_file(base)).is_file():
                 raise ConfigError(
                     f"experiment '{name}': '{key}': there is no model in {base} ({_model_file(base)} does not exist). "

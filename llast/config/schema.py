@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from llast.artifacts import write_json
@@ -80,35 +80,40 @@ def _first_line(models: list[type[BaseModel]]) -> str:
     return " Or: ".join((model.__doc__ or "").strip().splitlines()[0] for model in models)
 
 
-def _files() -> dict[str, type[BaseModel]]:
+def _files() -> dict[str, list[type[BaseModel]]]:
+    """The models that each kind of file may be of."""
     from llast.config.corpus import CorpusConfig
-    from llast.config.experiment import ExperimentConfig
+    from llast.config.untrained import KINDS
     from llast.config.workflow import WorkflowConfig
 
-    return {"config": WorkflowConfig, "corpus": CorpusConfig, "experiment": ExperimentConfig}
+    return {"config": [WorkflowConfig], "corpus": [CorpusConfig], "experiment": list(KINDS.values())}
 
 
 def markdown_keys() -> str:
     """A Markdown table of the keys of each kind of configuration file."""
-    titles = {
+    titles: dict[str, str] = {
         "config": "The workflow: `config/*.yaml`",
         "corpus": "A corpus: `config/corpora/*.yaml`",
         "experiment": "An experiment: `config/experiments/*.yaml`",
     }
     lines: list[str] = []
-    for name, model in _files().items():
-        lines += [f"### {titles[name]}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
-        for key in describe(model):
-            default = f"`{key.default}`" if key.default else ""
-            lines.append(f"| `{key.name}` | {key.type} | {default} | {key.text} |".replace("  ", " "))
-        lines.append("")
+    for name, models in _files().items():
+        for number, model in enumerate(models):
+            title = titles[name]
+            if number:
+                title = f"Not trained: {_first_line([model]).rstrip('.')}"
+            lines += [f"### {title}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+            for key in describe(model):
+                default = f"`{key.default}`" if key.default else ""
+                lines.append(f"| `{key.name}` | {key.type} | {default} | {key.text} |".replace("  ", " "))
+            lines.append("")
     return "\n".join(lines)
 
 
 def write_schemas(folder: Path) -> None:
     """Write `{config,corpus,experiment}.schema.json` (JSON Schema 2020-12) into a folder."""
-    for name, model in _files().items():
-        schema = model.model_json_schema()
+    for name, models in _files().items():
+        schema = TypeAdapter(Union[tuple(models)]).json_schema()  # type: ignore[arg-type]  # noqa: UP007
         if name == "experiment":
             _allow_extending(schema)
         write_json(folder / f"{name}.schema.json", schema)
@@ -116,7 +121,7 @@ def write_schemas(folder: Path) -> None:
 
 def _allow_extending(schema: dict[str, Any]) -> None:
     """An experiment's file may leave out what it extends, and may take a value out with null."""
-    for part in (schema, *schema["$defs"].values()):
+    for part in schema["$defs"].values():
         part.pop("required", None)
         part["properties"] = {name: _or_null(value) for name, value in part["properties"].items()}
 

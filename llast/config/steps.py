@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from llast.config.base import Model
+from llast.config.base import Model, Pairs
 from llast.config.corpus import CorpusSource
 from llast.config.experiment import (
     AdaptorOptions,
@@ -14,6 +14,7 @@ from llast.config.experiment import (
     MixtureOptions,
     TrainingOptions,
 )
+from llast.config.untrained import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 
 STEP_VERSIONS: dict[str, int] = {
     "synthesize": 1,
@@ -25,6 +26,7 @@ STEP_VERSIONS: dict[str, int] = {
     "statistics": 1,
     "mix": 4,
     "train": 3,
+    "describe": 1,
     "translate": 2,
     "score": 2,
     "compare": 1,
@@ -54,6 +56,13 @@ class TrainSpec(Model):
     def trained_pairs(self) -> list[str]:
         """Directions in the training mixture."""
         return list(self.mixture.pairs)
+
+
+class UntrainedSpec(Model):
+    """What an experiment is that is not trained, and which pairs count in its averages."""
+
+    experiment: WhisperExperiment | CascadeExperiment | PretrainedExperiment = Field(discriminator="kind")
+    pairs: Pairs
 
 
 class TranslateOptions(Model):

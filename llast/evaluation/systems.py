@@ -1,14 +1,19 @@
-"""What turns clips into texts: a trained checkpoint."""
+"""What turns clips into texts: a checkpoint of a training, or models from the shelf."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
+from pydantic import TypeAdapter
 
 from llast.config.experiment import DecodingOptions
 from llast.config.steps import TrainSpec
+from llast.config.untrained import AnyUntrained, CascadeExperiment, WhisperExperiment
+from llast.evaluation.cascade import Cascade
+from llast.evaluation.whisper import Whisper
 from llast.model.decoding import Clip, Decoded, decode_batches
 from llast.model.lora import load_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
@@ -18,26 +23,45 @@ System = Callable[[Sequence[Clip]], Iterator[Decoded]]
 """Decodes clips in batches of its own choice; yields each batch as it is done."""
 
 
-def trained_system(
-    spec: TrainSpec, adapter: Path, encoder: Path, llm: Path, decoding: DecodingOptions
+def load_system(
+    run: dict[str, Any], adapter: Path | None, bases: dict[str, Path], decoding: DecodingOptions
 ) -> System:
-    """A checkpoint of a training."""
+    """The system of a run, on a GPU if there is one.
+
+    Args:
+        run: content of its `run.json`.
+        adapter: folder with the adapters of a trained checkpoint; None: a run that is not trained.
+        bases: folders of its models, by name.
+        decoding: beams, longest hypothesis, memory budget.
+    """
     transformers.utils.logging.disable_progress_bar()
-    model = LlastForConditionalGeneration.from_bases(
-        encoder,
-        llm,
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if adapter is not None:
+        return _trained(TrainSpec.model_validate(run["options"]), adapter, bases, decoding, device)
+    one: AnyUntrained = TypeAdapter(AnyUntrained).validate_python(run["options"])
+    dtype = DTYPES[one.precision]
+    if isinstance(one, WhisperExperiment):
+        return Whisper(bases["whisper"], one.whisper, decoding, dtype, device)
+    if isinstance(one, CascadeExperiment):
+        whisper = Whisper(bases["whisper"], one.whisper, decoding, dtype, device)
+        return Cascade(whisper, bases["llm"], one.llm, decoding, dtype, device)
+    model: Any = LlastForConditionalGeneration.from_pretrained(bases["model"], dtype=dtype)
+    processor = LlastProcessor.from_pretrained(bases["model"])
+    return partial(decode_batches, model.to(device).eval(), processor, options=decoding)
+
+
+def _trained(
+    spec: TrainSpec, adapter: Path, bases: dict[str, Path], decoding: DecodingOptions, device: torch.device
+) -> System:
+    model: Any = LlastForConditionalGeneration.from_bases(
+        bases["encoder"],
+        bases["llm"],
         window=spec.encoder.window,
         stack=spec.adaptor.stack,
         template=spec.llm.template,
         dtype=DTYPES[spec.training.precision],
         load_in_4bit=spec.llm.load_in_4bit,
     )
-    model = load_adapters(model, adapter).eval()
-    model.to(device())
-    processor = LlastProcessor.from_llm(llm, spec.llm.template)
+    model = load_adapters(model, adapter).eval().to(device)
+    processor = LlastProcessor.from_llm(bases["llm"], spec.llm.template)
     return partial(decode_batches, model, processor, options=decoding)
-
-
-def device() -> torch.device:
-    """Where decoding runs: a GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

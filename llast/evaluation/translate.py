@@ -16,11 +16,11 @@ from typing import Any
 import torch
 
 from llast.artifacts import Summary, read_json, sha256_of, spec_hash, write_text
-from llast.config.steps import STEP_VERSIONS, TrainSpec, TranslateOptions
+from llast.config.steps import STEP_VERSIONS, TranslateOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
 from llast.evaluation.rows import Row, read_rows
-from llast.evaluation.systems import System, trained_system
+from llast.evaluation.systems import System, load_system
 from llast.model.decoding import Clip
 from llast.model.features import WINDOW_FRAMES
 from llast.progress import batch_progress
@@ -38,8 +38,7 @@ def translate(
     pairs: list[str],
     filtered: Path,
     resampled: Path,
-    encoder: Path,
-    llm: Path,
+    bases: dict[str, Path],
     output: Path,
     options: TranslateOptions,
     threads: int,
@@ -47,14 +46,13 @@ def translate(
     """Translate the dev and test rows of the pairs out of `source` with one checkpoint, and transcribe some.
 
     Args:
-        run: `run.json` of the step `train`.
+        run: `run.json` of the step `train` or `describe`.
         checkpoint: number of the checkpoint, from 1.
         source: code of the spoken language.
         pairs: pairs out of it.
         filtered: summary of the step `filter` for `source`.
         resampled: summary of the step `resample` for `source`.
-        encoder: folder of the base encoder.
-        llm: folder of the causal LM.
+        bases: folders of the models that the experiment is made of, by name.
         output: folder to write to.
         options: decoding, and how many rows of each split.
         threads: CPU threads.
@@ -67,7 +65,7 @@ def translate(
     chosen = next((c for c in trained["checkpoints"] if c["checkpoint"] == checkpoint), None)
     if chosen is None:
         raise DataError(f"{run} has no checkpoint {checkpoint}, only 1 to {len(trained['checkpoints'])}.")
-    adapter = run.parent / chosen["folder"] / "adapter"
+    adapter = run.parent / chosen["folder"] / "adapter" if "folder" in chosen else None
     parts = read_rows(filtered, source, pairs, options)
     folder = output / _key(trained, adapter, options)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +74,7 @@ def translate(
     left = [row for part in parts for row in part.rows if row.key not in done]
     if left:
         torch.set_num_threads(threads)
-        spec = TrainSpec.model_validate(trained["options"])
-        system = trained_system(spec, adapter, encoder, llm, options.decoding)
+        system = load_system(trained, adapter, bases, options.decoding)
         _decode(system, left, AudioStore.open(resampled), folder, f"translate {source}")
         done = _done(folder)
 
@@ -158,12 +155,12 @@ def _record(row: Row, hypothesis: str) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _key(trained: dict[str, Any], adapter: Path, options: TranslateOptions) -> str:
+def _key(trained: dict[str, Any], adapter: Path | None, options: TranslateOptions) -> str:
     """Names the folder of parts: anything that changes the hypothesis of a clip changes the name."""
     spec = {
         "version": STEP_VERSIONS["translate"],
         "run": trained["spec_hash"],
-        "weights": [sha256_of(file) for file in sorted(adapter.glob("*.safetensors"))],
+        "weights": [sha256_of(file) for file in sorted(adapter.glob("*.safetensors"))] if adapter else [],
         "decoding": options.decoding.model_dump(exclude={"batch_tokens"}),
     }
     return spec_hash(spec)

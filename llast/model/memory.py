@@ -28,8 +28,8 @@ class MemoryBudget:
         """Work through `items` in batches, in order; yields each batch and what `work` made of it.
 
         Args:
-            items: the costliest first: a batch is padded to its first item.
-            cost: of one item, in tokens.
+            items: in the order of their work; neighbours should be alike.
+            cost: of one item, in tokens. A batch is padded: it costs as much as its costliest item for each.
             work: is given a batch; called again with half of it where memory ran out.
 
         Raises:
@@ -37,7 +37,7 @@ class MemoryBudget:
         """
         start = 0
         while start < len(items):
-            count = max(1, min(self.tokens // cost(items[start]), len(items) - start))
+            count, each = self._fitting(items, start, cost)
             batch = items[start : start + count]
             result = _attempt(work, batch)
             if result:
@@ -52,7 +52,17 @@ class MemoryBudget:
                     "there is not enough memory for a single clip with one beam search. Take a machine with more "
                     "memory, or lower decoding.num_beams or decoding.max_new_tokens."
                 )
-            self._halve(count * cost(items[start]))
+            self._halve(count * each)
+
+    def _fitting(self, items: Sequence[Item], start: int, cost: Callable[[Item], int]) -> tuple[int, int]:
+        """How many items from `start` on fit, at least one, and what each of them costs then."""
+        count, each = 1, cost(items[start])
+        while start + count < len(items):
+            with_next = max(each, cost(items[start + count]))
+            if (count + 1) * with_next > self.tokens:
+                break
+            count, each = count + 1, with_next
+        return count, each
 
     def _halve(self, used: int) -> None:
         self.tokens = used // 2

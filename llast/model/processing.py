@@ -105,6 +105,11 @@ class LlastProcessor(ProcessorMixin):
             pieces = prompt(task, source, target, self.template)
         return self.bos + self._ids([pieces.before])[0], self._ids([pieces.after])[0]
 
+    def message_ids(self, text: str) -> list[int]:
+        """Token ids of a message without audio in the chat template, up to where the answer starts."""
+        whole = self._chat(text) if self.template == "chat" else TEMPLATES[self.template].format(input=text)
+        return self.bos + self._ids([whole])[0]
+
     def target_ids(self, texts: list[str]) -> list[list[int]]:
         """Token ids of targets, EOS included."""
         return [[*ids, self.eos] for ids in self._ids(texts)]

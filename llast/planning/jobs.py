@@ -8,10 +8,12 @@ from pathlib import Path
 from llast.config.corpus import PreparedSource
 from llast.config.experiment import ExperimentConfig
 from llast.config.plan import Plan
+from llast.config.untrained import Experiment, PretrainedExperiment
 from llast.languages import pairs_from, source_languages, split_pair
 from llast.planning.amounts import Amounts
 from llast.planning.figures import Figure
 from llast.planning.machines import Machines
+from llast.planning.untrained import UntrainedWork
 from llast.planning.work import Shape, Work, shape_of
 
 GB = 1e9
@@ -67,7 +69,7 @@ class Estimates:
         self._figures = figures
         self._work = {name: self._work_of(one) for name, one in plan.experiments.items()}
 
-    def work(self, experiment: str) -> Work | None:
+    def work(self, experiment: str) -> Work | UntrainedWork | None:
         """Arithmetic of an experiment; None if one of its base models is unknown."""
         return self._work[experiment]
 
@@ -80,15 +82,16 @@ class Estimates:
             size = shape.download_gb if shape else 0.0
             yield Job("fetch_model", Path(f"resources/models/{name}/summary.json"), disk_gb=size)
         for name in self._plan.experiments:
-            for seed in self._plan.config.seeds:
-                yield from self._run_jobs(name, seed)
+            trained = name in self._plan.trained
+            for seed in self._plan.config.seeds if trained else self._plan.config.seeds[:1]:
+                yield from self._run_jobs(name, seed) if trained else self._untrained_jobs(name, seed)
         yield Job("statistics", Path("results/corpus_statistics.csv"), core_hours=self._start)
         for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
             yield Job(stage, Path("results") / file, core_hours=self._start)
 
     def training_rows(self, experiment: str) -> tuple[float, float, float]:
         """Rows of the mixture, clips of it, and seconds of those clips, before leakage is dropped."""
-        parts = list(self._mixture(self._plan.experiments[experiment]))
+        parts = list(self._mixture(self._plan.trained[experiment]))
         return (
             sum(rows for _, rows, _ in parts),
             sum(clips for clips, _, _ in parts),
@@ -97,7 +100,7 @@ class Estimates:
 
     def steps(self, experiment: str) -> int:
         """Optimiser steps of a training."""
-        training = self._plan.experiments[experiment].training
+        training = self._plan.trained[experiment].training
         if training.max_steps:
             return training.max_steps
         rows, *_ = self.training_rows(experiment)
@@ -140,7 +143,7 @@ class Estimates:
 
     def _run_jobs(self, name: str, seed: int) -> Iterator[Job]:
         one, folder, run = (
-            self._plan.experiments[name],
+            self._plan.trained[name],
             Path(f"results/{name}/seed{seed}"),
             f"{name}, seed {seed}",
         )
@@ -150,25 +153,34 @@ class Estimates:
         yield Job("mix", folder / "mix/summary.json", rows, seconds / 3600, size, cost, run=run)
         yield self._train_job(name, folder / "train/run.json", run)
         for checkpoint in range(1, one.training.checkpoints + 1):
-            for source in self._plan.sources:
-                output = folder / f"translate/checkpoint{checkpoint}/{source}/summary.json"
-                yield self._translate_job(name, source, output, run)
-            for split in ("dev", "test"):
-                scored = sum(self._evaluated(pair, split) for pair in self._plan.corpus.pairs)
-                cost = self._cores(scored / self._value("score_speed"))
-                output = folder / f"score/checkpoint{checkpoint}.{split}.json"
-                yield Job("score", output, scored, core_hours=cost, run=run)
+            yield from self._evaluation_jobs(name, folder, checkpoint, run)
         if one.baseline in self._plan.experiments:
             tested = sum(self._evaluated(pair, "test") for pair in one.mixture.pairs)
             cost = self._cores(tested / self._value("score_speed"))
             yield Job("compare", folder / "compare/comparison.json", tested, core_hours=cost, run=run)
 
+    def _untrained_jobs(self, name: str, seed: int) -> Iterator[Job]:
+        folder, run = Path(f"results/{name}/seed{seed}"), f"{name}, seed {seed}"
+        yield Job("describe", folder / "describe/run.json", core_hours=self._start, run=run)
+        yield from self._evaluation_jobs(name, folder, 1, run)
+
+    def _evaluation_jobs(self, name: str, folder: Path, checkpoint: int, run: str) -> Iterator[Job]:
+        pairs = self._plan.experiments[name].translates(self._plan.corpus.pairs)
+        for source in source_languages(pairs):
+            output = folder / f"translate/checkpoint{checkpoint}/{source}/summary.json"
+            yield self._translate_job(name, source, pairs_from(source, pairs), output, run)
+        for split in ("dev", "test"):
+            scored = sum(self._evaluated(pair, split) for pair in pairs)
+            cost = self._cores(scored / self._value("score_speed"))
+            output = folder / f"score/checkpoint{checkpoint}.{split}.json"
+            yield Job("score", output, scored, core_hours=cost, run=run)
+
     def _train_job(self, name: str, output: Path, run: str) -> Job:
-        one, work = self._plan.experiments[name], self._work[name]
+        one, work = self._plan.trained[name], self._work[name]
         rows, _, seconds = self.training_rows(name)
         seen = self.steps(name) * one.training.rows_per_update
         passes = seen / rows if rows else 0.0
-        if work is None:
+        if not isinstance(work, Work):
             return Job("train", output, seen, passes * seconds / 3600, run=run)
         flops = passes * sum(
             clips
@@ -189,19 +201,21 @@ class Estimates:
             run,
         )
 
-    def _translate_job(self, name: str, source: str, output: Path, run: str) -> Job:
-        work = self._work[name]
+    def _translate_job(self, name: str, source: str, pairs: list[str], output: Path, run: str) -> Job:
+        one, work = self._plan.experiments[name], self._work[name]
         rows = seconds = flops_read = flops_spoken = batches = 0.0
         prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
         for split in ("dev", "test"):
-            counts = [self._evaluated(pair, split) for pair in pairs_from(source, self._plan.corpus.pairs)]
+            counts = [self._evaluated(pair, split) for pair in pairs]
             clips, length = max(counts), self.amounts.seconds(source, split)
+            limit = self._plan.config.asr_rows if one.transcribes else 0
+            decoded = sum(counts) + (clips if limit is None else min(limit, clips))
             rows += sum(counts)
             seconds += clips * length
             if work:
-                flops_read += clips * work.prefill(length, sum(counts) / clips, prompt)
-                flops_spoken += work.decode(length, sum(counts), target)
-                batches += work.batches(length, sum(counts), prompt, target)
+                flops_read += clips * work.prefill(length, decoded / clips, prompt)
+                flops_spoken += work.decode(length, decoded, target)
+                batches += work.batches(length, decoded, prompt, target)
         size = rows * self._value("hypothesis_row") / GB
         if work is None:
             return Job("translate", output, rows, seconds / 3600, size, run=run)
@@ -211,7 +225,7 @@ class Estimates:
         # A batch runs until its longest hypothesis ends, about twice the mean; each step costs its launches.
         steps = math.ceil(batches) * 2 * target
         spoken = max(
-            steps * work.llm.layers * self._value("decode_layer_seconds"),
+            steps * work.step_layers * self._value("decode_layer_seconds"),
             flops_spoken / self._value("gpu_flops"),
         )
         read = flops_read / self._value("gpu_flops") / self._value("gpu_utilisation")
@@ -231,12 +245,14 @@ class Estimates:
             rows += shares.get("asr", 0.0) * clips
             yield min(clips, rows), rows, self.amounts.seconds(source, "train")
 
-    def _work_of(self, one: ExperimentConfig) -> Work | None:
+    def _work_of(self, one: Experiment) -> Work | UntrainedWork | None:
         shapes: list[Shape] = []
-        for base in (one.encoder.base, one.llm.base):
+        for base in one.bases.values():
             shape = shape_of(base)
             if shape:
                 shapes.append(shape)
             elif base not in self.unknown:
                 self.unknown.append(base)
-        return Work(one, *shapes) if len(shapes) == 2 else None
+        if len(shapes) < len(one.bases) or isinstance(one, PretrainedExperiment):
+            return None
+        return Work(one, *shapes) if isinstance(one, ExperimentConfig) else UntrainedWork(one, *shapes)

@@ -8,6 +8,7 @@ from llast.config.plan import make_plan
 from llast.planning.figures import Figure, load_figures
 from llast.planning.jobs import Estimates, Job
 from llast.planning.machines import merged_configuration, read_profile
+from llast.planning.work import Work
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,14 @@ def _runs(estimates: Estimates, jobs: Sequence[Job], seed: int, units: int) -> l
     lines = []
     for name in dict.fromkeys(job.run.partition(",")[0] for job in jobs if job.run):
         mine = [job for job in jobs if job.run == f"{name}, seed {seed}"]
-        (train,) = [job for job in mine if job.stage == "train"]
+        train = next((job for job in mine if job.stage == "train"), None)
+        if train is None:
+            lines.append(f"{name}: not trained, evaluated as it comes")
+            continue
         rows, clips, _ = estimates.training_rows(name)
         line = f"{name}: {rows:,.0f} rows on {clips:,.0f} clips, {estimates.steps(name):,} steps"
         work = estimates.work(name)
-        if work:
+        if isinstance(work, Work):
             hours = train.gpu_hours or train.core_hours
             kind = "GPU-hours" if train.gpu_hours else "core-hours"
             line += (

@@ -144,6 +144,11 @@ class Work:
         encoder = self.encoder.lora_parameters(WHISPER_TARGETS, one.encoder.lora)
         return encoder + self.llm.lora_parameters(LLAMA_TARGETS, one.llm.lora) + self.adaptor_parameters
 
+    @property
+    def step_layers(self) -> int:
+        """Layers that a token goes through."""
+        return self.llm.layers
+
     def positions(self, seconds: float) -> float:
         """LLM positions of a clip's audio."""
         return seconds * POSITIONS_PER_SECOND / self.experiment.adaptor.stack

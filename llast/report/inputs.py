@@ -48,7 +48,7 @@ Cells = dict[tuple[str, int, int, str, str], Cell]  # by experiment, seed, check
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training run: its `run.json` and the records of its `metrics.jsonl`."""
+    """A finished training run, or one that is not trained: its `run.json` and the records of its `metrics.jsonl`."""
 
     experiment: str
     seed: int
@@ -59,6 +59,11 @@ class Run:
     def key(self) -> tuple[str, int]:
         """Experiment and seed."""
         return self.experiment, self.seed
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained."""
+        return "kind" not in self.description
 
     def series(self, metric: str) -> list[tuple[float, float]]:
         """Optimiser steps and values of a metric, where it was recorded."""

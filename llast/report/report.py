@@ -1,7 +1,7 @@
 """Write one self-contained HTML page about all experiments: scores, training, rows, samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -14,6 +14,7 @@ from llast.evaluation.checkpoints import (
     HEADLINES,
     Case,
     CheckpointScores,
+    choose,
     read_checkpoints,
     read_runs,
 )
@@ -52,10 +53,10 @@ def report(
     Args:
         table: `bleu_table.csv`.
         scores: `scores.csv` of the same run of the step `table`.
-        runs: `run.json` of every training run, in the order of the experiments.
+        runs: `run.json` of every run, trained or not, in the order of the experiments.
         corpus: summaries of synthesize, resample, join and filter. With one of synthesize among them, the page says
             that its scores mean nothing elsewhere, and leaves published scores out.
-        mixes: summaries of mix, one for each of `runs`, in the same order.
+        mixes: summaries of mix, one for each training run, in the same order.
         score_files: files of the step `score`: their samples, scores by clip length and error rates are shown.
         output: HTML file. It needs no network and no other file, and the same input gives the same bytes.
         title: heading of the page.
@@ -69,8 +70,7 @@ def report(
     Raises:
         DataError: an input is missing or broken.
     """
-    every = [row for run in read_runs(runs, score_files, case) for row in read_checkpoints(run)]
-    rows, cells = _exact(read_table(table), every), read_scores(scores)
+    rows, cells = read_table(table), read_scores(scores)
     trained = [read_run(path) for path in runs]
     names = run_names(rows)
     chosen = [row for row in rows if row.chosen]
@@ -80,12 +80,12 @@ def report(
     synthetic = any(summary.step == "synthesize" for summary in summaries)
     # seeds of an experiment differ in the draw of rows only: one mixture stands for them
     mixtures = {
-        run.experiment: read_summary(path) for run, path in reversed(list(zip(trained, mixes, strict=True)))
+        run.experiment: read_summary(path)
+        for run, path in reversed(list(zip([run for run in trained if run.trained], mixes, strict=True)))
     }
     funnel = stages(summaries, dict(reversed(mixtures.items())))
     best = _best(chosen, cells)
-    chosen_keys = {(*row.run, row.checkpoint) for row in chosen}
-    scored = [s for s in every if (s.run.experiment, s.run.seed, s.checkpoint) in chosen_keys]
+    scored = [choose(read_checkpoints(run)) for run in read_runs(runs, score_files, case)]
     headline = [s for s in scored if best and (s.run.experiment, s.run.seed) == best.row.run] or scored[:1]
     samples = {kind: gather_samples(scored if kind == "drawn" else headline, kind) for kind in KINDS}
     published_groups: dict[str, list[System]] = {}
@@ -117,7 +117,7 @@ def report(
         average_counts=_average_counts(chosen, cells),
         highest=max([value for row in rows for value in row.bleu.values() if value is not None] + [1.0]),
         runs=[(names.get(run.key, run.experiment), run, _speed(run)) for run in trained],
-        varying=varying_options(trained),
+        varying=varying_options([run for run in trained if run.trained]),
         pairs=pairs,
         signatures=_signatures(cells),
         by_pair=plots.bleu_by_pair(chosen, cells, HEADLINES[case]),
@@ -234,16 +234,13 @@ def _signatures(cells: Cells) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for (*_, split, pair), cell in cells.items():
         for metric, signature in cell.signatures.items():
-            if (
-                not signature or "_ci95_" in metric
-            ):  # counts of faults have none, intervals that of their score
-                continue
             users = found.setdefault(metric, {}).setdefault(signature, [])
-            if split == "test" and pair not in users:
+            if split == "test" and pair in PAIRS and pair not in users:
                 users.append(pair)
     return {
         metric: {s: sorted(users, key=PAIRS.index) for s, users in by_signature.items() if users}
         for metric, by_signature in found.items()
+        if not metric.startswith("bleu_ci95")
     }
 
 
@@ -262,19 +259,6 @@ def _own_scores(chosen: list[Row], cells: Cells, names: dict[tuple[str, int], st
         }
         for row in chosen
     }
-
-
-def _exact(rows: list[Row], every: list[CheckpointScores]) -> list[Row]:
-    """The table's rows with all digits: a number rounded twice may differ from the table's in the last one."""
-    scores = {(s.run.experiment, s.run.seed, s.checkpoint): s for s in every}
-    return [
-        replace(
-            row,
-            bleu={pair: scores[*row.run, row.checkpoint].bleu(pair) for pair in row.bleu},
-            averages={name: scores[*row.run, row.checkpoint].average(name) for name in row.averages},
-        )
-        for row in rows
-    ]
 
 
 def _marks(

@@ -129,7 +129,8 @@ def _send_run(
         store.client.log_batch(run_id, params=known[start : start + PARAMS_PER_CALL])
     new_scores = _send_scores(store, run_id, scored)
     pairs = config["trained_pairs"]
-    described = f"{config['steps']} steps on {len(pairs)} pairs: {' '.join(pairs)}"
+    what = f"{config['steps']} steps on" if "kind" not in config else f"not trained ({config['kind']}),"
+    described = f"{what} {len(pairs)} pairs: {' '.join(pairs)}"
     store.client.log_batch(run_id, tags=[RunTag(WORKFLOW, workflow), RunTag(DESCRIPTION, described)])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"

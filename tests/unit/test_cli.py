@@ -204,6 +204,6 @@ def test_train_gets_its_machine_from_arguments_and_not_from_options(
 def test_config_check_and_show(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert cli.main(["config", "check", "--config", "config/covost2.yaml", "config/covost2-smoke.yaml"]) == 0
-    assert "config/covost2.yaml: good (experiments: 3, pairs: 36)" in capsys.readouterr().out
+    assert "config/covost2.yaml: good (experiments: 5, pairs: 36)" in capsys.readouterr().out
     assert cli.main(["config", "show", "--config", "config/covost2.yaml"]) == 0
     assert "base: NousResearch/Llama-2-7b-chat-hf@" in capsys.readouterr().out

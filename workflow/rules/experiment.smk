@@ -4,6 +4,7 @@
 localrules:
     fetch_model,
     train,
+    describe,
 
 
 rule fetch_model:
@@ -79,13 +80,31 @@ rule train:
         " --partition={resources.slurm_partition} --account={resources.slurm_account} --log {log}"
 
 
+# What stands in for the training of an experiment that is evaluated as it comes: it only says what is evaluated.
+rule describe:
+    input:
+        models=plan.base_files,
+    output:
+        run="results/{experiment}/seed{seed}/describe/run.json",
+    log:
+        "logs/{experiment}/seed{seed}/describe.log",
+    params:
+        bases=plan.base_arguments,
+        options=plan.untrained_spec,
+        version=STEP_VERSIONS["describe"],
+    message:
+        "Describe {wildcards.experiment}"
+    shell:
+        "llast describe --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --bases {params.bases} --output {output.run} --options {params.options:q} --log {log}"
+
+
 rule translate:
     input:
-        run="results/{experiment}/seed{seed}/train/run.json",
+        run=plan.run_file,
         filtered=plan.filtered,
         audio=plan.resampled,
-        encoder=plan.encoder_files,
-        llm=plan.llm_files,
+        models=plan.base_files,
     output:
         summary="results/{experiment}/seed{seed}/translate/checkpoint{checkpoint}/{source}/summary.json",
     log:
@@ -95,7 +114,8 @@ rule translate:
         mem_mb=16000,
         runtime=1440,
     params:
-        pairs=plan.source_pairs,
+        pairs=plan.translate_pairs,
+        bases=plan.base_arguments,
         options=plan.translate_options,
         version=STEP_VERSIONS["translate"],
     message:
@@ -103,7 +123,7 @@ rule translate:
     shell:
         "llast translate --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
         " --pairs {params.pairs} --filtered {input.filtered} --audio {input.audio}"
-        " --encoder {input.encoder[0]} --llm {input.llm[0]} --output {output.summary}"
+        " --bases {params.bases} --output {output.summary}"
         " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llast.config.experiment import ExperimentConfig
-from llast.config.load import load_corpus, load_experiment, load_workflow, read_yaml
+from llast.config.load import load_corpus, load_trained, load_workflow, read_yaml
 from llast.errors import ConfigError
 from llast.languages import PAIRS
 
@@ -28,7 +28,7 @@ def config(tmp_path: Path) -> Path:
 
 def experiment(config: Path, text: str, name: str = "child") -> ExperimentConfig:
     (config / f"experiments/{name}.yaml").write_text(text)
-    return load_experiment(name, config)
+    return load_trained(name, config)
 
 
 def message(config: Path, text: str) -> str:
@@ -142,15 +142,15 @@ def test_two_mistakes_are_two_lines(config: Path) -> None:
 
 def test_all_pairs_are_those_of_the_corpus(config: Path) -> None:
     (config / "experiments/child.yaml").write_text("extends: parent\nmixture: {pairs: all}")
-    assert load_experiment("child", config, ["fr_en", "en_de"]).mixture.pairs == ["fr_en", "en_de"]
-    assert load_experiment("child", config).mixture.pairs == list(PAIRS)
+    assert load_trained("child", config, ["fr_en", "en_de"]).mixture.pairs == ["fr_en", "en_de"]
+    assert load_trained("child", config).mixture.pairs == list(PAIRS)
 
 
 def test_a_training_pair_outside_the_corpus_is_an_error(config: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"parent.yaml: 'mixture.pairs': de_en not in the corpus, which has fr_en\."
     ):
-        load_experiment("parent", config, ["fr_en"])
+        load_trained("parent", config, ["fr_en"])
 
 
 def test_a_misspelt_key_of_a_source_is_looked_up_in_its_kind(config: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_source_that_cannot_work_is_an_error(config: Path, source: str, messag
 def test_a_name_that_a_shell_would_split_is_refused(config: Path) -> None:
     shutil.copy(config / "experiments/parent.yaml", config / "experiments/my model.yaml")
     with pytest.raises(ConfigError, match="has only letters, digits"):
-        load_experiment("my model", config)
+        load_trained("my model", config)
 
 
 def test_the_workflow_configuration_names_the_file_whose_value_holds(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from llast.config.plan import Plan, make_plan
-from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions
+from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions, UntrainedSpec
 from llast.errors import ConfigError
 
 WORKFLOW = {"corpus": "small", "experiments": ["one", "two"], "seeds": [1, 2]}
@@ -128,7 +128,7 @@ def test_a_change_of_the_workflow_reaches_the_rules_that_read_it(
 def test_options_are_what_the_steps_models_read(here: Path) -> None:
     a_plan = plan(WORKFLOW, CORPUS, EXPERIMENT)
     wildcards = SimpleNamespace(experiment="one", source="zh-CN", seed="1")
-    one = a_plan.experiments["one"]
+    one = a_plan.trained["one"]
     assert TrainSpec.model_validate_json(a_plan.train_options(wildcards)).training == one.training
     assert TranslateOptions.model_validate_json(a_plan.translate_options(wildcards)).dev_rows == 500
     assert FetchOptions.model_validate_json(a_plan.fetch_options(wildcards)).source.kind == "synthetic"
@@ -192,3 +192,54 @@ def test_what_may_download_takes_one_of_the_slots(here: Path, source: dict[str, 
 def test_a_base_model_that_is_not_there_is_a_configuration_error(here: Path) -> None:
     with pytest.raises(ConfigError, match=r"experiment 'one': 'llm.base': there is no model in \./nowhere"):
         plan(WORKFLOW, CORPUS, merged(EXPERIMENT, {"llm": {"base": "./nowhere"}}))
+
+
+WHISPER = {"kind": "whisper", "whisper": {"base": "org/whisper@abc"}}
+CASCADE = {"kind": "cascade", "whisper": {"base": "org/whisper@abc"}, "llm": {"base": "./llm"}}
+
+
+def test_what_is_not_trained_is_described_and_runs_once(here: Path) -> None:
+    a_plan = plan(WORKFLOW, CORPUS, WHISPER)
+    wildcards = SimpleNamespace(experiment="one", source="fr", seed="1", checkpoint="1")
+    assert a_plan.run_files(wildcards) == [
+        "results/one/seed1/describe/run.json",
+        "results/two/seed1/train/run.json",
+        "results/two/seed2/train/run.json",
+    ]
+    assert len(a_plan.mix_summaries(wildcards)) == 2
+    assert len(a_plan.score_files(wildcards)) == 2 + 2 * 4
+    folder = "results/one/seed1/translate/checkpoint1"
+    assert a_plan.translations(wildcards) == [
+        f"{folder}/{source}/summary.json" for source in ("fr", "zh-CN")
+    ], "Whisper translates into English only"
+    assert a_plan.base_arguments(wildcards) == "whisper=resources/models/org--whisper@abc/summary.json"
+    assert TranslateOptions.model_validate_json(a_plan.translate_options(wildcards)).asr_rows == 500
+    spec = UntrainedSpec.model_validate_json(a_plan.untrained_spec(wildcards))
+    assert spec.pairs == ["fr_en", "zh-CN_en"]
+    with pytest.raises(ConfigError, match="'one' is of kind 'whisper', which is not trained"):
+        a_plan.train_options(wildcards)
+
+
+def test_a_cascade_needs_all_its_models_and_translates_everything(here: Path) -> None:
+    a_plan = plan(WORKFLOW, CORPUS, CASCADE)
+    wildcards = SimpleNamespace(experiment="one", source="en", seed="1", checkpoint="1")
+    assert a_plan.base_files(wildcards) == [
+        "resources/models/org--whisper@abc/summary.json",
+        "llm/config.json",
+    ]
+    assert a_plan.base_arguments(wildcards).endswith(" llm=llm/config.json")
+    assert set(a_plan.models) == {"org--whisper@abc", "org--enc@abc"}
+    assert a_plan.translate_pairs(wildcards) == ["en_de"]
+    before = a_plan.untrained_spec(wildcards), a_plan.translate_options(wildcards)
+    changed = plan(WORKFLOW, CORPUS, {**CASCADE, "decoding": {"num_beams": 1}})
+    assert changed.untrained_spec(wildcards) == before[0], "a beam changes what is translated, not what it is"
+    assert changed.translate_options(wildcards) != before[1]
+
+
+def test_kinds_that_cannot_be(here: Path) -> None:
+    with pytest.raises(ConfigError, match=r"one.yaml: 'kind' is 'wisper'. Did you mean 'whisper'"):
+        plan(WORKFLOW, CORPUS, {**WHISPER, "kind": "wisper"})
+    with pytest.raises(ConfigError, match=r"one.yaml: unknown key 'training'"):
+        plan(WORKFLOW, CORPUS, {**WHISPER, "training": {}})
+    with pytest.raises(ConfigError, match="kind whisper translates into English only"):
+        plan({**WORKFLOW, "experiments": ["one"]}, {**CORPUS, "pairs": ["en_de"]}, WHISPER)

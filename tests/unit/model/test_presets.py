@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from llast.config.experiment import ExperimentConfig
-from llast.config.load import load_experiment
+from llast.config.load import load_trained
 from llast.model.bases import base_config
 from llast.model.configuration import LlastConfig
 from llast.model.lora import add_adapters
@@ -41,7 +41,7 @@ def millions(model: torch.nn.Module, part: str, trained: bool = True) -> float:
 @pytest.mark.parametrize("name", RELEASED)
 def test_the_papers_presets_train_what_the_released_code_trains_but_its_dead_adapters(name: str) -> None:
     llm, whisper, adaptor = RELEASED[name]
-    model = build(load_experiment(name, CONFIG))
+    model = build(load_trained(name, CONFIG))
     assert millions(model, "llm") == pytest.approx(llm, abs=0.05)
     assert millions(model, "encoder") == pytest.approx(whisper - DEAD, abs=0.1)
     assert millions(model, "adaptor") == pytest.approx(adaptor, abs=0.06)
@@ -52,7 +52,7 @@ def test_the_papers_presets_train_what_the_released_code_trains_but_its_dead_ada
 
 @pytest.mark.parametrize("name", [*RELEASED, "mhubert-2b", "whisper-v3-qwen3-8b"])
 def test_plans_count_with_the_parameters_of_the_model(name: str) -> None:
-    experiment = load_experiment(name, CONFIG)
+    experiment = load_trained(name, CONFIG)
     encoder, llm = shape_of(experiment.encoder.base), shape_of(experiment.llm.base)
     assert encoder
     assert llm
@@ -62,7 +62,7 @@ def test_plans_count_with_the_parameters_of_the_model(name: str) -> None:
 
 def test_every_base_of_a_preset_is_known_and_pinned() -> None:
     for path in (CONFIG / "experiments").glob("*.yaml"):
-        one = load_experiment(path.stem, CONFIG)
+        one = load_trained(path.stem, CONFIG)
         for base in (one.encoder.base, one.llm.base):
             assert base_config(base), base
             assert base.startswith("./") or len(base.partition("@")[2]) == 40, "a commit, not a branch"

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from llast.config.experiment import ExperimentConfig, LoraOptions
-from llast.config.load import load_experiment
+from llast.config.load import load_trained
 from llast.model.lora import add_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
@@ -35,7 +35,7 @@ def test_the_papers_models_have_the_adapters_that_peft_gives_the_released_ones(
     name: str, lora: float, adaptor: float
 ) -> None:
     """Counted with peft on meta tensors of the released configurations, in millions; the decoder's left out."""
-    work = work_of(load_experiment(name, ROOT / "config"))
+    work = work_of(load_trained(name, ROOT / "config"))
     assert work.trainable / 1e6 == pytest.approx(lora + adaptor, abs=0.2)
     assert work.adaptor_parameters / 1e6 == pytest.approx(adaptor, abs=0.1)
 

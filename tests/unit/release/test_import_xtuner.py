@@ -11,7 +11,7 @@ import torch
 
 import llast.cli as cli
 from llast.config.experiment import ExperimentConfig
-from llast.config.load import load_experiment
+from llast.config.load import load_trained
 from llast.errors import ConfigError, DataError
 from llast.model.bases import base_config
 from llast.model.configuration import LlastConfig
@@ -77,7 +77,7 @@ def test_every_tensor_of_the_released_models_has_its_place(
     assert done.dropped[0] == 640
     assert done.dropped[1] / 1e6 == pytest.approx(136.3, abs=0.05)
     assert done.ranks == {"encoder": 128, "llm": 512}
-    one = load_experiment(name, CONFIG)
+    one = load_trained(name, CONFIG)
     config = LlastConfig(base_config(one.encoder.base), base_config(one.llm.base))
     assert check(done, config, one.encoder.lora, one.llm.lora, Path("file")) is not None
 

@@ -1,0 +1,147 @@
+"""Decoding with beam 5 against one clip at a time with transformers' plain `generate`: same model, clips and window.
+
+`--device cuda --shape 2b` takes the shapes of LLaST-2B in bf16.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from record import Measured, in_turn, main
+from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from llast.config.experiment import DecodingOptions
+from llast.languages import EN_X, split_pair
+from llast.model.configuration import LlastConfig
+from llast.model.decoding import Asked, decode
+from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.processing import LlastProcessor, pad_audio
+
+LLAMA = (
+    Path(__file__).parents[1] / "llast/demo/base_models/llama"
+)  # its tokenizer only: prompts of usual length
+TARGETS = {"cpu": {1: 1.5, 15: 4.5}, "cuda": {1: 8.0, 15: 20.0}}
+"""What is asked for, by device and targets a clip: times plain `generate`, hypotheses a second."""
+
+
+class Numbers(LlastProcessor):
+    """Hypotheses as token ids: a model with random weights says nothing that could be read."""
+
+    def decode(self, ids: torch.Tensor) -> list[str]:
+        return [" ".join(str(token) for token in row if token != self.eos) for row in ids.tolist()]
+
+
+def build(shape: str, window: str, device: str) -> LlastForConditionalGeneration:
+    """A model with random weights, whose hypotheses end after some 25 tokens, at various lengths."""
+    torch.manual_seed(0)
+    width, layers, heads, mels = (1280, 32, 20, 80) if shape == "2b" else (512, 6, 8, 80)
+    encoder = WhisperConfig(
+        d_model=width, encoder_layers=layers, encoder_attention_heads=heads, encoder_ffn_dim=4 * width,
+        num_mel_bins=mels, decoder_layers=1,
+    )  # fmt: skip
+    big = {"hidden_size": 2048, "num_hidden_layers": 22, "num_attention_heads": 32, "intermediate_size": 5632}
+    small = {"hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8, "intermediate_size": 1376}
+    llm = LlamaConfig(
+        **(big if shape == "2b" else small), num_key_value_heads=4 if shape == "2b" else 8, vocab_size=32_000,
+        pad_token_id=2,
+    )  # fmt: skip
+    config = LlastConfig(encoder, llm, window=window, stack=1, template="llama2")
+    model = LlastForConditionalGeneration(config, WhisperEncoder(encoder), LlamaForCausalLM(llm))
+    with torch.no_grad():
+        for layer in (model.adaptor.layers[0], model.adaptor.layers[2], model.adaptor.layers[4]):
+            layer.weight *= 3  # as varied as words are, so that clips differ
+        model.llm.lm_head.weight[2] *= ENDING
+    model.generation_config.update(eos_token_id=2, pad_token_id=2)
+    return model.to(device, torch.bfloat16 if device == "cuda" else torch.float32).eval()
+
+
+ENDING = 2.2
+"""By what the output for the end of a text is scaled: with random weights it comes up after some 25 tokens."""
+
+
+def clips(count: int) -> list[np.ndarray]:
+    """Noise of CoVoST-2's lengths: 5.2 s on average."""
+    random = np.random.default_rng(0)
+    seconds = np.clip(random.lognormal(1.57, 0.4, count), 1.0, 15.0)
+    return [(0.1 * random.standard_normal(int(one * 16_000))).astype(np.float32) for one in seconds]
+
+
+def plain(
+    model: LlastForConditionalGeneration,
+    processor: LlastProcessor,
+    samples: list[np.ndarray],
+    asked: list[list[Asked]],
+    options: DecodingOptions,
+) -> list[list[str]]:
+    """One clip and one target at a time."""
+    texts: list[list[str]] = []
+    for clip, of_clip in zip(samples, asked, strict=True):
+        texts.append([])
+        for one in of_clip:
+            before, after = processor.prompt_ids(one.task, one.source, one.target)
+            ids = model.generate(
+                *pad_audio([clip]), torch.tensor([0]), [torch.tensor(before)], [torch.tensor(after)],
+                num_beams=options.num_beams, max_new_tokens=options.max_new_tokens, do_sample=False,
+            )  # fmt: skip
+            texts[-1] += processor.decode(ids)
+    return texts
+
+
+def compare(shape: str, device: str, window: str, targets: int, count: int, rounds: int) -> Measured:
+    """Hypotheses a second, both ways."""
+    model = build(shape, window, device)
+    processor = Numbers.from_llm(LLAMA, "llama2")
+    samples = clips(count)
+    asked = [[Asked("st", *split_pair(pair)) for pair in EN_X[:targets]]] * count
+    options = DecodingOptions(
+        num_beams=5, max_new_tokens=100, batch_tokens=131_072 if device == "cuda" else 16_384
+    )
+    texts: dict[str, list[list[str]]] = {}
+
+    def side(name: str) -> None:
+        texts[name] = (decode if name == "ours" else plain)(model, processor, samples, asked, options)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    seconds = in_turn(
+        {name: lambda name=name: side(name) for name in ("ours", "plain")}, rounds, warm_up=device == "cuda"
+    )  # type: ignore[misc]
+    flat = {name: [text for of_clip in both for text in of_clip] for name, both in texts.items()}
+    rows = len(flat["ours"])
+    same = sum(one == other for one, other in zip(*flat.values(), strict=True))
+    if device == "cpu" and same < 0.95 * rows:  # the others are ties; bf16 rounds too much to tell
+        raise SystemExit(f"only {same} of {rows} hypotheses are those of plain generate")
+    tokens = np.mean([text.count(" ") + 1 for text in flat["ours"]])
+    what = "one target" if targets == 1 else f"{targets} targets"
+    goal = TARGETS[device][targets] if window == "clip" else None
+    rate = rows / seconds["plain"]
+    return Measured(
+        f"decoding_{targets}_{window}",
+        f"{what} a clip, beam 5, window {window} ({shape}, {device}, {count} clips, {tokens:.0f} tokens a hypothesis, "
+        f"{same} of {rows} hypotheses the same)",
+        rows / seconds["ours"],
+        "hypotheses/s",
+        rate,
+        "plain generate, one at a time",
+        goal and goal * rate,
+        f"target: {goal} times" if goal else "",
+    )
+
+
+def measure(full: bool, device: str, shape: str) -> list[Measured]:
+    """One target a clip, and all 15 of English."""
+    if shape == "2b":
+        sizes = {("30s", 1): 32, ("clip", 1): 64, ("clip", 15): 16}
+    elif full:
+        sizes = {("30s", 1): 8, ("clip", 1): 16, ("clip", 15): 3}
+    else:
+        sizes = {("clip", 1): 6, ("clip", 15): 1}
+    return [
+        compare(shape, device, window, targets, count, 2 if full else 1)
+        for (window, targets), count in sizes.items()
+    ]
+
+
+if __name__ == "__main__":
+    main(measure, device=("cpu", "cuda"), shape=("cpu", "2b"))

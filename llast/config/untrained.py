@@ -1,0 +1,137 @@
+"""Configuration of experiments that are evaluated as they come, without a training of ours: models from the shelf."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from llast.config.base import Model, Pairs
+from llast.config.experiment import DecodingOptions, ExperimentConfig, ModelReference
+from llast.languages import PAIRS, X_EN
+
+Precision = Annotated[Literal["bf16", "float32"], Field(description="Of weights and arithmetic.")]
+
+
+class Untrained(Model):
+    """What all of them have."""
+
+    extends: str | None = Field(
+        None, exclude=True, description="Another experiment, whose values hold where this file says nothing."
+    )
+    kind: Any
+    description: str = Field("", description="What this experiment is, for a reader.")
+    baseline: str | None = Field(
+        None, description="Another experiment that this one is compared with, where the workflow has both."
+    )
+    decoding: DecodingOptions = DecodingOptions()
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Its models, by dotted key."""
+        raise NotImplementedError
+
+    def translates(self, pairs: Sequence[str]) -> list[str]:
+        """Those of the pairs that it is evaluated on."""
+        return list(pairs)
+
+    def claims(self, pairs: Sequence[str]) -> list[str]:
+        """Those of the pairs that count in its averages."""
+        return self.translates(pairs)
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether it can be asked for transcripts."""
+        return True
+
+
+class WhisperOptions(Model):
+    """A whole Whisper checkpoint, encoder and decoder."""
+
+    base: ModelReference = Field(
+        description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
+    )
+    window: Literal["30s", "clip"] = Field(
+        "30s",
+        description="`30s`: pad every clip to 30 s, as Whisper was trained; `clip`: real frames, one clip at a time.",
+    )
+
+
+class WhisperExperiment(Untrained):
+    """Whisper's own translation into English."""
+
+    kind: Literal["whisper"]
+    whisper: WhisperOptions
+    precision: Precision = "bf16"
+
+    @property
+    def bases(self) -> dict[str, str]:
+        return {"whisper.base": self.whisper.base}
+
+    def translates(self, pairs: Sequence[str]) -> list[str]:
+        """Whisper translates into English only."""
+        return [pair for pair in pairs if pair in X_EN]
+
+
+class TextLlmOptions(Model):
+    """The language model of a cascade, which translates transcripts."""
+
+    base: ModelReference = Field(
+        description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
+    )
+    template: Literal["llama2", "tinyllama", "chat"] = Field(
+        "chat", description="`chat`: the LLM's own chat template; the others as for a LLaST model."
+    )
+    prompt: str = Field(
+        "Translate this {source} sentence into {target}. Answer with the translation alone.\n{text}",
+        description="What it is asked; {source} and {target} stand for the languages' English names.",
+    )
+
+
+class CascadeExperiment(Untrained):
+    """Whisper's transcript, translated by a language model."""
+
+    kind: Literal["cascade"]
+    whisper: WhisperOptions
+    llm: TextLlmOptions
+    precision: Precision = "bf16"
+
+    @property
+    def bases(self) -> dict[str, str]:
+        return {"whisper.base": self.whisper.base, "llm.base": self.llm.base}
+
+
+class PretrainedExperiment(Untrained):
+    """A LLaST model that is there already: what `llast export` wrote."""
+
+    kind: Literal["pretrained"]
+    model: ModelReference = Field(
+        description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
+    )
+    pairs: Pairs = Field(
+        list(PAIRS), min_length=1, description="What it was trained on; these count in its averages."
+    )
+    asr: bool = Field(True, description="Whether it was trained to transcribe too.")
+    precision: Precision = "bf16"
+
+    @property
+    def bases(self) -> dict[str, str]:
+        return {"model": self.model}
+
+    def claims(self, pairs: Sequence[str]) -> list[str]:
+        """It is evaluated on all pairs; those that it was trained on count."""
+        return [pair for pair in pairs if pair in self.pairs]
+
+    @property
+    def transcribes(self) -> bool:
+        return self.asr
+
+
+AnyUntrained = WhisperExperiment | CascadeExperiment | PretrainedExperiment
+Experiment = ExperimentConfig | AnyUntrained
+KINDS: dict[str, type[ExperimentConfig] | type[Untrained]] = {
+    "train": ExperimentConfig,
+    "whisper": WhisperExperiment,
+    "cascade": CascadeExperiment,
+    "pretrained": PretrainedExperiment,
+}
+"""The model of an experiment's file, by its `kind`."""

@@ -1,0 +1,105 @@
+"""A cascade: Whisper's transcript, translated by a language model that only reads text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig
+
+from llast.config.experiment import DecodingOptions
+from llast.config.untrained import TextLlmOptions
+from llast.evaluation.whisper import Whisper
+from llast.languages import language
+from llast.model.decoding import TEXT_POSITIONS, Asked, Clip, Decoded
+from llast.model.memory import MemoryBudget
+from llast.model.processing import LlastProcessor
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    asked: Asked
+    ids: list[int]
+
+
+class Cascade:
+    """Decodes clips in the batches of its Whisper; the transcript of a clip serves all its targets."""
+
+    def __init__(
+        self,
+        whisper: Whisper,
+        folder: Path,
+        options: TextLlmOptions,
+        decoding: DecodingOptions,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self._whisper = whisper
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
+        self._model = model.to(device).eval()
+        self._processor = LlastProcessor.from_llm(folder, options.template)
+        self._options = options
+        self._decoding = decoding
+        self._budget = MemoryBudget(decoding.batch_tokens)
+        eos = model.generation_config.eos_token_id or self._processor.eos
+        self._ends = {self._processor.eos, *(eos if isinstance(eos, list) else [eos])}
+        # The LLM's own defaults, such as sampling or a repetition penalty, are made for chats.
+        self._model.generation_config = GenerationConfig(
+            num_beams=decoding.num_beams,
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self._ends),
+            pad_token_id=self._processor.eos,
+        )
+
+    def __call__(self, clips: Sequence[Clip]) -> Iterator[Decoded]:
+        """Decode clips in batches, from long to short."""
+        heard = [
+            replace(clip, asked=tuple({Asked("asr", one.source, one.source) for one in clip.asked}))
+            for clip in clips
+        ]
+        for indices, transcripts in self._whisper(heard):
+            spoken = [transcript for (transcript,) in transcripts]
+            rows = [
+                [_Row(one, self._prompt(one, text)) for one in clips[index].asked]
+                for index, text in zip(indices, spoken, strict=True)
+            ]
+            texts = self._translate([row for of_clip in rows for row in of_clip if row.asked.task == "st"])
+            yield (
+                indices,
+                [
+                    [text if row.asked.task == "asr" else texts[row] for row in of_clip]
+                    for of_clip, text in zip(rows, spoken, strict=True)
+                ],
+            )
+
+    def _prompt(self, asked: Asked, text: str) -> list[int]:
+        names = {"source": language(asked.source).name, "target": language(asked.target).name}
+        prompt = self._options.prompt.format(text="{text}", **names).replace(
+            "{text}", text
+        )  # braces may be said
+        return self._processor.message_ids(prompt)
+
+    def _translate(self, rows: list[_Row]) -> dict[_Row, str]:
+        def cost(row: _Row) -> int:
+            return (len(row.ids) + TEXT_POSITIONS) * self._decoding.num_beams
+
+        longest_first = sorted(rows, key=lambda row: -len(row.ids))
+        return {
+            row: text
+            for batch, texts in self._budget.work(longest_first, cost, self._generate)
+            for row, text in zip(batch, texts, strict=True)
+        }
+
+    @torch.no_grad()
+    def _generate(self, rows: Sequence[_Row]) -> list[str]:
+        longest = max(len(row.ids) for row in rows)
+        ids = torch.full((len(rows), longest), self._processor.eos)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, longest - len(row.ids) :] = torch.tensor(row.ids)
+            mask[number, longest - len(row.ids) :] = 1
+        device = self._model.device
+        output = self._model.generate(ids.to(device), attention_mask=mask.to(device))[:, longest:]
+        return self._processor.decode(output)

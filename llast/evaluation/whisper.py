@@ -1,0 +1,111 @@
+"""Whisper as it comes: its own transcripts, and its own translations into English."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, DynamicCache, EncoderDecoderCache, GenerationMixin
+from transformers import WhisperForConditionalGeneration as Model
+from transformers.modeling_outputs import BaseModelOutput
+
+from llast.config.experiment import DecodingOptions
+from llast.config.untrained import WhisperOptions
+from llast.errors import DataError
+from llast.languages import language
+from llast.model.decoding import Asked, Clip, Decoded
+from llast.model.encoder import encode_clips
+from llast.model.features import WINDOW_FRAMES
+from llast.model.memory import MemoryBudget
+from llast.model.processing import pad_audio
+
+WINDOW_POSITIONS = WINDOW_FRAMES // 2
+TASKS = {"asr": "transcribe", "st": "translate"}
+
+
+class _SameForAllBeams(DynamicCache):
+    """Keys and values of the encoder's output: beams are only reordered within their clip, which changes nothing."""
+
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
+        """Leave them where they are."""
+
+
+class Whisper:
+    """A Whisper checkpoint that decodes clips in batches; each clip is encoded once for all that is asked of it.
+
+    A checkpoint without tokens for tasks and languages, such as the demo's, transcribes whatever it is asked. What lies
+    beyond 30 s of a clip is not heard.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: WhisperOptions,
+        decoding: DecodingOptions,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        model: Any = Model.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
+        self.model = model.to(device).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._window = options.window
+        self._decoding = decoding
+        self.budget = MemoryBudget(decoding.batch_tokens)
+        start = self.model.generation_config.decoder_start_token_id
+        self._start = self.model.config.decoder_start_token_id if start is None else start
+
+    def __call__(self, clips: Sequence[Clip]) -> Iterator[Decoded]:
+        """Decode clips in batches, from long to short."""
+        order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
+
+        def cost(index: int) -> int:
+            if self._window == "clip":
+                return (
+                    self.budget.tokens
+                )  # one at a time: Whisper's decoder knows no padding of what it listens to
+            return WINDOW_POSITIONS * self._decoding.num_beams * len(clips[index].asked)
+
+        def work(indices: Sequence[int]) -> list[list[str]]:
+            return self._decode([clips[index] for index in indices])
+
+        for indices, texts in self.budget.work([index for index in order if clips[index].asked], cost, work):
+            yield list(indices), texts
+
+    @torch.no_grad()
+    def _decode(self, clips: Sequence[Clip]) -> list[list[str]]:
+        device = self.model.device
+        samples, positions = pad_audio([clip.samples() for clip in clips])
+        if self._window == "30s":
+            positions = torch.full_like(positions, WINDOW_POSITIONS)
+        heard = encode_clips(self.model.model.encoder, samples.to(device), positions.to(device), self._window)
+        rows = [index for index, clip in enumerate(clips) for _ in clip.asked]
+        prompts = [self._prompt(asked) for clip in clips for asked in clip.asked]
+        # The mixin's `generate`, not Whisper's own, which cuts recordings into windows and guesses languages.
+        ids: Any = GenerationMixin.generate(
+            self.model,
+            encoder_outputs=BaseModelOutput(last_hidden_state=heard[rows]),
+            attention_mask=torch.ones(heard[rows].shape[:2], dtype=torch.long, device=device),
+            decoder_input_ids=torch.tensor(prompts, device=device),
+            past_key_values=EncoderDecoderCache(DynamicCache(), _SameForAllBeams()),
+            num_beams=self._decoding.num_beams,
+            do_sample=False,
+            max_length=min(
+                len(prompts[0]) + self._decoding.max_new_tokens, self.model.config.max_target_positions
+            ),
+        )
+        texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True))
+        return [[next(texts).strip() for _ in clip.asked] for clip in clips]
+
+    def _prompt(self, asked: Asked) -> list[int]:
+        """Start, language, task, no time stamps (arXiv 2212.04356, section 2.3)."""
+        code = language(asked.source).whisper_code
+        words = [f"<|{code}|>", f"<|{TASKS[asked.task]}|>", "<|notimestamps|>"]
+        vocabulary = self.tokenizer.get_vocab()
+        if words[1] not in vocabulary:
+            return [self._start]
+        missing = [word for word in words if word not in vocabulary]
+        if missing:
+            raise DataError(
+                f"{self.tokenizer.name_or_path} has no token {missing[0]}. Take a multilingual Whisper checkpoint."
+            )
+        return [self._start, *(vocabulary[word] for word in words)]

@@ -1,0 +1,86 @@
+"""Whisper as it comes: the prompts of its tasks, batches, a clip encoded once for all that is asked of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, GenerationMixin, WhisperForConditionalGeneration
+
+from llast.config.experiment import DecodingOptions
+from llast.config.untrained import WhisperOptions
+from llast.errors import DataError
+from llast.evaluation.whisper import Whisper
+from llast.model.decoding import Asked, Clip
+from llast.model.features import log_mel_30s
+
+DEMO = Path(__file__).parents[3] / "llast/demo/base_models/whisper"
+TOKENS = ["<|fr|>", "<|zh|>", "<|en|>", "<|translate|>", "<|transcribe|>", "<|notimestamps|>"]
+OPTIONS = WhisperOptions(base="./whisper")
+
+
+@pytest.fixture(scope="module")
+def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's Whisper, taught the tokens of tasks and languages, though not what they mean."""
+    folder = tmp_path_factory.mktemp("whisper")
+    tokenizer = AutoTokenizer.from_pretrained(DEMO)
+    tokenizer.add_tokens(TOKENS, special_tokens=True)
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration.from_pretrained(DEMO, dtype=torch.float32)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def whisper(folder: Path, beams: int = 3, tokens: int = 20_000, window: str = "30s") -> Whisper:
+    decoding = DecodingOptions(num_beams=beams, max_new_tokens=12, batch_tokens=tokens)
+    options = WhisperOptions.model_validate({"base": "./whisper", "window": window})
+    return Whisper(folder, options, decoding, torch.float32, torch.device("cpu"))
+
+
+def clips(asked: Sequence[tuple[Asked, ...]]) -> list[Clip]:
+    random = np.random.default_rng(0)
+    made = []
+    for number, wanted in enumerate(asked):
+        samples = (0.1 * random.standard_normal(9_000 + 5_000 * number)).astype(np.float32)
+        made.append(Clip(len(samples) / 16_000, lambda samples=samples: samples, wanted))  # type: ignore[misc]
+    return made
+
+
+def test_batches_give_what_one_clip_alone_gives(multilingual: Path) -> None:
+    both = (Asked("st", "fr", "en"), Asked("asr", "fr", "fr"))
+    made = clips([both, both, (Asked("st", "zh-CN", "en"),), (Asked("asr", "en", "en"),)])
+    system = whisper(multilingual)
+    encoded: list[int] = []
+    system.model.model.encoder.layers[0].register_forward_hook(
+        lambda _, inputs, output: encoded.append(len(inputs[0]))
+    )
+    texts = {
+        index: text
+        for indices, of_clips in system(made)
+        for index, text in zip(indices, of_clips, strict=True)
+    }
+    assert sum(encoded) == 4, "each clip is encoded once"
+    assert len(encoded) > 1, "in several batches"
+
+    word = system.tokenizer.convert_tokens_to_ids
+    tasks = {"st": "<|translate|>", "asr": "<|transcribe|>"}
+    codes = {"fr": "<|fr|>", "zh-CN": "<|zh|>", "en": "<|en|>"}
+    for index, clip in enumerate(made):
+        mel = log_mel_30s(torch.from_numpy(clip.samples())[None], 80)
+        for asked, text in zip(clip.asked, texts[index], strict=True):
+            prompt = [1, word(codes[asked.source]), word(tasks[asked.task]), word("<|notimestamps|>")]
+            ids: Any = GenerationMixin.generate(
+                system.model, mel, decoder_input_ids=torch.tensor([prompt]), num_beams=3, max_new_tokens=12
+            )
+            assert text == system.tokenizer.batch_decode(ids, skip_special_tokens=True)[0].strip()
+
+
+def test_a_whisper_without_the_language_or_without_tasks(multilingual: Path) -> None:
+    with pytest.raises(DataError, match=r"has no token <\|de\|>"):
+        list(whisper(multilingual)(clips([(Asked("asr", "de", "de"),)])))
+    ((_, ((text,),)),) = whisper(DEMO, window="clip")(clips([(Asked("st", "de", "en"),)]))
+    assert isinstance(text, str), "the demo's has neither and takes the clip as it is"
