@@ -80,6 +80,8 @@ def train(args: Namespace, options: Any) -> None:
         memory_mb=args.memory_mb or None,
         partition=args.partition or None,
         account=args.account or None,
+        extra=args.extra,
+        container=args.container or None,
     )
     launch(
         args.experiment,

@@ -269,6 +269,16 @@ VERBS = (
             "--memory-mb": _number("memory on each node of a Slurm job; 0: the cluster's default", 0),
             "--partition": {"default": "", "metavar": "NAME", "help": "Slurm partition"},
             "--account": {"default": "", "metavar": "NAME", "help": "Slurm account"},
+            "--extra": {
+                "default": "",
+                "metavar": "OPTIONS",
+                "help": "more options of sbatch, as --name=value",
+            },
+            "--container": {
+                "default": "",
+                "metavar": "IMAGE",
+                "help": "Apptainer image for the processes of a Slurm job",
+            },
         },
         "llast.config.steps:TrainSpec",
     ),

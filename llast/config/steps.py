@@ -100,6 +100,8 @@ class Machine(Model):
     memory_mb: int | None = Field(None, ge=1, description="Memory of each node; null: the cluster's default.")
     partition: str | None = Field(None, description="Slurm partition; null: the cluster's default.")
     account: str | None = Field(None, description="Slurm account; null: the user's default.")
+    extra: str = Field("", description="More options of sbatch, as --name=value --name.")
+    container: str | None = Field(None, description="Apptainer image to train in; null: this environment.")
 
     @property
     def ranks(self) -> int:

@@ -1,23 +1,31 @@
 """A training job of submitit: started once, found again after a restart, cancelled with all its processes."""
 
 import os
+import shlex
 import signal
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import submitit
 from submitit.helpers import clean_env
 
-from llast.artifacts import read_json, write_json
+from llast.artifacts import read_json, spec_hash, write_json
 from llast.config.steps import Machine
-from llast.errors import DataError
+from llast.errors import ConfigError, DataError
+from llast.launch import slurm
 from llast.launch.task import TrainingTask
 
 JOB_FILE = "job.json"
 FOREVER_MIN = 60 * 24 * 365
+WITHOUT_END = 10**6
+"""Time limits that submitit sees a job through: llast.launch.restarts counts instead."""
+
+SIGNAL_S, SIGNAL_SHARE = 300, 0.3
+"""Slurm warns a job so long before its time is over, or by this share of the time if that is less."""
 
 
 @dataclass(frozen=True)
@@ -26,54 +34,58 @@ class TrainingJob:
 
     Attributes:
         folder: submitit's folder, with logs and results.
+        name: name of the job, of which there is one per folder of a run.
         job_id: process id of submitit's local controller, or the Slurm job id.
         machine: where it runs.
         started: start time of the local controller (seconds since 1970), to tell a reused process id; 0 on Slurm.
     """
 
     folder: Path
+    name: str
     job_id: str
     machine: Machine
     started: float
 
+    @property
+    def on_slurm(self) -> bool:
+        """Whether it is a job of Slurm."""
+        return self.machine.cluster == "slurm"
+
     def running(self) -> bool:
-        """Whether the job is queued or has a living process."""
-        if self.machine.cluster == "slurm":
-            return not self._submitit().done()
+        """Whether the job is queued, has a living process, or is about to be queued again.
+
+        Raises:
+            JobError: Slurm does not answer.
+        """
+        if self.on_slurm:
+            return self.job_id in slurm.in_queue(self.name)
         return self._controller() is not None
+
+    def settle(self) -> None:
+        """Wait while Slurm ends the job, after which it is either gone or queued again."""
+        while self.on_slurm and slurm.in_queue(self.name).get(self.job_id) == "COMPLETING":
+            time.sleep(1)
+
+    def ended_ranks(self) -> list[int]:
+        """Ranks that have left a result, good or bad."""
+        return [rank for rank in range(self.machine.ranks) if self._file(rank, "result.pkl").exists()]
+
+    def log(self, rank: int) -> Path:
+        """Standard error of a rank; that of rank 0 also has what Slurm says."""
+        return self._file(rank, "log.err")
 
     def cancel(self) -> None:
         """End the job and every process of it."""
-        if self.machine.cluster == "slurm":
-            self._submitit().cancel(check=False)
+        if self.on_slurm:
+            slurm.cancel(self.job_id)
         elif (controller := self._controller()) is not None:
             processes = [controller, *controller.children(recursive=True)]
             for process in processes:
                 process.kill()
             psutil.wait_procs(processes, timeout=10)
 
-    def failure(self) -> str:
-        """The first cause of a failed job: the rank, its last error lines, and where its log is."""
-        ranks = []
-        for rank in range(self.machine.ranks):
-            log = self.folder / f"{self.job_id}_{rank}_log.err"
-            lines = [line for line in _tail(log) if line.strip()]
-            ended = (self.folder / f"{self.job_id}_{rank}_result.pkl").exists()
-            lost = any(
-                word in line
-                for line in lines[-5:]
-                for word in ("Connection closed", "Connection reset", "gloo")
-            )
-            ranks.append((ended, lost, rank, log, lines))
-        ended, _, rank, log, lines = min(ranks, key=lambda item: item[:3])
-        if not ended:
-            cause = "ended without a result: it was killed, by hand or for lack of memory"
-        else:
-            cause = lines[-1] if lines else "failed"
-        return f"rank {rank}: {cause}\n  log: {log}"
-
-    def _submitit(self) -> submitit.SlurmJob:
-        return submitit.SlurmJob(self.folder, self.job_id, tasks=list(range(self.machine.ranks)))
+    def _file(self, rank: int, what: str) -> Path:
+        return self.folder / f"{self.job_id}_{rank}_{what}"
 
     def _controller(self) -> psutil.Process | None:
         try:
@@ -85,57 +97,122 @@ class TrainingJob:
 
 
 def find(run_folder: Path) -> TrainingJob | None:
-    """The job that an earlier launcher started for this run, whether it still runs or not."""
+    """The job that an earlier launcher started for this run, whether it still runs or not.
+
+    A launcher that was killed while it submitted has left a record without a job id; the job is then known by its name.
+    """
     path = run_folder / JOB_FILE
     if not path.exists():
         return None
     saved = read_json(path)
-    return TrainingJob(
-        run_folder / "jobs", saved["job_id"], Machine.model_validate(saved["machine"]), saved["started"]
-    )
+    machine, job_id = Machine.model_validate(saved["machine"]), saved["job_id"]
+    started = saved["started"]
+    if job_id is None and machine.cluster == "slurm":
+        job_id = max(slurm.in_queue(saved["name"]), key=int, default=None)
+    elif job_id is None and (process := _lost_controller(run_folder / "jobs")):
+        job_id, started = str(process.pid), process.create_time()
+    if job_id is None:
+        return None
+    return TrainingJob(run_folder / "jobs", saved["name"], job_id, machine, started)
 
 
-def submit(run_folder: Path, name: str, machine: Machine) -> TrainingJob:
-    """Start a job that trains the run and record it in `job.json`.
+def _lost_controller(folder: Path) -> psutil.Process | None:
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "submitit.local._local" in words and str(folder.resolve()) in words:
+            return process
+    return None
+
+
+def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
+    """Start a job that trains the run and record it in `job.json`, before and after it is submitted.
+
+    Args:
+        run_folder: folder of the run.
+        label: how the job's name begins, for people who look at the queue.
+        machine: where and on how many processes.
 
     Raises:
-        DataError: the cluster does not take the job.
+        ConfigError: the cluster does not take the job.
+        DataError: this machine cannot submit jobs.
     """
-    executor = submitit.AutoExecutor(folder=run_folder / "jobs", cluster=machine.cluster)
-    executor.update_parameters(
-        name=name,
-        nodes=machine.nodes,
-        tasks_per_node=machine.tasks_per_node,
-        gpus_per_node=machine.gpus_per_node,
-        cpus_per_task=machine.threads,
-        timeout_min=FOREVER_MIN if machine.cluster == "local" else machine.minutes,
-    )
-    if machine.cluster == "slurm":
-        slurm = {"mem": machine.memory_mb and f"{machine.memory_mb}MB", "partition": machine.partition}
-        slurm["account"] = machine.account
-        executor.update_parameters(**{f"slurm_{name}": value for name, value in slurm.items() if value})
-    slurm_conf = os.environ.get("SLURM_CONF")
-    # The job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it. Its processes inherit
-    # that these two signals are ignored.
-    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    run_folder = run_folder.resolve()
+    name = f"{label}-{spec_hash(str(run_folder))[:8]}"
+    record = {"name": name, "job_id": None, "machine": machine.model_dump(), "started": 0.0}
+    # A local job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it: its processes inherit
+    # that these two are held back. And here they wait until it is on record which job there is to cancel.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
+        write_json(run_folder / JOB_FILE, record)
+        slurm_conf = os.environ.get("SLURM_CONF")
         with clean_env(**({"SLURM_CONF": slurm_conf} if slurm_conf else {})):
-            job = executor.submit(TrainingTask(run_folder.resolve(), _free_port()))
-        # Before Ctrl-C is heard again: a job that nobody knows of could not be found any more.
-        started = psutil.Process(int(job.job_id)).create_time() if machine.cluster == "local" else 0.0
-        saved = {
-            "job_id": job.job_id,
-            "machine": machine.model_dump(),
-            "started": started,
-            "submitted": time.time(),
-        }
-        write_json(run_folder / JOB_FILE, saved)
-    except (submitit.core.utils.FailedJobError, RuntimeError) as error:
-        raise DataError(f"the job of {name} could not be submitted: {error}") from None
+            port = None if machine.cluster == "slurm" else _free_port()
+            job = _executor(run_folder / "jobs", name, machine).submit(TrainingTask(run_folder, port))
+        if machine.cluster == "local":
+            record["started"] = psutil.Process(int(job.job_id)).create_time()
+        write_json(run_folder / JOB_FILE, record | {"job_id": job.job_id, "submitted": time.time()})
+    except submitit.core.utils.FailedJobError as error:
+        raise ConfigError(
+            f"Slurm does not take the job of {label}: {_last_line(error)}\n"
+            "  What it is asked for is in the profile, set-resources: train."
+        ) from None
+    except RuntimeError as error:
+        raise DataError(f"the job of {label} could not be submitted: {error}") from None
     finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-    return TrainingJob(run_folder / "jobs", job.job_id, machine, started)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return TrainingJob(run_folder / "jobs", name, job.job_id, machine, float(str(record["started"])))
+
+
+def _executor(folder: Path, name: str, machine: Machine) -> submitit.AutoExecutor:
+    if machine.cluster == "local":
+        executor = submitit.AutoExecutor(folder=folder, cluster="local")
+        executor.update_parameters(
+            nodes=machine.nodes,
+            tasks_per_node=machine.tasks_per_node,
+            gpus_per_node=machine.gpus_per_node,
+            timeout_min=FOREVER_MIN,
+        )
+        return executor
+    python = f"apptainer exec --nv {shlex.quote(machine.container)} python" if machine.container else None
+    executor = submitit.AutoExecutor(
+        folder=folder, cluster="slurm", slurm_python=python, slurm_max_num_timeout=WITHOUT_END
+    )
+    wanted: dict[str, Any] = {
+        "job_name": name,
+        "nodes": machine.nodes,
+        "ntasks_per_node": machine.tasks_per_node,
+        "gpus_per_node": machine.gpus_per_node or None,
+        "cpus_per_task": machine.threads,
+        "time": machine.minutes,
+        "mem": machine.memory_mb and f"{machine.memory_mb}MB",
+        "partition": machine.partition,
+        "account": machine.account,
+        "signal_delay_s": int(min(SIGNAL_S, SIGNAL_SHARE * 60 * machine.minutes)),
+        # A rank that fails ends the others, which would wait for it. Since 22.05 srun does not hand on sbatch's CPUs.
+        "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={machine.threads}"],
+        "additional_parameters": {"requeue": True, **_flags(machine.extra)},
+    }
+    executor.update_parameters(
+        **{f"slurm_{key}": value for key, value in wanted.items() if value is not None}
+    )
+    return executor
+
+
+def _flags(extra: str) -> dict[str, Any]:
+    """Options of sbatch, `--qos=long --exclusive`, as submitit takes them.
+
+    Raises:
+        ConfigError: not of that form.
+    """
+    flags: dict[str, Any] = {}
+    for word in shlex.split(extra):
+        name, equals, value = word.partition("=")
+        if not name.startswith("--"):
+            raise ConfigError(
+                f"slurm_extra of train: '{word}': write options of sbatch as --name=value or --name."
+            )
+        flags[name.removeprefix("--")] = value if equals else True
+    return flags
 
 
 def _free_port() -> int:
@@ -144,9 +221,5 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def _tail(path: Path, size: int = 20_000) -> list[str]:
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
-        return file.read().decode(errors="replace").splitlines()
+def _last_line(error: Exception) -> str:
+    return ([line for line in str(error).splitlines() if line.strip()] or ["no reason given"])[-1]

@@ -4,6 +4,7 @@
 {output folder}/{spec hash}/spec.json       what is trained; a changed spec gets a folder of its own
                            /job.json        the submitted job
                            /sharing.json    whether a clip is shared by its rows, or why not
+                           /restarts.json   starts of the job since its newest checkpoint, on Slurm and elsewhere
                            /metrics.jsonl   a record per optimiser step
                            /checkpoints/    see llast.training.checkpoint
                            /jobs/           submitit's logs
@@ -11,31 +12,25 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from tqdm import tqdm
 
 import llast
 from llast.artifacts import model_files, read_json, read_summary, sha256_of, spec_hash, write_json
 from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
+from llast.launch import restarts
+from llast.launch.failure import find_failure
+from llast.launch.follow import Forwarder, follow
 from llast.mixture.rows import rows_path
-from llast.progress import LOG_EVERY_S
 from llast.training.updates import checkpoint_steps, total_steps
-
-POLL_S = 0.5
-FORWARD_EVERY_S = 10.0
 
 
 def launch(
@@ -52,7 +47,8 @@ def launch(
     """Train an experiment to its end and write `output`, its `run.json`.
 
     A job that an earlier call started and that still runs is followed, not started again. Ctrl-C cancels the job;
-    any other end of this process leaves it running.
+    any other end of this process leaves it running. On Slurm, a job that a node or the network failed is started again
+    from its last checkpoint, unless that has happened `restarts.MOST` times without a new one.
 
     Args:
         experiment: name of the experiment.
@@ -92,32 +88,13 @@ def launch(
     kept = checkpoint_steps(steps, options.training.checkpoints)
 
     if not _finished(run_folder, kept):
-        job = jobs.find(run_folder)
-        if job is None or not job.running():
-            job = jobs.submit(run_folder, f"llast-{experiment}-seed{seed}", machine)
-        else:
-            print(f"train: following job {job.job_id}, which already runs", file=sys.stderr)
-        forwarder = _Forwarder(run_folder, experiment, seed, key)
+        what = f"{experiment}-seed{seed}"
+        forwarder = Forwarder(run_folder, experiment, seed, key)
         try:
             forwarder.start()
-            _follow(job, run_folder, f"train {experiment} seed {seed}", steps)
-        except KeyboardInterrupt:
-            job.cancel()
-            print(
-                f"\ntrain: cancelled job {job.job_id}; the next run goes on from its last checkpoint",
-                file=sys.stderr,
-            )
-            raise
+            _run(run_folder, what, machine, steps, kept)
         finally:
             forwarder.stop()
-        if not _finished(run_folder, kept):
-            failure = job.failure()
-            if "No space left on device" in failure:
-                raise DataError(f"the disk is full: {failure}\n  Make room and run the same command again.")
-            raise JobError(
-                f"training of {experiment} (seed {seed}) ended early. {failure}\n"
-                f"  Run the same command again: it goes on from the last checkpoint."
-            )
     sharing = read_json(run_folder / "sharing.json")
     if not sharing["shared"]:
         print(f"train {experiment}: a sequence per row, not per clip: {sharing['reason']}", file=sys.stderr)
@@ -142,6 +119,51 @@ def launch(
             "environment": _environment(),
         },
     )
+
+
+def _run(run_folder: Path, what: str, machine: Machine, steps: int, kept: list[int]) -> None:
+    """Have a job train until all is there; on Slurm, start again what ended for a reason that may pass.
+
+    Raises:
+        DataError: the disk is full.
+        JobError: the job failed.
+    """
+    label = f"llast-{what}"
+    try:
+        job = jobs.find(run_folder)
+        if job is not None:
+            job.settle()
+        if job is not None and job.running():
+            print(f"train: following job {job.job_id}, which is already there", file=sys.stderr)
+        else:
+            restarts.forget(run_folder)
+            job = jobs.submit(run_folder, label, machine)
+        while True:
+            follow(job, run_folder, f"train {what}", steps)
+            if _finished(run_folder, kept):
+                return
+            failure = find_failure(job)
+            if failure.kind == "disk":
+                raise DataError(f"the disk is full: {failure}\n  Make room and run the same command again.")
+            if not (job.on_slurm and failure.kind == "transient" and restarts.left(run_folder)):
+                raise JobError(
+                    f"training of {what} ended early. {failure}\n"
+                    "  Run the same command again: it goes on from the last checkpoint."
+                )
+            ended, job = job.job_id, jobs.submit(run_folder, label, machine)
+            print(
+                f"train: job {ended} of {what} ended early. {failure}\n  This may pass: job {job.job_id} goes on "
+                f"from step {restarts.newest_step(run_folder)}.",
+                file=sys.stderr,
+            )
+    except KeyboardInterrupt:
+        if job := jobs.find(run_folder):  # also one that was being submitted when the user lost patience
+            job.cancel()
+            print(
+                f"\ntrain: cancelled job {job.job_id}; the next run goes on from its last checkpoint",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _folder_digest(reference: str, folder: Path) -> str | None:
@@ -173,34 +195,6 @@ def _finished(run_folder: Path, kept: list[int]) -> bool:
     return all((run_folder / "checkpoints" / f"step-{step:06d}" / "complete.json").exists() for step in kept)
 
 
-def _follow(job: jobs.TrainingJob, run_folder: Path, what: str, steps: int) -> None:
-    """Show a job's progress until it ends."""
-    terminal = sys.stderr.isatty()
-    metrics, position, inode = run_folder / "metrics.jsonl", 0, 0
-    interval = 0.2 if terminal else LOG_EVERY_S
-    with tqdm(
-        total=steps, desc=what, unit="step", file=sys.stderr, dynamic_ncols=terminal, ascii=not terminal,
-        mininterval=interval, maxinterval=max(1.0, interval),
-    ) as bar:  # fmt: skip
-        while True:
-            running = job.running()  # asked before reading, so that the last records are seen
-            size, found = (metrics.stat().st_size, metrics.stat().st_ino) if metrics.exists() else (0, 0)
-            if found != inode:  # a resumed run has cut its records back to the checkpoint, in a new file
-                position, inode = 0, found
-            if size > position:
-                with metrics.open("rb") as file:
-                    file.seek(position)
-                    lines = file.read().split(b"\n")[:-1]
-                if lines:
-                    position += sum(len(line) + 1 for line in lines)
-                    record = json.loads(lines[-1])
-                    bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
-                    bar.update(record["step"] - bar.n)
-            if not running:
-                return
-            time.sleep(POLL_S)
-
-
 def _training_seconds(run_folder: Path) -> float:
     """Time spent in training steps, without the pauses between an interruption and the next start."""
     lines = (run_folder / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
@@ -208,45 +202,6 @@ def _training_seconds(run_folder: Path) -> float:
     gaps = [later - earlier for earlier, later in pairwise(times)]
     longest = 10 * median(gaps) + 60 if gaps else 0.0
     return round(sum(gap for gap in gaps if gap < longest), 1)
-
-
-class _Forwarder:
-    """Sends metrics to MLflow while the job runs, in a thread; a store that fails costs nothing but a warning."""
-
-    def __init__(self, run_folder: Path, experiment: str, seed: int, key: str) -> None:
-        self._arguments = (run_folder, experiment, seed, key)
-        self._stop = threading.Event()
-        self._uri = os.environ.get("MLFLOW_TRACKING_URI")
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self) -> None:
-        """Start where a store is named."""
-        if self._uri:
-            self._thread.start()
-
-    def _run(self) -> None:
-        from llast.tracking.forward import RunIdentity, forward
-
-        run_folder, experiment, seed, key = self._arguments
-        identity = RunIdentity(experiment=experiment, seed=seed, spec_hash=key)
-        warned = False
-        while not self._stop.wait(FORWARD_EVERY_S):
-            try:
-                forward(run_folder, identity, str(self._uri))
-            except (
-                Exception
-            ) as error:  # whatever the store raises: the records are on disk, `track` sends them later
-                if not warned:
-                    print(
-                        f"train: MLflow at {self._uri} does not answer ({error}); trying on", file=sys.stderr
-                    )
-                warned = True
-
-    def stop(self) -> None:
-        """Stop after the call in progress."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout=30)
 
 
 def _environment() -> dict[str, str]:

@@ -66,6 +66,8 @@ rule train:
         runtime=2880,
         slurm_partition="",
         slurm_account="",
+        slurm_extra="",
+        container_image="",
     params:
         options=plan.train_options,
         version=STEP_VERSIONS["train"],
@@ -77,7 +79,8 @@ rule train:
         " --options {params.options:q} --cluster {resources.cluster} --nodes {resources.nodes}"
         " --tasks-per-node {resources.tasks_per_node} --gpus-per-node {resources.gpus_per_node}"
         " --threads {resources.cpus_per_task} --minutes {resources.runtime} --memory-mb {resources.mem_mb}"
-        " --partition={resources.slurm_partition} --account={resources.slurm_account} --log {log}"
+        " --partition={resources.slurm_partition} --account={resources.slurm_account}"
+        " --extra={resources.slurm_extra:q} --container={resources.container_image} --log {log}"
 
 
 # What stands in for the training of an experiment that is evaluated as it comes: it only says what is evaluated.

@@ -1,0 +1,134 @@
+"""Why a training job ended early, from its ranks' logs and from Slurm: the rank, its own last error lines, its log."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from llast.launch import slurm
+from llast.launch.job import TrainingJob
+from llast.launch.task import STARTS
+
+Kind = Literal["transient", "defect", "memory", "gpu memory", "disk", "cancelled"]
+
+MOST_LINES, MOST_LETTERS, TAIL_BYTES = 4, 300, 200_000
+DISK = ("No space left on device", "Disk quota exceeded")
+GPU_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory")
+LOST = (
+    "Connection closed",
+    "Connection reset",
+    "Broken pipe",
+    "gloo",
+    "NCCL",
+    "TCPStore",
+    "DistNetworkError",
+)
+"""In the errors of ranks that only notice that another one is gone; by themselves, a fault of the network."""
+
+DEVICE = ("CUDA error", "uncorrectable ECC", "address already in use", "EADDRINUSE", "Stale file handle")
+OURS_TO_MEND = ("device-side assert",)
+NODE = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "TIMEOUT", "REVOKED")
+KILLED = "ended without a result: it was killed, by hand or for lack of memory"
+
+ADVICE: dict[Kind, str] = {
+    "memory": "Give it more memory: mem_mb of the rule train (per node).",
+    "gpu memory": "Lower training.tokens_per_micro_batch, or set training.gradient_checkpointing.",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job ended.
+
+    Attributes:
+        rank: the rank that failed first.
+        cause: what it said last, or what became of it.
+        log: its log.
+        kind: what can be done about it; `transient`: starting it again may help.
+    """
+
+    rank: int
+    cause: str
+    log: Path
+    kind: Kind
+
+    def __str__(self) -> str:
+        advice = f"\n  {ADVICE[self.kind]}" if self.kind in ADVICE else ""
+        return f"rank {self.rank}: {self.cause}\n  log: {self.log}{advice}"
+
+
+def find_failure(job: TrainingJob) -> Failure:
+    """Look for the rank that failed first: those that only lost their connection to it come last."""
+    logs = [_last_start(job.log(rank)) for rank in range(job.machine.ranks)]
+    state = slurm.state(job.job_id) if job.on_slurm else ""
+    errors = {rank: error for rank, lines in enumerate(logs) if (error := _error(lines))}
+    own = [rank for rank, error in errors.items() if not _has(error, LOST)]
+    killed, how = _killed(job, logs, set(errors))
+
+    if state == "CANCELLED":
+        return Failure(0, "the job was cancelled (scancel)", job.log(0), "cancelled")
+    if own:
+        rank = own[0]
+        return Failure(rank, "\n  ".join(errors[rank]), job.log(rank), _kind(errors[rank]))
+    if any(_has(lines, DISK) for lines in logs):
+        rank = next(rank for rank, lines in enumerate(logs) if _has(lines, DISK))
+        said = [line for line in logs[rank] if _has([line], DISK)]
+        return Failure(rank, said[-1][:MOST_LETTERS], job.log(rank), "disk")
+    if state in NODE:
+        return Failure(killed or 0, f"Slurm ended the job: {state}", job.log(killed or 0), "transient")
+    if killed is not None:
+        memory = state == "OUT_OF_MEMORY" or "Out Of Memory" in how or _has(logs[0], ("oom-kill", "oom_kill"))
+        cause = "killed for lack of memory" if memory else KILLED
+        return Failure(killed, cause, job.log(killed), "memory" if memory else "transient")
+    if errors:
+        rank = min(errors)
+        return Failure(rank, "\n  ".join(errors[rank]), job.log(rank), "transient")
+    return Failure(0, f"the job ended early{f' ({state})' if state else ''}", job.log(0), "transient")
+
+
+def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tuple[int | None, str]:
+    """The rank that srun saw killed first, or one that left neither result nor error, and what srun said of it."""
+    for line in logs[0] if job.on_slurm else []:
+        found = re.search(
+            r"srun: error: \S+: tasks? (\d+)[\d,-]*: (Killed|Out Of Memory|Segmentation .*)", line
+        )
+        if found:
+            return int(found[1]), found[2]
+    if job.on_slurm and _has(logs[0], ("oom-kill", "oom_kill")):
+        return 0, "Out Of Memory"
+    gone = set(range(job.machine.ranks)) - with_error - set(job.ended_ranks())
+    return (min(gone), "") if gone and not job.on_slurm else (None, "")
+
+
+def _kind(error: Sequence[str]) -> Kind:
+    if _has(error, DISK):
+        return "disk"
+    if _has(error, GPU_MEMORY):
+        return "gpu memory"
+    return "transient" if _has(error, DEVICE) and not _has(error, OURS_TO_MEND) else "defect"
+
+
+def _has(lines: Sequence[str], words: Sequence[str]) -> bool:
+    return any(word in line for line in lines for word in words)
+
+
+def _error(lines: list[str]) -> list[str]:
+    """The last exception of a log without its traceback: the line that names it, and a few that follow."""
+    starts = [number for number, line in enumerate(lines) if line == "Traceback (most recent call last):"]
+    if not starts:
+        return []
+    rest = [line for line in lines[starts[-1] + 1 :] if not line.startswith((" ", "srun:", "slurmstepd:"))]
+    return [line[:MOST_LETTERS] for line in rest if line.strip()][:MOST_LINES]
+
+
+def _last_start(log: Path) -> list[str]:
+    """The lines of a log since the job was last started, without torch's marks of the rank."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+    lines = [re.sub(r"^\[rank\d+\]:\s?", "", line) for line in lines]
+    starts = [number for number, line in enumerate(lines) if line.startswith(STARTS)]
+    return lines[starts[-1] :] if starts else lines
