@@ -66,7 +66,15 @@ def mix(args: Namespace, options: Any) -> "Summary":
     return mix(args.filtered, args.output.parent, options, args.seed)
 
 
+def _offline() -> None:
+    """Compute nodes have no network: what is missing in the folders is an error at once, not after a timeout."""
+    from llast.doctor.places import OFFLINE
+
+    os.environ.update(dict.fromkeys(OFFLINE, "1"))  # read when Hugging Face's libraries are imported
+
+
 def train(args: Namespace, options: Any) -> None:
+    _offline()
     from llast.config.steps import Machine
     from llast.launch.train import launch
 
@@ -107,6 +115,7 @@ def translate(args: Namespace, options: Any) -> "Summary | None":
     if args.files:
         _translate_files(args)
         return None
+    _offline()
     from llast.evaluation.translate import translate
 
     return translate(

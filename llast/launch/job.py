@@ -139,8 +139,8 @@ def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
     run_folder = run_folder.resolve()
     name = f"{label}-{spec_hash(str(run_folder))[:8]}"
     record = {"name": name, "job_id": None, "machine": machine.model_dump(), "started": 0.0}
-    # A local job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it: its processes inherit
-    # that these two are held back. And here they wait until it is on record which job there is to cancel.
+    # A local job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it: its processes get
+    # neither signal. Here the two wait until it is on record which job there is to cancel.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
         write_json(run_folder / JOB_FILE, record)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,3 +33,8 @@ def cluster() -> Iterator[Path]:
 def start() -> None:
     """Start the cluster, or those nodes of it that have lost their power."""
     subprocess.run([SCRIPTS / "start.sh"], check=True, stdout=subprocess.DEVNULL)
+
+
+def cut_power(node: str) -> None:
+    """End a node with all that runs on it, at once."""
+    os.kill(int((FOLDER / f"{node}.pid").read_text()), signal.SIGKILL)

@@ -11,7 +11,9 @@ from tests.slurm.conftest import SCRIPTS
 
 def test_it_starts_only_where_it_was_asked_for() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "LLAST_TEST_SLURM"}
-    refused = subprocess.run([SCRIPTS / "start.sh"], capture_output=True, text=True, env=environment, check=False)
+    refused = subprocess.run(
+        [SCRIPTS / "start.sh"], capture_output=True, text=True, env=environment, check=False
+    )
     assert refused.returncode == 2
     assert "only if LLAST_TEST_SLURM=1" in refused.stderr
 
@@ -43,7 +45,10 @@ def test_it_is_heard_on_loopback_only(cluster: Path) -> None:
 def test_nodes_have_names_gpus_and_processes_of_their_own(cluster: Path) -> None:
     command = ["srun", "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=2"]
     said = subprocess.run(
-        [*command, "bash", "-c", "echo $(hostname) $CUDA_VISIBLE_DEVICES"], capture_output=True, text=True, check=True
+        [*command, "bash", "-c", "echo $(hostname) $CUDA_VISIBLE_DEVICES"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     lines = sorted(said.stdout.split("\n")[:-1])
     assert [line.split(" ")[1] for line in lines] == ["0,1", "0,1"]

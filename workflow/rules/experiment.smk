@@ -55,6 +55,7 @@ rule train:
         run="results/{experiment}/seed{seed}/train/run.json",
     log:
         "logs/{experiment}/seed{seed}/train.log",
+    retries: 0  # the launcher counts the restarts that bring nothing
     threads: 2
     resources:
         cluster="local",

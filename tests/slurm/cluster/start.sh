@@ -54,9 +54,9 @@ fi
 
 mkdir -p "$dir"/{ctld,dev,munge,db,spool/node{1,2,3,4}}
 chmod 711 "$dir/munge"
-# Two pretend GPUs a node: null devices, so that Slurm sets CUDA_VISIBLE_DEVICES.
-for gpu in 0 1; do [ -e "$dir/dev/nvidia$gpu" ] || mknod "$dir/dev/nvidia$gpu" c 1 3; done
-echo "Name=gpu File=$dir/dev/nvidia[0-1]" >"$dir/gres.conf"
+# Eight pretend GPUs a node: null devices, so that Slurm sets CUDA_VISIBLE_DEVICES.
+for gpu in {0..7}; do [ -e "$dir/dev/nvidia$gpu" ] || mknod "$dir/dev/nvidia$gpu" c 1 3; done
+echo "Name=gpu File=$dir/dev/nvidia[0-7]" >"$dir/gres.conf"
 if [ -w /sys/fs/cgroup/memory/cgroup.procs ]; then # cgroup v1: the kernel kills, the job ends OUT_OF_MEMORY
     memory=TaskPlugin=task/cgroup
     printf 'CgroupPlugin=cgroup/v1\nCgroupAutomount=no\nConstrainRAMSpace=yes\n' >"$dir/cgroup.conf"

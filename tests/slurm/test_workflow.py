@@ -1,0 +1,107 @@
+"""The whole workflow through the shipped profile gives the same table as on one machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.slurm.trainings import slurm
+from tests.workflow.conftest import ROOT, Workplace
+
+CONFIG = ("--configfile", "tests/slurm/config_pairs/config.yaml")
+RESULTS = ("results/bleu_table.csv", "results/scores.csv")
+SITE = {
+    '&account ""': "&account test",
+    '&cpu ""': "&cpu main",
+    '&gpu ""': "&gpu spot",
+    "&nodes 1": "&nodes 2",
+    "&gpus 8": "&gpus 2",
+    # What the pretend nodes do not have: processors, and files that arrive late.
+    "cpus_per_task: 16": "cpus_per_task: 2",
+    "cpus_per_task: 8": "cpus_per_task: 1",
+    "latency-wait: 60": "latency-wait: 10\nslurm-init-seconds-before-status-checks: 1",
+}
+
+
+def adapt_profile(folder: Path) -> None:
+    """Fill in the shipped profile, as a user does."""
+    text = (ROOT / "profiles/slurm/profile.yaml").read_text()
+    for shipped, ours in SITE.items():
+        assert shipped in text
+        text = text.replace(shipped, ours)
+    folder.mkdir()
+    (folder / "profile.yaml").write_text(text)
+
+
+def snakemake(place: Workplace, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *arguments, *CONFIG, "--", *RESULTS],
+        cwd=place.folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_same_table_as_on_one_machine(cluster: Path, tmp_path: Path) -> None:
+    for name in ("local", "slurm"):
+        (tmp_path / name).mkdir()
+    local, cluster_ = (Workplace(tmp_path / name) for name in ("local", "slurm"))
+    adapt_profile(cluster_.folder / "site")
+    processes = [
+        snakemake(cluster_, "--profile", "site"),
+        snakemake(
+            local, "--cores", "2", "--set-resources", "train:tasks_per_node=4", "train:cpus_per_task=1"
+        ),
+    ]
+    for process in processes:
+        said, _ = process.communicate(timeout=280)
+        assert process.returncode == 0, said[-4000:]
+    for file in RESULTS:
+        assert (cluster_.folder / file).read_text() == (local.folder / file).read_text()
+    jobs = submitted(cluster_.folder)
+    assert set(jobs) == {
+        "synthesize",
+        "resample",
+        "join",
+        "filter",
+        "mix",
+        "translate",
+        "score",
+        "train",
+    }
+    wanted = {
+        rule: (job["Partition"], job["Timelimit"], job["ReqMem"], job["NNodes"]) for rule, job in jobs.items()
+    }
+    assert wanted["resample"] == ("main", "08:00:00", "16000M", "1")
+    assert wanted["translate"] == ("spot", "12:00:00", "64000M", "1")
+    assert wanted["train"] == ("spot", "2-00:00:00", "400000M", "2")
+    assert "gres/gpu=4" in jobs["train"]["AllocTRES"]
+    assert "gres/gpu=1" in jobs["translate"]["AllocTRES"]
+    assert {job["Account"] for job in jobs.values()} == {"test"}
+
+
+def submitted(folder: Path) -> dict[str, dict[str, str]]:
+    """What the jobs of a workflow's folder asked for, by rule, as accounting knows it."""
+    fields = (
+        "JobName",
+        "Partition",
+        "Timelimit",
+        "ReqMem",
+        "NNodes",
+        "AllocTRES",
+        "Account",
+        "WorkDir",
+        "Comment",
+    )
+    said = slurm("sacct", "-nXP", "--starttime=now-1hour", f"--format={','.join(fields)}")
+    jobs = [dict(zip(fields, line.split("|"), strict=True)) for line in said.splitlines()]
+    ours = [job for job in jobs if Path(job["WorkDir"]) == folder]
+    return {_rule(job): job for job in ours}
+
+
+def _rule(job: dict[str, str]) -> str:
+    return (
+        "train" if job["JobName"].startswith("llast-") else job["Comment"].removeprefix("rule_").split("_")[0]
+    )
