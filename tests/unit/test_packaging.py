@@ -116,3 +116,19 @@ def test_each_dependency_has_its_reason(project: dict[str, Any]) -> None:
     decisions = (ROOT / "docs" / "decisions.md").read_text().split("## Dependencies")[1].split("\n## ")[0]
     reasons = set(re.findall(r"^\| `([\w.-]+)", decisions, re.MULTILINE))
     assert reasons == {requirement.name for requirement in direct(project)}
+
+
+@pytest.mark.parametrize("recipe", ["llast.def", "Dockerfile"])
+def test_containers_hold_the_pinned_environment(recipe: str, project: dict[str, Any]) -> None:
+    text = (ROOT / "containers" / recipe).read_text()
+    conda = (ROOT / "environment.yml").read_text()
+    python = re.search(r"python:([\d.]+)-slim", text)
+    assert python
+    assert f"python={python[1]}\n" in conda
+    assert f"Python {python[1]}." in (ROOT / "constraints.txt").read_text().splitlines()[0]
+    assert "pip install --no-cache-dir --constraint constraints.txt '.[gpu]'" in text
+    assert "gpu" in project["optional-dependencies"]
+    copied = re.findall(r"^(?:COPY |    )((?:[\w.]+ )+)/opt/llast/", text, re.MULTILINE)
+    files = {name for names in copied for name in names.split()}
+    assert {"pyproject.toml", "constraints.txt", "llast"} <= files
+    assert all((ROOT / name).exists() for name in files), "everything that the recipe copies"

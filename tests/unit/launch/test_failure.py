@@ -1,0 +1,86 @@
+"""What a user is told of a training job that ended early: the rank that failed first, in its own words."""
+
+from pathlib import Path
+
+import pytest
+
+from llast.config.steps import Machine
+from llast.launch.failure import Failure, find_failure
+from llast.launch.job import TrainingJob
+from llast.launch.task import STARTS
+
+TRACEBACK = "Traceback (most recent call last):\n  File 'worker.py', line 1, in train\n    loss.backward()\n"
+LOST = "RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:4711: Connection reset by peer"
+
+
+def failure(folder: Path, cluster: str, *logs: str) -> Failure:
+    """That of a job whose ranks have written these logs, and left a result if there is an error in it."""
+    for rank, log in enumerate(logs):
+        (folder / f"7_{rank}_log.err").write_text(log)
+        if "Traceback" in log:
+            (folder / f"7_{rank}_result.pkl").touch()
+    machine = Machine.model_validate({"cluster": cluster, "tasks_per_node": len(logs)})
+    return find_failure(TrainingJob(folder, "name", "7", machine, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "advice"),
+    [
+        (
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB",
+            "gpu memory",
+            "tokens_per_micro_batch",
+        ),
+        ("torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered", "transient", ""),
+        ("torch.AcceleratorError: CUDA error: device-side assert triggered", "defect", ""),
+        ("OSError: [Errno 28] No space left on device: 'step-000100/engine'", "disk", ""),
+        ("RuntimeError: The server socket has failed to listen: EADDRINUSE, port: 10042", "transient", ""),
+        ("llast.training.step.TrainingDiverged: loss nan at step 3; clips: a b", "defect", ""),
+    ],
+)
+def test_errors_and_what_can_be_done_about_them(tmp_path: Path, error: str, kind: str, advice: str) -> None:
+    found = failure(tmp_path, "slurm", TRACEBACK + LOST, f"[rank1]: {TRACEBACK}[rank1]: {error}\n")
+    assert (found.rank, found.kind) == (1, kind)
+    assert str(found).startswith(f"rank 1: {error}\n  log: {tmp_path}/7_1_log.err")
+    assert advice in str(found)
+    assert "Traceback" not in str(found)
+    assert "worker.py" not in str(found)
+
+
+def test_a_rank_that_only_lost_the_others_is_not_the_culprit(tmp_path: Path) -> None:
+    killed = "srun: error: node2: task 1: Killed\nsrun: error: node1: task 0: Exited with exit code 1\n"
+    found = failure(tmp_path, "slurm", f"{STARTS}\n{TRACEBACK}{LOST}\n{killed}", STARTS)
+    assert (found.rank, found.kind) == (1, "transient")
+    assert "it was killed" in found.cause
+
+
+def test_the_network_alone(tmp_path: Path) -> None:
+    found = failure(tmp_path, "slurm", TRACEBACK + LOST, TRACEBACK + LOST)
+    assert (found.rank, found.kind, found.cause) == (0, "transient", LOST)
+
+
+def test_lack_of_memory(tmp_path: Path) -> None:
+    said = (
+        "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.0. Some processes may have been killed\n"
+    )
+    found = failure(tmp_path, "slurm", f"{said}srun: error: node1: task 1: Out Of Memory\n", "")
+    assert (found.rank, found.kind) == (1, "memory")
+    assert "mem_mb" in str(found)
+
+
+def test_only_the_last_start_counts(tmp_path: Path) -> None:
+    earlier = f"{STARTS} from step 0\n{TRACEBACK}ValueError: of yesterday\n"
+    found = failure(tmp_path, "local", f"{earlier}{STARTS} from step 7\n{TRACEBACK}ValueError: of today\n")
+    assert found.cause == "ValueError: of today"
+
+
+def test_a_wall_of_text_is_cut(tmp_path: Path) -> None:
+    found = failure(tmp_path, "local", TRACEBACK + "RuntimeError: " + "x" * 5000 + "\n" + "more\n" * 100)
+    assert len(found.cause.splitlines()) == 4
+    assert len(found.cause) < 400
+
+
+def test_nothing_is_known(tmp_path: Path) -> None:
+    machine = Machine(cluster="slurm", tasks_per_node=2)
+    found = find_failure(TrainingJob(tmp_path, "name", "7", machine, 0.0))
+    assert "ended early" in found.cause
