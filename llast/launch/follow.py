@@ -73,9 +73,12 @@ class _Presence:
         self._next = now + LOOK_S
         try:
             running = self._job.running()
-        except JobError as error:  # the controller restarts now and then; the job does not
+        except JobError:  # the controller restarts now and then; the job goes on without it
             if not self._warned:
-                print(f"train: {error} Waiting for it.", file=sys.stderr)
+                print(
+                    f"train: squeue does not answer; job {self._job.job_id} is taken to go on",
+                    file=sys.stderr,
+                )
             self._warned = True
             return True
         # Slurm has to miss it twice: a job is not in the queue for a moment while it is put back.

@@ -19,7 +19,7 @@ def in_queue(name: str) -> dict[str, str]:
         said = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         reason = (getattr(error, "stderr", None) or str(error)).strip()
-        raise JobError(f"Slurm does not answer: {reason}. Run it again when squeue works.") from None
+        raise JobError(f"Slurm does not answer: {reason}\n  Run it again when squeue works.") from None
     return dict(line.split() for line in said.splitlines() if line.strip())
 
 
