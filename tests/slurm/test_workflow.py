@@ -19,7 +19,8 @@ SITE = {
     # What the pretend nodes do not have: processors, and files that arrive late.
     "cpus_per_task: 16": "cpus_per_task: 2",
     "cpus_per_task: 8": "cpus_per_task: 1",
-    "latency-wait: 60": "latency-wait: 10\nslurm-init-seconds-before-status-checks: 1",
+    "latency-wait: 60": "latency-wait: 10",
+    "status-checks: 20": "status-checks: 1",
 }
 
 
