@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -109,12 +110,22 @@ def scored(experiment: str, checkpoint: int, split: str) -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def mlflow_server(database: Path, folder: Path) -> Iterator[str]:
-    """Run a real MLflow server on loopback with a SQLite database behind it; yields its address."""
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def mlflow_server(
+    database: Path, folder: Path, port: int | None = None, most_bytes: int | None = None
+) -> Iterator[str]:
+    """Run a real MLflow server on loopback with a SQLite database behind it; yields its address.
+
+    No file of its may grow beyond `most_bytes`: to the server the disk is full then.
+    """
+    port = port or free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
@@ -129,6 +140,8 @@ def mlflow_server(database: Path, folder: Path) -> Iterator[str]:
             | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # five processes that no test needs
             start_new_session=True,
         )
+        if most_bytes is not None:
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     try:
         deadline = time.monotonic() + 120
         while not _answers(f"http://127.0.0.1:{port}/health"):

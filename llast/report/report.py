@@ -1,7 +1,7 @@
 """Write one self-contained HTML page about all experiments: scores, training, rows, samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -14,7 +14,6 @@ from llast.evaluation.checkpoints import (
     HEADLINES,
     Case,
     CheckpointScores,
-    choose,
     read_checkpoints,
     read_runs,
 )
@@ -70,7 +69,8 @@ def report(
     Raises:
         DataError: an input is missing or broken.
     """
-    rows, cells = read_table(table), read_scores(scores)
+    every = [row for run in read_runs(runs, score_files, case) for row in read_checkpoints(run)]
+    rows, cells = _exact(read_table(table), every), read_scores(scores)
     trained = [read_run(path) for path in runs]
     names = run_names(rows)
     chosen = [row for row in rows if row.chosen]
@@ -85,7 +85,8 @@ def report(
     }
     funnel = stages(summaries, dict(reversed(mixtures.items())))
     best = _best(chosen, cells)
-    scored = [choose(read_checkpoints(run)) for run in read_runs(runs, score_files, case)]
+    chosen_keys = {(*row.run, row.checkpoint) for row in chosen}
+    scored = [s for s in every if (s.run.experiment, s.run.seed, s.checkpoint) in chosen_keys]
     headline = [s for s in scored if best and (s.run.experiment, s.run.seed) == best.row.run] or scored[:1]
     samples = {kind: gather_samples(scored if kind == "drawn" else headline, kind) for kind in KINDS}
     published_groups: dict[str, list[System]] = {}
@@ -234,13 +235,16 @@ def _signatures(cells: Cells) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for (*_, split, pair), cell in cells.items():
         for metric, signature in cell.signatures.items():
+            if (
+                not signature or "_ci95_" in metric
+            ):  # counts of faults have none, intervals that of their score
+                continue
             users = found.setdefault(metric, {}).setdefault(signature, [])
             if split == "test" and pair in PAIRS and pair not in users:
                 users.append(pair)
     return {
         metric: {s: sorted(users, key=PAIRS.index) for s, users in by_signature.items() if users}
         for metric, by_signature in found.items()
-        if not metric.startswith("bleu_ci95")
     }
 
 
@@ -259,6 +263,19 @@ def _own_scores(chosen: list[Row], cells: Cells, names: dict[tuple[str, int], st
         }
         for row in chosen
     }
+
+
+def _exact(rows: list[Row], every: list[CheckpointScores]) -> list[Row]:
+    """The table's rows with all digits: a number rounded twice may differ from the table's in the last one."""
+    scores = {(s.run.experiment, s.run.seed, s.checkpoint): s for s in every}
+    return [
+        replace(
+            row,
+            bleu={pair: scores[*row.run, row.checkpoint].bleu(pair) for pair in row.bleu},
+            averages={name: scores[*row.run, row.checkpoint].average(name) for name in row.averages},
+        )
+        for row in rows
+    ]
 
 
 def _marks(
