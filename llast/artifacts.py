@@ -76,6 +76,15 @@ def spec_hash(spec: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
+def differences(found: Any, wanted: Any, name: str = "") -> list[str]:
+    """Where two JSON-like values differ: dotted keys, each with both values."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted(found.keys() | wanted.keys())
+        inner = [differences(found.get(key), wanted.get(key), f"{name}.{key}") for key in keys]
+        return [difference for part in inner for difference in part]
+    return [] if found == wanted else [f"{name.removeprefix('.')} (there {found!r}, now {wanted!r})"]
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:

@@ -19,6 +19,7 @@ from llast.artifacts import Summary, read_json, sha256_of, spec_hash, write_text
 from llast.config.steps import STEP_VERSIONS, TranslateOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
+from llast.evaluation.averaging import evaluated_adapter
 from llast.evaluation.rows import Row, read_rows
 from llast.evaluation.systems import System, load_system
 from llast.model.decoding import Clip
@@ -65,7 +66,7 @@ def translate(
     chosen = next((c for c in trained["checkpoints"] if c["checkpoint"] == checkpoint), None)
     if chosen is None:
         raise DataError(f"{run} has no checkpoint {checkpoint}, only 1 to {len(trained['checkpoints'])}.")
-    adapter = run.parent / chosen["folder"] / "adapter" if "folder" in chosen else None
+    adapter = evaluated_adapter(run, checkpoint, options.decoding.average_last, output / "averaged")
     parts = read_rows(filtered, source, pairs, options)
     folder = output / _key(trained, adapter, options)
     folder.mkdir(parents=True, exist_ok=True)

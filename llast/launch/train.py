@@ -22,7 +22,15 @@ from statistics import median
 from typing import Any
 
 import llast
-from llast.artifacts import model_files, read_json, read_summary, sha256_of, spec_hash, write_json
+from llast.artifacts import (
+    differences,
+    model_files,
+    read_json,
+    read_summary,
+    sha256_of,
+    spec_hash,
+    write_json,
+)
 from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
@@ -84,6 +92,11 @@ def launch(
     key = spec_hash(science)
     run_folder = output.parent / key
     _write_spec(run_folder / "spec.json", science, mix, audio, encoder, llm)
+    earlier = _earlier(output.parent, key, science)
+    for folder, different in earlier.items():
+        print(
+            f"train: {output.parent / folder} stays, of another spec: {', '.join(different)}", file=sys.stderr
+        )
     steps = total_steps(rows, options.training)
     kept = checkpoint_steps(steps, options.training.checkpoints)
 
@@ -109,6 +122,7 @@ def launch(
             "trained_pairs": options.trained_pairs,
             "steps": steps,
             "world_size": machine.ranks,
+            "earlier": earlier,
             "shares_clips": sharing["shared"],
             "seconds": _training_seconds(run_folder),
             "checkpoints": [
@@ -180,8 +194,7 @@ def _write_spec(
     science = json.loads(json.dumps(science))
     if path.exists():
         found = {name: value for name, value in read_json(path).items() if name in science}
-        different = [name for name, value in science.items() if found.get(name) != value]
-        if different:
+        if different := differences(found, science):
             raise DataError(
                 f"{path} has been changed: it differs in {', '.join(different)}. "
                 f"Move the folder {path.parent} away and run again."
@@ -189,6 +202,17 @@ def _write_spec(
     places = {"mix": mix, "encoder": encoder, "llm": llm}
     spec = science | {name: str(place.resolve()) for name, place in places.items()}
     write_json(path, spec | {"audio": [str(summary.resolve()) for summary in audio]})
+
+
+def _earlier(folder: Path, key: str, science: dict[str, Any]) -> dict[str, list[str]]:
+    """Folders of other specs of this run, with what they differ in."""
+    science = json.loads(json.dumps(science))
+    found = {}
+    for path in sorted(folder.glob("*/spec.json")):
+        if path.parent.name != key:
+            spec = {name: value for name, value in read_json(path).items() if name in science}
+            found[path.parent.name] = differences(spec, science)
+    return found
 
 
 def _finished(run_folder: Path, kept: list[int]) -> bool:

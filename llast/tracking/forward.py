@@ -15,6 +15,8 @@ METRICS = {
     "grad_norm": "train/grad_norm",
     "target_tokens_per_s": "train/target_tokens_per_s",
     "tokens_per_s": "train/tokens_per_s",
+    "rows_per_s": "train/rows_per_s",
+    "wait_s": "train/wait_for_data_s",
     "cpu_percent": "system/cpu_utilization_percentage",
     "memory_mb": "system/system_memory_usage_megabytes",
     "gpu_percent": "system/gpu_0_utilization_percentage",

@@ -3,9 +3,10 @@
 {run folder}/checkpoints/step-000150/adapter/        adapters and adaptor, without the bases: kept
                                     /engine/         optimiser state of every rank: newest two only
                                     /rng/rank0.pt    random state of every rank
-                                    /complete.json   written last: {"step": 150}
+                                    /complete.json   written last: the step, and what the run was made by
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,7 +16,8 @@ import deepspeed
 import torch
 import torch.distributed
 
-from llast.artifacts import read_json, write_json
+from llast.artifacts import differences, read_json, write_json
+from llast.errors import DataError
 from llast.model.lora import save_adapters, trainable_parameters
 
 MARKER = "complete.json"
@@ -33,7 +35,14 @@ def complete_steps(run_folder: Path) -> list[int]:
     return sorted(int(read_json(marker)["step"]) for marker in markers)
 
 
-def save(engine: Any, run_folder: Path, step: int, kept: list[int], state: dict[str, Any]) -> None:
+def save(
+    engine: Any,
+    run_folder: Path,
+    step: int,
+    kept: list[int],
+    state: dict[str, Any],
+    made_by: dict[str, Any],
+) -> None:
     """Save a checkpoint; every rank calls this after the same step.
 
     Args:
@@ -42,6 +51,7 @@ def save(engine: Any, run_folder: Path, step: int, kept: list[int], state: dict[
         step: optimiser steps done.
         kept: steps whose adapters are kept for evaluation; others only serve to resume.
         state: what else a resumed run has to know.
+        made_by: what decides the weights; another run does not resume from here.
     """
     folder = folder_of(run_folder, step)
     rank = torch.distributed.get_rank()
@@ -65,13 +75,16 @@ def save(engine: Any, run_folder: Path, step: int, kept: list[int], state: dict[
     torch.distributed.barrier()
     if rank == 0:
         _sync(folder)  # the marker must not outlive, in a power cut, what it vouches for
-        write_json(folder / MARKER, {"step": step})
+        write_json(folder / MARKER, {"step": step, "made_by": made_by})
         _prune(run_folder, kept)
     torch.distributed.barrier()
 
 
-def load_newest(engine: Any, run_folder: Path) -> tuple[int, dict[str, Any]]:
+def load_newest(engine: Any, run_folder: Path, made_by: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Continue from the newest complete checkpoint with engine state.
+
+    Raises:
+        DataError: that checkpoint was made by something else.
 
     Returns:
         its step and the state saved with it; 0 and nothing for a fresh start.
@@ -80,6 +93,11 @@ def load_newest(engine: Any, run_folder: Path) -> tuple[int, dict[str, Any]]:
     if not steps:
         return 0, {}
     folder = folder_of(run_folder, steps[-1])
+    if different := differences(read_json(folder / MARKER)["made_by"], json.loads(json.dumps(made_by))):
+        raise DataError(
+            f"{folder} does not belong to this run: it differs in {', '.join(different)}. "
+            f"Move the folder {run_folder} away and run again."
+        )
     _, client = engine.load_checkpoint(str(folder), tag="engine", load_module_strict=False)
     random_state = torch.load(folder / "rng" / f"rank{torch.distributed.get_rank()}.pt", weights_only=True)
     torch.set_rng_state(random_state["cpu"])

@@ -12,6 +12,12 @@ import numpy as np
 
 from llast.config.experiment import TrainingOptions
 
+PADDING = 0.05
+"""Largest share of padding for which an update is not divided further."""
+
+SMALLEST = 2048
+"""Positions of a micro-batch, on average, below which dividing costs more than the padding that it saves."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -81,8 +87,9 @@ class Updates:
 def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: int) -> list[list[list[Item]]]:
     """Divide an update into equally many micro-batches for every rank.
 
-    Items are grouped by length; a group costs its number of items times its longest sequence. Groups that stand at
-    the same place of each rank are alike in length, so that ranks do not wait for each other.
+    Items are grouped by length; a group costs its number of items times its longest sequence. There are as many groups
+    as the budget asks for, and more until little of the cost is padding. Groups that stand at the same place of each
+    rank are alike in length, so that ranks do not wait for each other.
 
     Args:
         update: the items of an update.
@@ -98,26 +105,40 @@ def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: in
     )
     costs = [lengths[index] for index in order]
     per_rank = math.ceil(len(_groups(costs, budget)) / ranks)
+    groups = _divided(costs, per_rank * ranks, budget)
+    while _padding(costs, groups) > PADDING and sum(costs) >= SMALLEST * (per_rank + 1) * ranks:
+        per_rank += 1
+        groups = _divided(costs, per_rank * ranks, budget)
+    groups += [range(0)] * (per_rank * ranks - len(groups))
+    return [
+        [[update[order[index]] for index in groups[turn * ranks + rank]] for turn in range(per_rank)]
+        for rank in range(ranks)
+    ]
+
+
+def _divided(costs: list[int], places: int, budget: int) -> list[range]:
+    """Contiguous groups for so many places, as equal in cost as can be; fewer where there are fewer items."""
     low, high = 1, budget
     while low < high:  # the smallest cap that still gives no more groups than places
         middle = (low + high) // 2
-        if len(_groups(costs, middle)) <= per_rank * ranks:
+        if len(_groups(costs, middle)) <= places:
             high = middle
         else:
             low = middle + 1
     groups = _groups(costs, low)
-    while len(groups) < per_rank * ranks and max(map(len, groups)) > 1:
+    while len(groups) < places and max(map(len, groups)) > 1:
         largest = max(
             range(len(groups)), key=lambda index: (len(groups[index]) > 1, _cost(costs, groups[index]))
         )
         group = groups[largest]
         middle = len(group) // 2
         groups[largest : largest + 1] = [group[:middle], group[middle:]]
-    groups += [range(0)] * (per_rank * ranks - len(groups))
-    return [
-        [[update[order[index]] for index in groups[turn * ranks + rank]] for turn in range(per_rank)]
-        for rank in range(ranks)
-    ]
+    return groups
+
+
+def _padding(costs: list[int], groups: list[range]) -> float:
+    """Share of the computed positions that are padding."""
+    return 1 - sum(costs) / sum(_cost(costs, group) for group in groups)
 
 
 def _groups(costs: list[int], cap: int) -> list[range]:

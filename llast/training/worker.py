@@ -45,6 +45,7 @@ class Rank:
         dev: rows to measure the loss on, if there are any.
         shared: whether a clip is shared by its rows.
         seed: of the run.
+        made_by: what decides the weights of a run, besides its rows and bases.
         device: of this rank.
     """
 
@@ -54,6 +55,7 @@ class Rank:
     dev: TrainingRows | None
     shared: bool
     seed: int
+    made_by: dict[str, Any]
     device: torch.device
 
     def loader(self) -> Loader:
@@ -85,7 +87,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     kept = checkpoint_steps(steps, options.checkpoints)
     rank = torch.distributed.get_rank()
     torch.manual_seed(me.seed * 1000 + rank)  # dropout differs between ranks, and is resumed
-    done, state = checkpoint.load_newest(me.engine, run_folder)
+    done, state = checkpoint.load_newest(me.engine, run_folder, me.made_by)
     if rank == 0:
         _cut_metrics(run_folder / METRICS, done)
     stopped = False
@@ -121,7 +123,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
             stopped = result.stop and work.step < steps
             if stopped or work.step in kept or work.step % options.save_every == 0:
                 os.fsync(metrics.fileno())
-                checkpoint.save(me.engine, run_folder, work.step, kept, state)
+                checkpoint.save(me.engine, run_folder, work.step, kept, state, me.made_by)
             if stopped:
                 break
             began = time.monotonic()
@@ -163,7 +165,9 @@ def join(run_folder: Path) -> Rank:
     dev = TrainingRows(mix, audio, processor, train_spec.adaptor.stack, "dev") if has_dev else None
     model.shares_clips = _shares_clips(model, rows, device, run_folder / SHARING)
     engine = start_engine(adapted, options)
-    return Rank(options, engine, rows, dev, model.shares_clips, spec["seed"], device)
+    made_by = {name: spec[name] for name in ("options", "seed", "threads")}
+    made_by["world_size"] = torch.distributed.get_world_size()
+    return Rank(options, engine, rows, dev, model.shares_clips, spec["seed"], made_by, device)
 
 
 def _shares_clips(

@@ -45,3 +45,20 @@ def test_a_stop_that_one_rank_hears_saves_on_all_and_the_next_call_goes_on(
     expected = weights(whole, 9)
     for name, tensor in weights(broken, 9).items():
         assert torch.equal(tensor, expected[name]), name
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    base_models: Path, training_rows: Rows, tmp_path: Path
+) -> None:
+    write_spec(tmp_path, tiny_spec(), base_models, training_rows)
+    assert on_ranks(1, train_and_stop, tmp_path, 0, 2) == [False]
+    write_spec(tmp_path, tiny_spec(learning_rate=1e-3), base_models, training_rows)
+    (error,) = on_ranks(1, train_and_stop, tmp_path)
+    assert "step-000002 does not belong to this run: it differs in " in error
+    assert "options.training.learning_rate (there 0.002, now 0.001)" in error
+    write_spec(tmp_path, tiny_spec(), base_models, training_rows)
+    assert "world_size (there 1, now 2)" in on_ranks(2, train_and_stop, tmp_path)[0]
+    marker = tmp_path / "checkpoints/step-000002/complete.json"
+    marker.rename(tmp_path / "kept.json")
+    assert on_ranks(1, train_and_stop, tmp_path, 0, 1) == [False], "without its marker it counts for nothing"
+    assert complete_steps(tmp_path) == steps_of(tmp_path) == [1]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,11 +239,23 @@ def test_no_compiler_is_needed(base_models: Path, training_rows: Rows, tmp_path:
     assert not list(tmp_path.rglob("*.so")), "something was compiled"
 
 
-def test_a_changed_spec_file_is_refused(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
+def test_a_changed_spec_leaves_the_old_folder_and_a_changed_file_is_refused(
+    base_models: Path,
+    training_rows: Rows,
+    tmp_path: Path,
+    reference: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = json.loads((reference / "run.json").read_text())["folder"]
+    shutil.copytree(reference / old, tmp_path / old)
     run = train(base_models, training_rows, tmp_path, spec(2))
+    assert run["folder"] != old
+    assert (tmp_path / old / "checkpoints").exists()
+    assert run["earlier"] == {old: ["options.training.max_steps (there 8, now 2)"]}
+    assert f"{old} stays, of another spec: options.training.max_steps" in capsys.readouterr().err
     path = tmp_path / run["folder"] / "spec.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
-    with pytest.raises(DataError, match="differs in seed"):
+    with pytest.raises(DataError, match=r"differs in seed \(there 2, now 1\)"):
         train(base_models, training_rows, tmp_path, spec(2))
 
 

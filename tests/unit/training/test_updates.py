@@ -58,18 +58,46 @@ def test_micro_batches_share_an_update_out(lengths: list[int], ranks: int, budge
         assert all(batch for batches in divided for batch in batches), "no rank idles while there is work"
 
 
-def test_padding_is_small_on_lengths_like_covost() -> None:
-    random = np.random.default_rng(0)
-    lengths = [
-        int(50 * s) + 60 for s in np.clip(random.gamma(8.0, 0.62, 256), 1, 15)
-    ]  # mean 5 s, 50 positions/s
-    update = [Item(number, (number,)) for number in range(256)]
-    padded = sum(
-        len(batch) * max(lengths[item.clip] for item in batch)
-        for batches in micro_batches(update, lengths, 4, 6_000)
-        for batch in batches
-    )
-    assert sum(lengths) / padded > 0.95
+@pytest.mark.parametrize("ranks", [1, 2, 4, 8, 16])
+def test_padding_is_small_on_lengths_like_covost(ranks: int) -> None:
+    """Updates of the paper presets: 256 rows, a clip of 5 s with two rows, or four where it is English."""
+    random, options = np.random.default_rng(0), TrainingOptions()
+    real = computed = 0
+    for _ in range(10):
+        update: list[Item] = []
+        lengths = []
+        rows = 0
+        while rows < options.rows_per_update:
+            seconds = float(np.clip(random.gamma(8.0, 0.62), 1, 15))
+            own = range(rows, min(rows + (4 if random.random() < 0.39 else 2), options.rows_per_update))
+            update.append(Item(len(update), tuple(own)))
+            targets = [round(4.5 * seconds * random.lognormal(0, 0.2)) for _ in own]
+            lengths.append(5 + int(50 * seconds) + sum(18 + tokens for tokens in targets))
+            rows += len(own)
+        divided = micro_batches(update, lengths, ranks, options.tokens_per_micro_batch)
+        costs = [
+            [len(batch) * max(lengths[item.clip] for item in batch) for batch in batches]
+            for batches in divided
+        ]
+        assert max(map(sum, costs)) < 1.15 * sum(map(sum, costs)) / ranks, "ranks do not wait for each other"
+        real, computed = real + sum(lengths), computed + sum(map(sum, costs))
+    assert 1 - real / computed < 0.05
+
+
+def test_small_updates_are_not_divided_for_the_sake_of_padding() -> None:
+    lengths = [20, 60, 100, 200]
+    update = [Item(number, (number,)) for number in range(4)]
+    assert [len(batches) for batches in micro_batches(update, lengths, 2, 1_000)] == [1, 1]
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=40), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_an_update_has_the_same_rows_whatever_the_ranks(counts: list[int], ranks: int) -> None:
+    update = next(Updates(clip_of_row(counts), 32, 1).epoch(0))
+    lengths = [10 * len(item.rows) + item.clip for item in update]
+    divided = micro_batches(update, lengths, ranks, 100)
+    rows = sorted(row for batches in divided for batch in batches for item in batch for row in item.rows)
+    assert rows == sorted(row for item in update for row in item.rows)
 
 
 def test_steps_and_checkpoints() -> None:
