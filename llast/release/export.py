@@ -37,9 +37,11 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
         DataError: there is no such model, or it is merged already.
     """
     if is_exported(model):
-        if LlastConfig.from_pretrained(model).bases is None or adapters_only:
+        config: Any = LlastConfig.from_pretrained(model)
+        if config.bases is None or adapters_only:
             raise DataError(f"{model} is an export already. Only adapters can be exported again, merged.")
-        whole: Any = LlastForConditionalGeneration.from_pretrained(model)
+        config.load_in_4bit = False
+        whole = LlastForConditionalGeneration.from_pretrained(model, config=config)
         card = Card.model_validate(read_json(model / CARD))
         with new_folder(output) as folder:
             _write_whole(folder, whole, LlastProcessor.from_pretrained(model), card)
