@@ -118,8 +118,8 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """Load a folder that `save_pretrained` or `llast export` wrote, or such a repository of the hub.
 
         One that holds adapters only names its bases in `config.json`; they are looked for in `resources/models`,
-        then on the hub. `dtype` is that of the weights, by default the one that was saved. Other keywords: as for
-        every model of transformers.
+        then on the hub. `dtype` is that of the weights, by default the one that was saved. Other keywords are as for
+        every model of transformers; a folder of adapters heeds `dtype` and `revision` only.
         """
         config: Any = kwargs.get("config") or LlastConfig.from_pretrained(name, revision=revision)
         if config.bases is None:
@@ -127,13 +127,15 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         from llast.model.lora import load_adapters
 
         folder = folder_of(name, revision)
+        dtype = kwargs.get("dtype")
+        dtype = getattr(torch, dtype) if isinstance(dtype, str) and dtype != "auto" else dtype
         model = cls.from_bases(
             base_folder(config.bases["encoder"]),
             base_folder(config.bases["llm"]),
             window=config.window,
             stack=config.stack,
             template=config.template,
-            dtype=kwargs.get("dtype", config.dtype),
+            dtype=config.dtype if dtype in (None, "auto") else dtype,
             load_in_4bit=config.load_in_4bit,
         )
         return load_adapters(model, folder / "adapter").eval()

@@ -61,7 +61,7 @@ class LlastProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        audio: np.ndarray | Sequence[np.ndarray],
+        audio: np.ndarray | torch.Tensor | Sequence[np.ndarray | torch.Tensor],
         source: str | Sequence[str],
         target: str | Sequence[str],
         task: Task = "st",
@@ -70,19 +70,23 @@ class LlastProcessor(ProcessorMixin):
         """What `generate` takes, a row per clip.
 
         Args:
-            audio: a clip, (samples,) float in [-1, 1], or several.
+            audio: a clip, (samples,) float in [-1, 1], or several. What lies beyond 30 s is not heard: cut it before.
             source: code of the spoken language, such as `fr`; one for all or one per clip.
             target: code of the language to write, likewise.
             task: `st`, or `asr`, where `target` equals `source`.
             sampling_rate: of the clips; the model knows 16 kHz only.
 
         Raises:
-            ValueError: another sampling rate.
+            ValueError: another sampling rate, or whole numbers.
             ConfigError: an unknown language.
         """
         if sampling_rate != SAMPLE_RATE:
             raise ValueError(f"audio has to be at {SAMPLE_RATE} Hz, not {sampling_rate}: resample it first")
-        clips = [audio] if isinstance(audio, np.ndarray) and audio.ndim == 1 else list(audio)
+        clips = [np.asarray(clip) for clip in ([audio] if getattr(audio, "ndim", 0) == 1 else audio)]
+        if any(clip.ndim != 1 or clip.dtype.kind != "f" for clip in clips):
+            raise ValueError(
+                "a clip has to be one channel of floats in [-1, 1]; divide 16-bit samples by 32768"
+            )
         sources = [source] * len(clips) if isinstance(source, str) else source
         targets = [target] * len(clips) if isinstance(target, str) else target
         samples, positions = pad_audio(clips)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -128,3 +129,17 @@ def test_decoding_stops_at_the_end_mark(base_models: Path) -> None:
     (target,) = processor.target_ids(["she reads"])
     ids = torch.tensor([[*target, 7, 7], [*target[:-1], 2, 2, 2]])
     assert processor.decode(ids) == ["she reads", "she reads"]
+
+
+def test_the_processor_makes_what_generate_takes_and_refuses_what_it_would_misread(base_models: Path) -> None:
+    processor = LlastProcessor.from_llm(base_models / "llama", "llama2")
+    inputs = processor([np.zeros(16_000), torch.zeros(8_000)], "fr", ["en", "de"])
+    assert inputs["samples"].shape == (2, 16_000)
+    assert inputs["positions"].tolist() == [50, 25]
+    assert inputs["after"][1].tolist() == processor.prompt_ids("st", "fr", "de")[1]
+    assert processor(np.zeros(640), "fr", "fr", task="asr")["positions"].tolist() == [2]
+    for clip in (np.zeros(100, np.int16), np.zeros((1, 2, 100))):
+        with pytest.raises(ValueError, match="one channel of floats"):
+            processor(clip, "fr", "en")
+    with pytest.raises(ValueError, match="at 16000 Hz, not 44100"):
+        processor(np.zeros(100), "fr", "en", sampling_rate=44_100)
