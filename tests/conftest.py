@@ -2,7 +2,9 @@
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -117,3 +119,11 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     details = {"dev_rows": len(dev)}
     Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows), details=details).write(mix)
     return mix, [resample]
+
+
+@pytest.fixture(scope="session")
+def results() -> Callable[..., Any]:
+    """The function that writes a results tree: `tests/results_tree.py`."""
+    from tests.results_tree import write_results
+
+    return write_results

@@ -20,6 +20,13 @@ from llast.artifacts import write_json, write_text
 STARTED = 1_763_870_000.0
 STEPS = 40
 PAIRS = ("fr_en", "de_en", "en_de")
+SAMPLE = {
+    "clip": "clip1",
+    "sentence": "Une vieille maison.",
+    "reference": "An old house.",
+    "seconds": 2.0,
+    "chrf2": 50.0,
+}
 BLEU = {  # of test, by experiment, checkpoint and pair; dev is one point more
     "adapted": {1: (40.0, 30.0, 20.0), 2: (61.5, 50.5, 33.25)},
     "frozen": {1: (15.0, 12.0, 8.0), 2: (13.0, 11.0, 7.0)},
@@ -88,6 +95,8 @@ def record(step: int, loss: float | None = None) -> str:
         "learning_rate": 1e-4,
         "grad_norm": 0.5,
         "target_tokens_per_s": 900.0,
+        "cpu_percent": 75.0,
+        "memory_mb": 4096.0,
         "rows": 32,
         "epoch": step / 100,
     }
@@ -104,7 +113,14 @@ def scored(experiment: str, checkpoint: int, split: str) -> dict[str, Any]:
         "checkpoint": checkpoint,
         "step": checkpoint * STEPS // 2,
         "pairs": {
-            pair: {"bleu": bleu + (split == "dev"), "chrf2": bleu + 10, "rows": 100, "expected": 100}
+            pair: {
+                "bleu": bleu + (split == "dev"),
+                "bleu_lc": bleu + 1,
+                "chrf2": bleu + 10,
+                "rows": 100,
+                "expected": 100,
+                "samples": {"drawn": [SAMPLE | {"hypothesis": f"{experiment} {pair}"}]},
+            }
             for pair, bleu in values.items()
         },
     }

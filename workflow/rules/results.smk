@@ -16,16 +16,28 @@ rule table:
         published=plan.published_scores,
     output:
         page=report(
-            "results/bleu_table.html", caption="../report/table.rst", category="Scores"
+            "results/bleu_table.html",
+            caption="../report/table.rst",
+            category="Scores",
+            labels={"what": "BLEU by pair"},
         ),
         wide=report(
-            "results/bleu_table.csv", caption="../report/wide.rst", category="Scores"
+            "results/bleu_table.csv",
+            caption="../report/wide.rst",
+            category="Scores",
+            labels={"what": "BLEU by pair and checkpoint (CSV)"},
         ),
         scores=report(
-            "results/scores.csv", caption="../report/scores.rst", category="Scores"
+            "results/scores.csv",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"what": "Every metric (CSV)"},
         ),
         seeds=report(
-            "results/bleu_seeds.csv", caption="../report/seeds.rst", category="Scores"
+            "results/bleu_seeds.csv",
+            caption="../report/seeds.rst",
+            category="Scores",
+            labels={"what": "Spread over seeds (CSV)"},
         ),
         markdown="results/bleu_table.md",
     log:
@@ -72,7 +84,10 @@ rule report:
         published=plan.published_scores,
     output:
         report=report(
-            "results/report.html", caption="../report/report.rst", category="Report"
+            "results/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"what": "Scores, curves, rows, sentences"},
         ),
     log:
         "logs/report.log",

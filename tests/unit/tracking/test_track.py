@@ -1,5 +1,6 @@
 """The step `track` and the live forwarding, against real SQLite stores and a real MLflow server."""
 
+import csv
 import json
 import os
 import shutil
@@ -87,6 +88,11 @@ def check(uri: str) -> None:
             checkpoints[1][2] + 1,
             checkpoints[2][2] + 1,
         ]
+        assert [value for _, value, _ in points["system/cpu_utilization_percentage"]] == [75.0] * STEPS
+        assert [value for _, value, _ in points["bleu_lc/fr_en"]] == [
+            checkpoints[1][0] + 1,
+            checkpoints[2][0] + 1,
+        ]
         assert [value for _, value, _ in points["chrf2/en_de"]] == [
             checkpoints[1][2] + 10,
             checkpoints[2][2] + 10,
@@ -125,6 +131,11 @@ def test_runs_curves_scores_and_files_are_in_the_store(uri: str, workflow: Workf
     assert table.read_bytes() == workflow.artifacts[0].read_bytes()
     config = client.download_artifacts(runs["adapted seed 1"].info.run_id, "config.yaml", str(tmp_path))
     assert yaml.safe_load(Path(config).read_text()) == read_json(workflow.runs[0])
+    client.download_artifacts(runs["frozen seed 1"].info.run_id, "samples.csv", str(tmp_path))
+    with (tmp_path / "samples.csv").open(encoding="utf-8") as file:
+        first, *_ = csv.DictReader(file)
+    assert (first["pair"], first["hypothesis"]) == ("fr_en", "frozen fr_en")
+    assert (first["sample"], first["reference"]) == ("drawn", "An old house.")
     assert (tmp_path / "mlartifacts").is_dir(), "artifacts belong beside the database"
     assert result == read_json(tmp_path / "track.json")
     assert result["status"] == "done"
@@ -218,7 +229,7 @@ def test_forward_sends_more_than_one_call_takes(uri: str, tmp_path: Path) -> Non
     assert forward(tmp_path, RunIdentity("long", 1, "0123"), uri) == 600
     points = stored_history(uri)["long seed 1"]
     assert {name: len(values) for name, values in points.items()} == dict.fromkeys(points, 600)
-    assert len(points) == 4
+    assert len(points) == 6, "loss, learning rate, gradient norm, speed, processors, memory"
 
 
 def test_a_dead_server_leaves_the_step_pending(

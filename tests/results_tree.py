@@ -3,12 +3,10 @@
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from llast.artifacts import Summary, write_json
 from llast.evaluation.score import score
@@ -175,9 +173,3 @@ def _corpus(folder: Path, pairs: Sequence[str], synthetic: bool) -> list[Path]:
             paths.append(folder / "corpus" / summary.step / source / "summary.json")
             summary.write(paths[-1])
     return paths
-
-
-@pytest.fixture(scope="session")
-def results() -> Callable[..., Results]:
-    """The function that writes a results tree."""
-    return write_results
