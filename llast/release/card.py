@@ -52,7 +52,7 @@ class Card(BaseModel):
             f"{language(a).name} to {language(b).name}" for a, b in map(split_pair, spec.trained_pairs)
         )
         lora = [part for part, lora in (("encoder", spec.encoder.lora), ("LLM", spec.llm.lora)) if lora]
-        trained = " and ".join([*(f"LoRA on the {part}" for part in lora), "the adaptor"])
+        trained = "the adaptor" + (f", and LoRA on the {' and the '.join(lora)}" if lora else "")
         sections = [
             "---\n" + yaml.safe_dump(head, sort_keys=False, allow_unicode=True) + "---",
             f"# {name}",
