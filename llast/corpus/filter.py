@@ -1,13 +1,14 @@
 """Choose the train rows that are fit to learn from, and note which dev and test rows have audio."""
 
 import re
-import statistics
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -43,14 +44,14 @@ _SMOOTHING = 10
 _REMOVE = re.compile(r"\bREMOVE\b")
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Kept:
     """The rows of a pair and split that are kept, and what happened to the others."""
 
-    rows: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ROWS.names})
-    dropped: list[tuple[str, str]] = field(default_factory=list)
-    repaired: list[tuple[str, str, str]] = field(default_factory=list)
-    missing_audio: int = 0
+    rows: dict[str, list[Any]]
+    dropped: list[tuple[str, str]]
+    repaired: list[tuple[str, str, str]]
+    missing_audio: int
 
 
 def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOptions) -> Summary:
@@ -136,18 +137,14 @@ def _filter(
         ]
         if options.drop_unfit:
             _mark_unusual(reasons, sources, targets, seconds, options)
-    kept = _Kept(missing_audio=seconds.count(None))
-    append = [kept.rows[name].append for name in ROWS.names]
-    rows = zip(clips, sources, targets, table["client_id"], seconds, strict=True)
-    for row, reason, raw in zip(rows, reasons, before, strict=True):
-        if row[1] != raw:
-            kept.repaired.append((row[0], raw, row[1]))
-        if reason:
-            kept.dropped.append((row[0], reason))
-            continue
-        for add, value in zip(append, row, strict=True):
-            add(value)
-    return kept
+    kept = [reason is None for reason in reasons]
+    columns: tuple[list[Any], ...] = (clips, sources, targets, table["client_id"], seconds)
+    return _Kept(
+        rows={name: list(compress(column, kept)) for name, column in zip(ROWS.names, columns, strict=True)},
+        dropped=[(clip, reason) for clip, reason in zip(clips, reasons, strict=True) if reason],
+        repaired=[row for row in zip(clips, before, sources, strict=True) if row[1] != row[2]],
+        missing_audio=seconds.count(None),
+    )
 
 
 def _unfit(source: str, target: str, seconds: float, options: FilterOptions) -> str | None:
@@ -162,13 +159,23 @@ def _unfit(source: str, target: str, seconds: float, options: FilterOptions) -> 
         return "empty_source"
     if not target.strip():
         return "empty_target"
-    if _REMOVE.search(target):
+    if "REMOVE" in target and _REMOVE.search(target):
         return "remove"
     if max(len(source), len(target)) > options.max_characters:
         return "long_text"
-    if "".join(source.casefold().split()) == "".join(target.casefold().split()):
+    if _first(source) == _first(target) and _plain(source) == _plain(target):
         return "source_equals_target"
     return None
+
+
+def _first(text: str) -> str:
+    """What `_plain` begins with, much sooner."""
+    return text.lstrip()[:1].casefold()[:1]
+
+
+def _plain(text: str) -> str:
+    """Without case and spaces."""
+    return "".join(text.casefold().split())
 
 
 def _mark_unusual(
@@ -179,24 +186,24 @@ def _mark_unusual(
     options: FilterOptions,
 ) -> None:
     """Give rows that passed so far a reason where they are far from the median of all that passed."""
-    rates, ratios = {}, {}
-    for row, reason in enumerate(reasons):
-        length = seconds[row]
-        if reason is None and length is not None:
-            rates[row] = len(sources[row]) / length
-            ratios[row] = (len(targets[row]) + _SMOOTHING) / (len(sources[row]) + _SMOOTHING)
-    if not rates:
+    rows = np.flatnonzero([reason is None for reason in reasons])
+    if not len(rows):
         return
-    usual_rate, usual_ratio = statistics.median(rates.values()), statistics.median(ratios.values())
+    spoken, written = (np.fromiter(map(len, texts), float, len(texts))[rows] for texts in (sources, targets))
+    rate = spoken / np.array(seconds, dtype=float)[rows]
+    ratio = (written + _SMOOTHING) / (spoken + _SMOOTHING)
+    rate /= np.median(rate)
+    ratio /= np.median(ratio)
     fast, slow, uneven = options.max_speech_rate, options.min_speech_rate, options.max_length_ratio
-    for row, rate in rates.items():
-        ratio = ratios[row] / usual_ratio
-        if fast is not None and rate > fast * usual_rate:
-            reasons[row] = "spoken_too_fast"
-        elif slow is not None and rate < slow * usual_rate:
-            reasons[row] = "spoken_too_slow"
-        elif uneven is not None and max(ratio, 1 / ratio) > uneven:
-            reasons[row] = "length_ratio"
+    nowhere = np.zeros(len(rows), dtype=bool)
+    unusual = {
+        "spoken_too_fast": nowhere if fast is None else rate > fast,
+        "spoken_too_slow": nowhere if slow is None else rate < slow,
+        "length_ratio": nowhere if uneven is None else np.maximum(ratio, 1 / ratio) > uneven,
+    }
+    for reason, found in reversed(unusual.items()):  # the first of several counts
+        for row in rows[found]:
+            reasons[row] = reason
 
 
 def _require_audio(
