@@ -45,6 +45,7 @@ DEMO = {
         "train": 2,
         "translate": 24,
         "score": 8,
+        "compare": 1,
         "table": 1,
         "statistics": 1,
         "report": 1,

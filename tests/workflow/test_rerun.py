@@ -13,7 +13,9 @@ PROGRAM = """#!/bin/sh
 echo "$@" >> calls.txt
 while [ $# -gt 0 ]; do [ "$1" = --output ] && output=$2; shift; done
 echo "{}" > "$output"
-case $output in *bleu_table.csv) touch results/scores.csv results/bleu_table.md;; esac
+case $output in *bleu_table.csv)
+  touch results/scores.csv results/bleu_seeds.csv results/bleu_table.md results/bleu_table.html;;
+esac
 """
 END = {"table", "report", "track"}
 
@@ -83,6 +85,15 @@ def test_a_change_reruns_what_reads_it(workplace: Workplace) -> None:
     assert ran(workplace) == set(), "nothing changed"
     assert ran(workplace, "--set-resources", "train:tasks_per_node=4", "--set-threads", "train=1") == set()
     assert ran(workplace, "--config", "tracking_uri=http://server:5000") == set()
+
+    replace(folder, "config.yaml", "dev_rows: 5", "dev_rows: 5\ncase: lower")
+    assert ran(workplace) == END, "scores hold both cases"
+    replace(folder, "experiments/two.yaml", "extends: one", "extends: one\nbaseline: one")
+    assert ran(workplace) == {"compare two"} | END
+    replace(folder, "config.yaml", "case: lower", "case: cased")
+    assert ran(workplace) == {"compare two"} | END
+    replace(folder, "experiments/two.yaml", "baseline: one", "baseline: null")
+    assert ran(workplace) == END
 
     replace(folder, "experiments/two.yaml", "warmup: 0.1", "warmup: 0.2")
     assert ran(workplace) == {"train two", "translate two", "score two"} | END

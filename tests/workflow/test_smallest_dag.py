@@ -88,6 +88,23 @@ def test_report_and_runs_are_there(finished: Workplace) -> None:
         assert pairs.fetchone()[0] >= 36
 
 
+def test_snakemakes_own_report_holds_the_results(finished: Workplace) -> None:
+    """Built without network; `tests/browser` would show nothing that is not in the file."""
+    result = finished.snakemake(*CONFIG, "--report", "results/workflow.html", "--", *RESULTS)
+    assert result.returncode == 0, result.stdout[-2000:]
+    page = (finished.folder / "results/workflow.html").read_text(encoding="utf-8")
+    for text in (
+        "BLEU by pair",
+        "Every metric (CSV)",
+        "Spread over seeds (CSV)",
+        "every configured experiment",
+    ):
+        assert text in page
+    for caption in ("of the checkpoint that dev chose", "a row per number", "It needs no"):
+        assert caption in page
+    (finished.folder / "results/workflow.html").unlink()
+
+
 def test_a_second_call_has_nothing_to_do(finished: Workplace) -> None:
     result = finished.snakemake("--cores", "2", *CONFIG, "--", *RESULTS)
     assert result.returncode == 0
