@@ -51,13 +51,33 @@ def build(shape: str, window: str, device: str) -> LlastForConditionalGeneration
     with torch.no_grad():
         for layer in (model.adaptor.layers[0], model.adaptor.layers[2], model.adaptor.layers[4]):
             layer.weight *= 3  # as varied as words are, so that clips differ
-        model.llm.lm_head.weight[2] *= ENDING
+    model.llm.lm_head = Ending(model.llm.lm_head)
     model.generation_config.update(eos_token_id=2, pad_token_id=2)
     return model.to(device, torch.bfloat16 if device == "cuda" else torch.float32).eval()
 
 
-ENDING = 2.2
-"""By what the output for the end of a text is scaled: with random weights it comes up after some 25 tokens."""
+class Ending(torch.nn.Module):
+    """The output layer of a model with random weights, which by itself would never end a text.
+
+    Now and then, by what a token's hidden state happens to be, the end is about as likely as the likeliest word.
+    """
+
+    def __init__(self, words: torch.nn.Linear) -> None:
+        super().__init__()
+        self.words = words
+        self.weight = words.weight
+        self.chance = torch.nn.Parameter(torch.randn(words.in_features), requires_grad=False)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of all words."""
+        logits = self.words(hidden)
+        ends = torch.sin(3 * hidden @ self.chance) > RARE
+        logits[..., 2] = torch.where(ends, logits.amax(-1) + 0.5, logits.amin(-1))
+        return logits
+
+
+RARE = 0.9985
+"""How rarely that is: texts of some 25 tokens on average, from 3 to 60."""
 
 
 def clips(count: int) -> list[np.ndarray]:
@@ -95,7 +115,7 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     samples = clips(count)
     asked = [[Asked("st", *split_pair(pair)) for pair in EN_X[:targets]]] * count
     options = DecodingOptions(
-        num_beams=5, max_new_tokens=100, batch_tokens=131_072 if device == "cuda" else 16_384
+        num_beams=5, max_new_tokens=60, batch_tokens=131_072 if device == "cuda" else 16_384
     )
     texts: dict[str, list[list[str]]] = {}
 

@@ -190,7 +190,7 @@ class _Batch:
         if longest > 1:
             self._read(cache, full[:, :-1], input_ids=ids[:, :-1])
         if self._beams > 1:
-            cache = spread(cache, torch.arange(len(rows), device=device).repeat_interleave(self._beams))
+            cache = spread(cache, torch.arange(len(rows), device=device), self._beams)
         # `generate` takes a filled cache together with ids for all that is in it; it reads the last one only.
         held = ids.new_zeros(full.shape)
         held[:, -1] = ids[:, -1]

@@ -17,13 +17,19 @@ class PrefixLayer(DynamicLayer):
     The beams of a row have their first positions in common, so a reordering of beams leaves those alone.
     """
 
-    def __init__(self, layer: DynamicLayer, rows: torch.Tensor) -> None:
+    def __init__(self, layer: DynamicLayer, rows: torch.Tensor, beams: int) -> None:
         super().__init__()
         assert layer.keys is not None
         assert layer.values is not None
         self.dtype, self.device = layer.keys.dtype, layer.keys.device
         self._prefix = self._length = layer.keys.shape[2]
-        self._buffers = [_with_room(part.index_select(0, rows)) for part in (layer.keys, layer.values)]
+        self._buffers = []
+        for part in (layer.keys, layer.values):
+            _, heads, positions, width = part.shape
+            # Written to once: at first touch, memory costs as much as the arithmetic.
+            buffer = part.new_empty(len(rows), beams, heads, positions + ROOM, width)
+            buffer[:, :, :, :positions] = part.index_select(0, rows)[:, None]
+            self._buffers.append(buffer.flatten(0, 1))
         self.is_initialized = True
         self._show()
 
@@ -33,7 +39,7 @@ class PrefixLayer(DynamicLayer):
         """Append positions; returns views of all so far."""
         start, self._length = self._length, self._length + key_states.shape[2]
         while self._buffers[0].shape[2] < self._length:
-            self._buffers = [_with_room(part) for part in self._buffers]
+            self._buffers = [torch.nn.functional.pad(part, (0, 0, 0, ROOM)) for part in self._buffers]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, start : self._length] = states
         self._show()
@@ -51,14 +57,10 @@ class PrefixLayer(DynamicLayer):
         self.keys, self.values = (part[:, :, : self._length] for part in self._buffers)
 
 
-def _with_room(part: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.pad(part, (0, 0, 0, ROOM))
-
-
-def spread(cache: DynamicCache, rows: torch.Tensor) -> DynamicCache:
-    """A cache with a row for each entry of `rows`, which starts from that row of `cache`; `cache` stays as it is."""
+def spread(cache: DynamicCache, rows: torch.Tensor, beams: int = 1) -> DynamicCache:
+    """A cache with `beams` rows for each of `rows`, which start from that row of `cache`; `cache` stays as it is."""
     spread = copy.copy(cache)
-    spread.layers = [_spread_layer(layer, rows) for layer in cache.layers]
+    spread.layers = [_spread_layer(layer, rows, beams) for layer in cache.layers]
     return spread
 
 
@@ -70,12 +72,12 @@ def tolerates_gaps(cache: DynamicCache) -> bool:
     return all(type(layer) in (DynamicLayer, PrefixLayer) for layer in cache.layers)
 
 
-def _spread_layer(layer: Any, rows: torch.Tensor) -> Any:
+def _spread_layer(layer: Any, rows: torch.Tensor, beams: int) -> Any:
     if type(layer) in (DynamicLayer, PrefixLayer):
-        return PrefixLayer(layer, rows)
+        return PrefixLayer(layer, rows, beams)
     own = copy.copy(layer)
     for name, value in vars(layer).items():
         if isinstance(value, (list, dict)):
             setattr(own, name, copy.copy(value))
-    own.reorder_cache(rows)  # of transformers: it picks rows, whatever a layer holds
+    own.reorder_cache(rows.repeat_interleave(beams))  # of transformers: it picks rows, whatever a layer holds
     return own
