@@ -3,6 +3,7 @@
 from llast import LlastForConditionalGeneration, LlastProcessor
 """
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from llast.model.processing import LlastProcessor as LlastProcessor
 
 __version__ = "0.1.0"
+
+# peft imports it where it is installed, and on a CPU it then talks of kernels that nobody needs.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from llast.errors import DataError
+
 _DROP = re.compile("drop")
 
 
@@ -63,8 +65,14 @@ def base_config(reference: str) -> dict[str, Any] | None:
 
 
 def base_folder(reference: str) -> Path:
-    """Folder with a base's files, downloaded if it is not here yet."""
+    """Folder with a base's files, downloaded if it is not here yet.
+
+    Raises:
+        DataError: it is not where its reference says.
+    """
     here = place(reference)
+    if is_folder(reference) and not here.is_dir():
+        raise DataError(f"the base model {reference} is not there any more. Put it back, or a link to it.")
     if is_folder(reference) or (here / "summary.json").exists():
         return here
     name, _, revision = reference.partition("@")
@@ -72,12 +80,23 @@ def base_folder(reference: str) -> Path:
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:
-    """A folder as it is, or one with the files of a repository of the hub."""
+    """A folder as it is, or one with the files of a repository of the hub.
+
+    Raises:
+        DataError: the hub does not give it.
+    """
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(str(name), revision=revision))
+    try:
+        return Path(snapshot_download(str(name), revision=revision))
+    except Exception as error:  # of the hub, of its cache, or of whichever HTTP library it uses
+        reference = f"{name}@{revision}"
+        raise DataError(
+            f"{name} is neither here nor to be had from the hub: {error} Where the network is: llast fetch-model "
+            f"--reference {reference} --output {place(reference)}/summary.json"
+        ) from None
 
 
 def quiet(folder: Path) -> Any:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import transformers
 from transformers import AutoConfig
 
 from llast.artifacts import read_json, write_json
@@ -36,6 +37,7 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
         ConfigError: `output` exists.
         DataError: there is no such model, or it is merged already.
     """
+    transformers.utils.logging.disable_progress_bar()
     if is_exported(model):
         config: Any = LlastConfig.from_pretrained(model)
         if config.bases is None or adapters_only:

@@ -23,7 +23,11 @@ def read_audio(path: Path) -> np.ndarray:
     try:
         channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError, RuntimeError) as error:
-        reason = "there is no such file" if not path.exists() else f"it cannot be decoded ({error})"
+        reason = (
+            "there is no such file"
+            if not path.exists()
+            else f"it cannot be decoded as wav, mp3, flac or ogg ({error})"
+        )
         raise DataError(f"{path}: {reason}.") from None
     if not len(channels):
         raise DataError(f"{path}: there is no sound in it.")

@@ -1,10 +1,16 @@
 """A trained model on disk: a run, one of its checkpoints, or an exported folder."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+if (
+    not torch.cuda.is_available()
+):  # transformers imports DeepSpeed to save a model, and it would look for a GPU
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 from llast.artifacts import read_json
 from llast.config.steps import TrainSpec
