@@ -16,6 +16,7 @@ from sacrebleu import sentence_chrf
 
 from llast.artifacts import Summary
 from llast.corpus.decode import Decoded
+from llast.corpus.statistics import COLUMNS
 from llast.corpus.store import write_index, write_shard
 from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
 from llast.evaluation.compare import compare
@@ -167,6 +168,21 @@ def test_the_funnel_adds_up_over_languages(demo: Any) -> None:
     assert "resample 4,184 4,160 24 undecodable 16 , missing 8" in text.replace("16,", "16 ,")
     assert "mix: whole 2,000 1,990 10 leakage 10" in text
     assert "mix: part 2,000 1,690 310" in text
+
+
+def test_what_splits_share_and_lose_has_a_section_of_its_own(demo: Any, tmp_path: Path) -> None:
+    line: dict[str, Any] = dict.fromkeys((*COLUMNS, "dropped_too_short", "no_audio_empty"), 0)
+    line |= {"pair": "fr_en", "rows": 12_345, "hours": 17.25, "official": "", "dropped_too_short": 7}
+    train = {**line, "split": "train", "speakers_in_test": 3, "sentences_in_test": 1}
+    with (tmp_path / "statistics.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, line | train)
+        writer.writeheader()
+        writer.writerows([train, {**line, "split": "dev"}, {**line, "split": "test"}])
+    text = Page(make(demo, statistics=tmp_path / "statistics.csv")).text
+    assert "Pairs: 1" in text
+    assert re.search(r"fr→en train 12,345 17\.25 .* dev 0 / 0, test 3 / 1 0 dropped too short 7 ", text)
+    assert "published" not in text.split("Pairs: 1")[1].split("fr→en")[0]
+    assert "Pairs: 1" not in Page(make(demo)).text
 
 
 def test_samples_are_escaped(demo: Any) -> None:
