@@ -1,31 +1,27 @@
 """Write one self-contained HTML page about all experiments: scores, training, rows, samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llast.artifacts import read_summary, write_text
 from llast.evaluation.checkpoints import (
-    AVERAGES,
     HEADLINES,
     Case,
-    CheckpointScores,
     read_checkpoints,
     read_runs,
 )
-from llast.evaluation.outputs import KINDS as FAULTS
-from llast.evaluation.published import CASES, OwnScores, System, beside_ours, read_published
+from llast.evaluation.published import CASES, System, beside_ours, read_published
 from llast.evaluation.samples import Sample, gather_samples
-from llast.evaluation.sections import AVERAGE_NAMES, CASE_NAMES, pair_name, significance
+from llast.evaluation.sections import AVERAGE_NAMES, CASE_NAMES, pair_name
 from llast.evaluation.table import read_comparisons
-from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
-from llast.report import breakdowns, plots
+from llast.languages import language, split_pair
+from llast.report import breakdowns, derived, plots
 from llast.report.audio import clips_of
-from llast.report.inputs import Cells, Row, Run, read_run, read_scores, read_table, stages
+from llast.report.inputs import Row, Run, read_run, read_scores, read_table, stages
 from llast.report.statistics import read_statistics
 
 KINDS = ("drawn", "worst", "best")
@@ -70,7 +66,7 @@ def report(
         DataError: an input is missing or broken.
     """
     every = [row for run in read_runs(runs, score_files, case) for row in read_checkpoints(run)]
-    rows, cells = _exact(read_table(table), every), read_scores(scores)
+    rows, cells = derived.exact(read_table(table), every), read_scores(scores)
     trained = [read_run(path) for path in runs]
     names = run_names(rows)
     chosen = [row for row in rows if row.chosen]
@@ -84,7 +80,7 @@ def report(
         for run, path in reversed(list(zip([run for run in trained if run.trained], mixes, strict=True)))
     }
     funnel = stages(summaries, dict(reversed(mixtures.items())))
-    best = _best(chosen, cells)
+    best = derived.best_run(chosen, cells)
     chosen_keys = {(*row.run, row.checkpoint) for row in chosen}
     scored = [s for s in every if (s.run.experiment, s.run.seed, s.checkpoint) in chosen_keys]
     headline = [s for s in scored if best and (s.run.experiment, s.run.seed) == best.row.run] or scored[:1]
@@ -92,14 +88,14 @@ def report(
     published_groups: dict[str, list[System]] = {}
     known = None if synthetic or published is None else read_published(published, pairs)
     if known:
-        published_groups = beside_ours(known, _own_scores(chosen, cells, names))
+        published_groups = beside_ours(known, derived.own_scores(chosen, cells, names))
     environment = Environment(
         loader=PackageLoader("llast.report", "."), undefined=StrictUndefined, autoescape=True, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["pair"] = pair_name
     environment.filters["pair_long"] = _long_name
-    dev = {row: _dev_averages(row, cells, HEADLINES[case]) for row in rows}
+    dev = {row: derived.dev_averages(row, cells, HEADLINES[case]) for row in rows}
     page = environment.get_template("template.html.j2").render(
         title=title,
         note=note,
@@ -108,19 +104,19 @@ def report(
         best=best,
         metric=HEADLINES[case],
         case_name=CASE_NAMES[HEADLINES[case]],
-        marks=_marks(scored, comparisons),
+        marks=derived.marks(scored, comparisons),
         compared=list(read_comparisons(comparisons).values()),
         rows=rows,
         chosen=chosen,
         cells=cells,
-        directions=_directions(rows, pairs),
+        directions=derived.directions(rows, pairs),
         average_names=AVERAGE_NAMES,
-        average_counts=_average_counts(chosen, cells),
+        average_counts=derived.average_counts(chosen, cells),
         highest=max([value for row in rows for value in row.bleu.values() if value is not None] + [1.0]),
         runs=[(names.get(run.key, run.experiment), run, _speed(run)) for run in trained],
         varying=varying_options([run for run in trained if run.trained]),
         pairs=pairs,
-        signatures=_signatures(cells),
+        signatures=derived.signatures(cells),
         by_pair=plots.bleu_by_pair(chosen, cells, HEADLINES[case]),
         by_step=plots.bleu_by_step(rows, dev, list(names)),
         curves=plots.training_curves(trained),
@@ -130,7 +126,7 @@ def report(
         samples={pair: [(k, samples[k].get(pair, [])) for k in KINDS] for pair in samples["drawn"]},
         headline=names[headline[0].run.experiment, headline[0].run.seed] if headline else "",
         audio=clips_of(_wanted(samples), of_corpus),
-        faults=_faults(chosen, cells),
+        faults=derived.faults(chosen, cells),
         by_class=breakdowns.bleu_by_class(chosen),
         by_seconds=breakdowns.bleu_by_seconds(scored),
         beside=breakdowns.bleu_beside_published(published_groups, CASES),
@@ -168,129 +164,6 @@ def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-@dataclass(frozen=True)
-class _Best:
-    """The run with the highest average test BLEU over the pairs that every run trained on."""
-
-    row: Row
-    average: float
-    pairs: list[str]
-    direction: str
-
-
-def _best(chosen: list[Row], cells: Cells) -> _Best | None:
-    """The best of the chosen checkpoints into English, or out of it where no such pair was trained by all."""
-    for direction, candidates in (("into", X_EN), ("out of", EN_X)):
-        scored = [
-            {pair: cells.get((*row.run, row.checkpoint, "test", pair)) for pair in candidates}
-            for row in chosen
-        ]
-        pairs = [pair for pair in candidates if all((cell := own[pair]) and cell.trained for own in scored)]
-        if pairs:
-            averages = [fmean(row.bleu[pair] or 0.0 for pair in pairs) for row in chosen]
-            highest = max(range(len(chosen)), key=averages.__getitem__)
-            return _Best(chosen[highest], averages[highest], pairs, direction)
-    return None
-
-
-def _directions(rows: list[Row], pairs: list[str]) -> list[tuple[str, list[str], list[str]]]:
-    """Title, averages and pairs of each direction that was scored."""
-    into = [
-        name
-        for name in AVERAGES
-        if name != "avg_en_x" and any(row.averages[name] is not None for row in rows)
-    ]
-    out = [name for name in ("avg_en_x",) if any(row.averages[name] is not None for row in rows)]
-    found = [
-        ("Into English", into, [pair for pair in pairs if pair in X_EN]),
-        ("Out of English", out, [pair for pair in pairs if pair in EN_X]),
-    ]
-    return [direction for direction in found if direction[2]]
-
-
-def _average_counts(chosen: list[Row], cells: Cells) -> dict[tuple[str, int], tuple[int, int]] | None:
-    """Pairs into and out of English that each run trained on, or None where all trained on the same."""
-    trained = {
-        row.run: [pair for (*key, split, pair), cell in cells.items()
-                  if (key, split) == ([*row.run, row.checkpoint], "test") and cell.trained]
-        for row in chosen
-    }  # fmt: skip
-    if len({tuple(pairs) for pairs in trained.values()}) == 1:
-        return None
-    return {run: (len(set(pairs) & set(X_EN)), len(set(pairs) & set(EN_X))) for run, pairs in trained.items()}
-
-
-def _dev_averages(row: Row, cells: Cells, metric: str) -> dict[str, float]:
-    averages = {}
-    for name in ("avg_x_en", "avg_en_x"):
-        found = [cells.get((*row.run, row.checkpoint, "dev", pair)) for pair in AVERAGES[name]]
-        values = [cell.metrics[metric] for cell in found if cell is not None and cell.trained]
-        if values:
-            averages[name] = fmean(values)
-    return averages
-
-
-def _signatures(cells: Cells) -> dict[str, dict[str, list[str]]]:
-    """Test signatures by metric, each with the pairs that it was used for."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for (*_, split, pair), cell in cells.items():
-        for metric, signature in cell.signatures.items():
-            if (
-                not signature or "_ci95_" in metric
-            ):  # counts of faults have none, intervals that of their score
-                continue
-            users = found.setdefault(metric, {}).setdefault(signature, [])
-            if split == "test" and pair in PAIRS and pair not in users:
-                users.append(pair)
-    return {
-        metric: {s: sorted(users, key=PAIRS.index) for s, users in by_signature.items() if users}
-        for metric, by_signature in found.items()
-    }
-
-
-def _own_scores(chosen: list[Row], cells: Cells, names: dict[tuple[str, int], str]) -> OwnScores:
-    """Test BLEU of the chosen checkpoints by run, metric and pair, as far as the pairs were trained on."""
-    return {
-        names[row.run]: {
-            metric: {
-                pair: cell.metrics[metric]
-                for pair in row.bleu
-                if (cell := cells.get((*row.run, row.checkpoint, "test", pair)))
-                and cell.trained
-                and metric in cell.metrics
-            }
-            for metric in HEADLINES.values()
-        }
-        for row in chosen
-    }
-
-
-def _exact(rows: list[Row], every: list[CheckpointScores]) -> list[Row]:
-    """The table's rows with all digits: a number rounded twice may differ from the table's in the last one."""
-    scores = {(s.run.experiment, s.run.seed, s.checkpoint): s for s in every}
-    return [
-        replace(
-            row,
-            bleu={pair: scores[*row.run, row.checkpoint].bleu(pair) for pair in row.bleu},
-            averages={name: scores[*row.run, row.checkpoint].average(name) for name in row.averages},
-        )
-        for row in rows
-    ]
-
-
-def _marks(
-    scored: Sequence[CheckpointScores], comparisons: Sequence[Path]
-) -> dict[tuple[str, int, str], str]:
-    """Marks of significance by experiment, seed and pair."""
-    found = read_comparisons(comparisons)
-    return {
-        (row.run.experiment, row.run.seed, pair): mark
-        for row in scored
-        for pair in row.splits.get("test", {})
-        if (mark := significance([row], pair, found))
-    }
-
-
 def _wanted(samples: dict[str, dict[str, list[Sample]]]) -> list[tuple[str, str]]:
     """Pairs and clips to hear, one of each pair first, then the next of each."""
     clips = {
@@ -299,20 +172,6 @@ def _wanted(samples: dict[str, dict[str, list[Sample]]]) -> list[tuple[str, str]
     }
     places = max(map(len, clips.values()), default=0)
     return [(pair, own[place]) for place in range(places) for pair, own in clips.items() if place < len(own)]
-
-
-def _faults(chosen: list[Row], cells: Cells) -> dict[tuple[str, int], dict[str, tuple[int, int]]]:
-    """Hypotheses of each chosen checkpoint with a fault, and of how many, by kind, over all test pairs."""
-    found = {}
-    for row in chosen:
-        own = [cells.get((*row.run, row.checkpoint, "test", pair)) for pair in row.bleu]
-        scored = [cell for cell in own if cell is not None]
-        total = sum(cell.rows for cell in scored)
-        found[row.run] = {
-            kind: (int(sum(cell.metrics.get(f"faults_{kind}", 0) for cell in scored)), total)
-            for kind in FAULTS
-        }
-    return found
 
 
 def _speed(run: Run) -> float | None:

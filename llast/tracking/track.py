@@ -154,14 +154,16 @@ def _write_samples(scored: RunScores, path: Path) -> None:
     if not scored.scores:
         return
     best = choose(read_checkpoints(scored))
+    kinds = {kind: gather_samples([best], kind) for kind in ("drawn", "worst", "best")}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["pair", "sample", "chrF2", "reference", "hypothesis", "sentence", "clip"])
-        for kind in ("drawn", "worst", "best"):
-            for pair, samples in gather_samples([best], kind).items():
-                for one in samples:
+        writer.writerow(["pair", "reference", "hypothesis", "sentence", "sample", "chrF2", "clip"])
+        for pair in kinds["drawn"]:
+            for kind, samples in kinds.items():
+                for one in samples.get(pair, []):
                     ((run, text),) = one.hypotheses.items()
-                    writer.writerow([pair, kind, one.chrf2[run], one.reference, text, one.sentence, one.clip])
+                    about = [one.reference, text, one.sentence, kind, one.chrf2[run], one.clip]
+                    writer.writerow([pair, *about])
 
 
 def _send_scores(store: Store, run_id: str, scored: RunScores) -> int:
