@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import socket
 import traceback
 from collections.abc import Callable
@@ -133,3 +134,23 @@ def engine_settings(run_folder: Path) -> dict[str, Any]:
         "gradient_clipping": me.engine.gradient_clipping(),
         "communication": str(me.engine.communication_data_type),
     }
+
+
+def train_and_die(run_folder: Path, victim: int, step: int, saving: bool) -> bool:
+    """Train as one rank; rank `victim` is killed after step `step` of this call, or while it then saves."""
+    from llast.training import checkpoint
+    from llast.training.worker import train
+
+    calls = iter(range(1, 1_000_000))
+
+    def kill(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def asked() -> bool:
+        if next(calls) == step and os.environ["RANK"] == str(victim):
+            if not saving:
+                kill()
+            checkpoint._sync = checkpoint.torch.save = kill  # type: ignore[assignment]
+        return False
+
+    return train(run_folder, asked)

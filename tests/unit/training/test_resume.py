@@ -9,9 +9,17 @@ import torch
 from safetensors.torch import load_file
 
 from llast.training.checkpoint import complete_steps
-from tests.training_ranks import on_ranks, tiny_spec, train_and_stop, write_spec
+from tests.training_ranks import on_ranks, tiny_spec, train_and_die, train_and_stop, write_spec
 
 Rows = tuple[Path, list[Path]]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base_models: Path, training_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write_spec(folder, tiny_spec(max_steps=8, save_every=2), base_models, training_rows)
+    assert on_ranks(2, train_and_stop, folder) == [True, True]
+    return folder
 
 
 def steps_of(run_folder: Path) -> list[int]:
@@ -62,3 +70,29 @@ def test_a_checkpoint_of_another_run_is_refused(
     marker.rename(tmp_path / "kept.json")
     assert on_ranks(1, train_and_stop, tmp_path, 0, 1) == [False], "without its marker it counts for nothing"
     assert complete_steps(tmp_path) == steps_of(tmp_path) == [1]
+
+
+@pytest.mark.parametrize(
+    ("victim", "step", "saving", "left"),
+    [(0, 5, False, [4]), (1, 5, False, [4]), (0, 4, True, [2]), (1, 6, True, [4])],
+    ids=["rank 0", "rank 1", "rank 0 saving", "rank 1 saving"],
+)
+def test_kill_9_of_any_rank_costs_the_steps_since_the_last_checkpoint(
+    base_models: Path,
+    training_rows: Rows,
+    tmp_path: Path,
+    undisturbed: Path,
+    victim: int,
+    step: int,
+    saving: bool,
+    left: list[int],
+) -> None:
+    write_spec(tmp_path, tiny_spec(max_steps=8, save_every=2), base_models, training_rows)
+    ends = on_ranks(2, train_and_die, tmp_path, victim, step, saving)
+    assert ends[victim] == "the rank died"
+    assert complete_steps(tmp_path)[-1:] == left
+    assert on_ranks(2, train_and_stop, tmp_path) == [True, True]
+    assert steps_of(tmp_path) == list(range(1, 9))
+    expected = weights(undisturbed, 8)
+    for name, tensor in weights(tmp_path, 8).items():
+        assert torch.equal(tensor, expected[name]), name
