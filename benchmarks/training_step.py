@@ -31,6 +31,7 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
         sides = Sides(shape, device, rows, 16_384 if gpu else 4_096, Path(folder))
         seconds = in_turn({side: lambda side=side: sides.step(side) for side in SIDES}, rounds, warm_up=gpu)
         flops = {side: sides.flops(side) for side in TARGETS}
+        kernels = {side: sides.kernel_share(side) for side in TARGETS}
         tokens, positions = sides.target_tokens, sides.positions
     peak_rate = matmul_flops(device)
     used = {window: flops[window] / seconds[window] for window in TARGETS}
@@ -60,6 +61,14 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
                 memory["released"] / 2,
                 "target: half",
                 lower_is_better=True,
+            ),
+            Measured(
+                f"training_kernels_{window}",
+                f"a training step with window {window} spends its time in torch's kernels ({size})",
+                100 * kernels[window],
+                "%",
+                limit=90,
+                limit_is="target",
             ),
             Measured(
                 f"training_utilisation_{window}",

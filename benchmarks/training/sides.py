@@ -8,11 +8,13 @@ import argparse
 import resource
 import sys
 import tempfile
+import time
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -92,6 +94,17 @@ class Sides:
             self.step(side)
         return int(counter.get_total_flops())
 
+    def kernel_share(self, side: str) -> float:
+        """Share of a step's time inside torch's operators, on a GPU inside kernels; the rest is Python and waiting."""
+        gpu = self.device.type == "cuda"
+        with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * gpu) as profiled:
+            started = time.perf_counter()
+            self.step(side)
+            seconds = time.perf_counter() - started
+        events = profiled.key_averages()
+        spent = sum(one.self_device_time_total if gpu else one.self_cpu_time_total for one in events)
+        return spent / 1e6 / seconds
+
     def _placed(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         dtype = next(self._model.parameters()).dtype
         return {
@@ -101,8 +114,6 @@ class Sides:
 
 def matmul_flops(device: str, seconds: float = 2.0) -> float:
     """FLOP/s of one large matrix product in the dtype that `device` trains in: what the hardware gives."""
-    import time
-
     size, dtype = (8192, torch.bfloat16) if device == "cuda" else (2048, torch.float32)
     left = torch.randn(size, size, device=device, dtype=dtype)
     best, began = 0.0, time.perf_counter()
