@@ -10,7 +10,9 @@ import soundfile
 
 import llast.cli as cli
 from llast.errors import ConfigError, DataError
+from llast.release.export import export
 from llast.release.pieces import cut_at_pauses, read_audio
+from llast.release.trained import find_checkpoint
 from llast.release.translate_files import translate_files
 
 RATE = 16_000
@@ -105,6 +107,18 @@ def test_files_are_translated_in_order_and_long_ones_joined(
     assert capsys.readouterr().out == records[0]["text"] + "\n"
     assert cli.main(arguments(files[:2], run)) == 0
     assert capsys.readouterr().out == "".join(f"{r['file']}\t{r['text']}\n" for r in records[:2])
+
+
+def test_a_checkpoint_and_an_exported_folder_say_what_the_run_says(
+    run: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(run, tmp_path / "exported", adapters_only=True)
+    said = []
+    for model in (run, find_checkpoint(run, None).folder, tmp_path / "exported"):
+        assert cli.main(arguments(files[::2], model)) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2]
+    assert said[0].count("\t") == 2
 
 
 def test_a_broken_file_does_not_stop_the_others(
