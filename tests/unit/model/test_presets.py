@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from llast.config.experiment import ExperimentConfig
-from llast.config.load import load_trained
+from llast.config.load import load_experiment, load_trained
 from llast.model.bases import base_config
 from llast.model.configuration import LlastConfig
 from llast.model.lora import add_adapters
@@ -62,7 +62,6 @@ def test_plans_count_with_the_parameters_of_the_model(name: str) -> None:
 
 def test_every_base_of_a_preset_is_known_and_pinned() -> None:
     for path in (CONFIG / "experiments").glob("*.yaml"):
-        one = load_trained(path.stem, CONFIG)
-        for base in (one.encoder.base, one.llm.base):
+        for base in load_experiment(path.stem, CONFIG).bases.values():
             assert base_config(base), base
             assert base.startswith("./") or len(base.partition("@")[2]) == 40, "a commit, not a branch"
