@@ -10,6 +10,7 @@ from llast.errors import ConfigError
 from llast.evaluation.checkpoints import HEADLINES
 from llast.languages import PAIRS, PAPER_X_EN
 
+COLUMNS = ("system", "pair", "value", "case", "source")
 CASES = {"cased": "cased", "lower": "lower-cased", "unknown": "case not known"}
 
 OwnScores = Mapping[str, Mapping[str, Mapping[str, float]]]  # by run name, metric, pair
@@ -33,14 +34,17 @@ class System:
 
 
 def read_published(path: Path, pairs: Sequence[str]) -> list[System]:
-    """Read `published.csv` (system, pair, value, case, source), as far as it concerns `pairs`.
+    """Read `published.csv` (`COLUMNS`), as far as it concerns `pairs`.
 
     Raises:
-        ConfigError: a case other than cased, lower and unknown, no pair of CoVoST-2, no number, no source.
+        ConfigError: a missing column, a case other than cased, lower and unknown, no pair, no number, no source.
     """
     systems: dict[tuple[str, str], tuple[list[str], dict[str, float]]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        for number, line in enumerate(csv.DictReader(file), 2):
+        lines = csv.DictReader(file)
+        if missing := [name for name in COLUMNS if name not in (lines.fieldnames or ())]:
+            raise ConfigError(f"{path}: no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
+        for number, line in enumerate(lines, 2):
             if line["case"] not in CASES:
                 raise ConfigError(
                     f"{path}:{number}: case is '{line['case']}'; write one of {', '.join(CASES)}."

@@ -15,8 +15,9 @@ COVOST2 = {
     **{
         "mix": 3,
         "train": 3,
-        "translate": 66,
-        "score": 6,
+        "describe": 2,
+        "translate": 109,
+        "score": 10,
         "table": 1,
         "statistics": 1,
         "report": 1,

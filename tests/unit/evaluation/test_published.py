@@ -50,6 +50,13 @@ def test_a_line_that_cannot_be_used_is_refused(tmp_path: Path, line: str, messag
         read_published(path, ["fr_en"])
 
 
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "published.csv"
+    path.write_text("system,pair,value,source\nX,fr_en,1.0,me\n")
+    with pytest.raises(ConfigError, match="no column case"):
+        read_published(path, ["fr_en"])
+
+
 def test_only_scores_of_the_same_case_stand_together() -> None:
     ours = {"ours": {"bleu": {"fr_en": 40.0, "en_id": 1.0}, "bleu_lc": {"fr_en": 41.5}}}
     groups = beside_ours(read_published(PUBLISHED, PAIRS), ours)
