@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from llast.config.base import Model, Pairs
 from llast.config.experiment import DecodingOptions, ExperimentConfig, ModelReference
@@ -72,6 +72,16 @@ class WhisperExperiment(Untrained):
         return [pair for pair in pairs if pair in X_EN]
 
 
+def _fillable(prompt: str) -> str:
+    try:
+        filled = prompt.format(text="\0", source="", target="")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"{error} cannot be filled in; known: {{text}}, {{source}}, {{target}}.") from None
+    if filled.count("\0") != 1:
+        raise ValueError("{text} has to stand in it once: the transcript.")
+    return prompt
+
+
 class TextLlmOptions(Model):
     """The language model of a cascade, which translates transcripts."""
 
@@ -81,9 +91,9 @@ class TextLlmOptions(Model):
     template: Literal["llama2", "tinyllama", "chat"] = Field(
         "chat", description="`chat`: the LLM's own chat template; the others as for a LLaST model."
     )
-    prompt: str = Field(
+    prompt: Annotated[str, AfterValidator(_fillable)] = Field(
         "Translate this {source} sentence into {target}. Answer with the translation alone.\n{text}",
-        description="What it is asked; {source} and {target} stand for the languages' English names.",
+        description="What it is asked: {text}, the transcript; {source} and {target}, the languages' English names.",
     )
 
 

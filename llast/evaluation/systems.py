@@ -12,12 +12,14 @@ from pydantic import TypeAdapter
 from llast.config.experiment import DecodingOptions
 from llast.config.steps import TrainSpec
 from llast.config.untrained import AnyUntrained, CascadeExperiment, WhisperExperiment
+from llast.errors import ConfigError
 from llast.evaluation.cascade import Cascade
 from llast.evaluation.whisper import Whisper
 from llast.model.decoding import Clip, Decoded, decode_batches
 from llast.model.lora import load_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
+from llast.release.trained import is_exported
 
 System = Callable[[Sequence[Clip]], Iterator[Decoded]]
 """Decodes clips in batches of its own choice; yields each batch as it is done."""
@@ -33,6 +35,9 @@ def load_system(
         adapter: folder with the adapters of a trained checkpoint; None: a run that is not trained.
         bases: folders of its models, by name.
         decoding: beams, longest hypothesis, memory budget.
+
+    Raises:
+        ConfigError: a model that is not what its name says.
     """
     transformers.utils.logging.disable_progress_bar()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -45,6 +50,10 @@ def load_system(
     if isinstance(one, CascadeExperiment):
         whisper = Whisper(bases["whisper"], one.whisper, decoding, dtype, device)
         return Cascade(whisper, bases["llm"], one.llm, decoding, dtype, device)
+    if not is_exported(bases["model"]):
+        raise ConfigError(
+            f"{bases['model']} is not a LLaST model: `llast export` writes one. Name another as model."
+        )
     model: Any = LlastForConditionalGeneration.from_pretrained(bases["model"], dtype=dtype)
     processor = LlastProcessor.from_pretrained(bases["model"])
     return partial(decode_batches, model.to(device).eval(), processor, options=decoding)

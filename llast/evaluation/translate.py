@@ -125,9 +125,7 @@ def _decode(system: System, rows: list[Row], store: AudioStore, folder: Path, wh
     ]
     cut = sum(clip.seconds > WINDOW_FRAMES / 100 for clip in clips)
     if cut:
-        print(
-            f"{what}: {cut} clips are longer than 30 s; what comes after that is not heard.", file=sys.stderr
-        )
+        print(f"{what}: clips longer than 30 s: {cut}; what comes after that is not heard.", file=sys.stderr)
     number = len(list(folder.glob("part-*.jsonl")))
     lines: list[str] = []
     written = float("-inf")

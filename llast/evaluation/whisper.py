@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, DynamicCache, EncoderDecoderCache, GenerationMixin
+from transformers import AutoConfig, AutoTokenizer, DynamicCache, EncoderDecoderCache, GenerationMixin
 from transformers import WhisperForConditionalGeneration as Model
 from transformers.modeling_outputs import BaseModelOutput
 
 from llast.config.experiment import DecodingOptions
 from llast.config.untrained import WhisperOptions
-from llast.errors import DataError
+from llast.errors import ConfigError, DataError
 from llast.languages import language
 from llast.model.decoding import Asked, Clip, Decoded
 from llast.model.encoder import encode_clips
@@ -35,6 +35,9 @@ class Whisper:
 
     A checkpoint without tokens for tasks and languages, such as the demo's, transcribes whatever it is asked. What lies
     beyond 30 s of a clip is not heard.
+
+    Raises:
+        ConfigError: the folder holds another kind of model.
     """
 
     def __init__(
@@ -45,6 +48,11 @@ class Whisper:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
+        found = AutoConfig.from_pretrained(folder).model_type
+        if found != "whisper":
+            raise ConfigError(
+                f"{folder} is a model of type '{found}', not a Whisper. Name another as whisper.base."
+            )
         model: Any = Model.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
         self.model = model.to(device).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -243,3 +243,9 @@ def test_kinds_that_cannot_be(here: Path) -> None:
         plan(WORKFLOW, CORPUS, {**WHISPER, "training": {}})
     with pytest.raises(ConfigError, match="kind whisper translates into English only"):
         plan({**WORKFLOW, "experiments": ["one"]}, {**CORPUS, "pairs": ["en_de"]}, WHISPER)
+    for prompt, message in (
+        ("{txt}", "'txt' cannot be filled in"),
+        ("to {target}", "has to stand in it once"),
+    ):
+        with pytest.raises(ConfigError, match=rf"'llm.prompt': .*{message}"):
+            plan(WORKFLOW, CORPUS, {**CASCADE, "llm": {"base": "./llm", "prompt": prompt}})

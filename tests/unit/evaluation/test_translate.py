@@ -56,7 +56,7 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "sentence": [f"phrase\u2028{number}" for number in range(count)],
             "translation": [f"sentence {number}" for number in range(count)],
             "client_id": ["a"] * count,
-            "seconds": [0.5 if number < 11 else None for number in range(count)],
+            "seconds": [31.0 if number == 10 else 0.5 if number < 11 else None for number in range(count)],
         }
         pq.write_table(pa.table(rows), folder / f"{PAIR}.{split}.parquet")
     Summary(step="filter", version=1, rows_in=15, rows_out=15).write(folder / "summary.json")
@@ -86,9 +86,18 @@ def hypotheses(folder: Path, split: str = "dev", name: str = PAIR) -> list[dict[
 
 
 def test_every_row_with_audio_gets_a_hypothesis(
-    base_models: Path, training_rows: tuple[Path, list[Path]], run: Path, filtered: Path, tmp_path: Path
+    base_models: Path,
+    training_rows: tuple[Path, list[Path]],
+    run: Path,
+    filtered: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     summary = call(base_models, training_rows, run, filtered, tmp_path)
+    said = capfd.readouterr().err
+    assert "clips longer than 30 s: 1; what comes after that is not heard" in said
+    assert "11/11" in said
+    assert "clip/s" in said, "progress"
     assert summary.details["pairs"][PAIR] == {
         "dev": {"rows": 11, "expected": 12, "file": "fr_en.dev.jsonl"},
         "test": {"rows": 3, "expected": 3, "file": "fr_en.test.jsonl"},
@@ -172,7 +181,7 @@ def test_transcripts_of_some_clips(
     records = hypotheses(tmp_path, "dev", "fr.asr")
     assert {record["task"] for record in records} == {"asr"}
     assert all(record["reference"] == record["sentence"] for record in records)
-    assert all(record["seconds"] == 0.5 for record in records)
+    assert all(record["seconds"] in (0.5, 31.0) for record in records)
     assert {record["task"] for record in hypotheses(tmp_path)} == {"st"}
 
 

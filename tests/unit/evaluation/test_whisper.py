@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, GenerationMixin, WhisperForConditionalGe
 
 from llast.config.experiment import DecodingOptions
 from llast.config.untrained import WhisperOptions
-from llast.errors import DataError
+from llast.errors import ConfigError, DataError
 from llast.evaluation.whisper import Whisper
 from llast.model.decoding import Asked, Clip
 from llast.model.features import log_mel_30s
@@ -84,3 +84,5 @@ def test_a_whisper_without_the_language_or_without_tasks(multilingual: Path) -> 
         list(whisper(multilingual)(clips([(Asked("asr", "de", "de"),)])))
     ((_, ((text,),)),) = whisper(DEMO, window="clip")(clips([(Asked("st", "de", "en"),)]))
     assert isinstance(text, str), "the demo's has neither and takes the clip as it is"
+    with pytest.raises(ConfigError, match="of type 'llama', not a Whisper"):
+        whisper(DEMO.parent / "llama")
