@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from llast.evaluation.checkpoints import AVERAGES, HEADLINES, CheckpointScores
 from llast.evaluation.outputs import KINDS
 from llast.evaluation.published import OwnScores
 from llast.evaluation.sections import significance
 from llast.evaluation.table import read_comparisons
-from llast.languages import EN_X, PAIRS, X_EN
+from llast.languages import EN_X, LANGUAGES, PAIRS, X_EN
 from llast.report.inputs import Cells, Row
 
 
@@ -148,3 +149,12 @@ def faults(chosen: list[Row], cells: Cells) -> dict[tuple[str, int], dict[str, t
             for kind in KINDS
         }
     return found
+
+
+def recognition(scored: list[CheckpointScores]) -> dict[str, dict[tuple[str, int], dict[str, Any]]]:
+    """Error rates of test transcripts by spoken language and run, where there are any."""
+    found: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}
+    for row in scored:
+        for code, errors in row.recognition.get("test", {}).items():
+            found.setdefault(code, {})[row.run.experiment, row.run.seed] = errors
+    return {code: found[code] for code in LANGUAGES if code in found}

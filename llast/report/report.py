@@ -127,6 +127,7 @@ def report(
         headline=names[headline[0].run.experiment, headline[0].run.seed] if headline else "",
         audio=clips_of(_wanted(samples), of_corpus),
         faults=derived.faults(chosen, cells),
+        recognition=derived.recognition(scored),
         by_class=breakdowns.bleu_by_class(chosen),
         by_seconds=breakdowns.bleu_by_seconds(scored),
         beside=breakdowns.bleu_beside_published(published_groups, CASES),

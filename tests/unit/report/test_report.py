@@ -20,6 +20,7 @@ from llast.corpus.statistics import COLUMNS
 from llast.corpus.store import write_index, write_shard
 from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
 from llast.evaluation.compare import compare
+from llast.evaluation.recognition import error_rate
 from llast.evaluation.samples import gather_samples
 from llast.evaluation.table import table
 from llast.languages import PAIRS
@@ -107,6 +108,18 @@ def test_what_is_more_than_chance_is_marked(results: Callable[..., Any], tmp_pat
     assert page.text.count("▲") == better + 1, "pairs, and the line that says what it means"
     assert "better or worse than plain by more than chance" in page.text
     assert "▲" not in Page(make(both)).text
+
+
+def test_error_rates_of_transcripts(results: Callable[..., Any], tmp_path: Path) -> None:
+    small = results(tmp_path, ["fr_en"], {"x": ["fr_en"]}, checkpoints=1)
+    assert "Recognition errors" not in Page(make(small)).text
+    path = next(path for path in small.scores if "test" in path.name)
+    scores = json.loads(path.read_text())
+    scores["recognition"]["fr"] = error_rate("fr", ["un deux"], ["un trois"]) | {"rows": 1, "expected": 1}
+    path.write_text(json.dumps(scores))
+    text = Page(make(small)).text
+    assert "Recognition errors run fr x 50.0 Chosen checkpoints on test" in text
+    assert "punctuation removed except apostrophe and hyphen" in text
 
 
 def test_lower_cased_scores_are_named(results: Callable[..., Any], tmp_path: Path) -> None:
