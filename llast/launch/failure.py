@@ -79,7 +79,9 @@ def find_failure(job: TrainingJob) -> Failure:
         return Failure(killed or 0, f"Slurm ended the job: {state}", job.log(killed or 0), "transient")
     if killed is not None:
         memory = state == "OUT_OF_MEMORY" or "Out Of Memory" in how or _has(logs[0], ("oom-kill", "oom_kill"))
+        crashed = how.startswith(("Aborted", "Segmentation"))
         cause = "killed for lack of memory" if memory else KILLED
+        cause = "\n  ".join([how, *_last_words(logs[killed])]) if crashed else cause
         return Failure(killed, cause, job.log(killed), "memory" if memory else "transient")
     if errors:
         rank = min(errors)
@@ -91,7 +93,7 @@ def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tu
     """The rank that srun saw killed first, or one that left neither result nor error, and what srun said of it."""
     for line in logs[0] if job.on_slurm else []:
         found = re.search(
-            r"srun: error: \S+: tasks? (\d+)[\d,-]*: (Killed|Out Of Memory|Segmentation .*)", line
+            r"srun: error: \S+: tasks? (\d+)[\d,-]*: (Killed|Out Of Memory|Aborted|Segmentation .*)", line
         )
         if found:
             return int(found[1]), found[2]
@@ -107,6 +109,14 @@ def _kind(error: Sequence[str]) -> Kind:
     if _has(error, GPU_MEMORY):
         return "gpu memory"
     return "transient" if _has(error, DEVICE) and not _has(error, OURS_TO_MEND) else "defect"
+
+
+def _last_words(lines: list[str]) -> list[str]:
+    """What a rank that crashed outside of Python wrote last."""
+    own = [
+        line for line in lines if line.strip() and not line.startswith(("srun:", "slurmstepd", "submitit"))
+    ]
+    return [line[:MOST_LETTERS] for line in own[-MOST_LINES:]]
 
 
 def _has(lines: Sequence[str], words: Sequence[str]) -> bool:

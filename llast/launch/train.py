@@ -160,8 +160,9 @@ def _run(run_folder: Path, what: str, machine: Machine, steps: int, kept: list[i
             if failure.kind == "disk":
                 raise DataError(f"the disk is full: {failure}\n  Make room and run the same command again.")
             if not (job.on_slurm and failure.kind == "transient" and restarts.left(run_folder)):
+                often = "" if restarts.left(run_folder) else ", as before, without a new checkpoint"
                 raise JobError(
-                    f"training of {what} ended early. {failure}\n"
+                    f"training of {what} ended early{often}. {failure}\n"
                     "  Run the same command again: it goes on from the last checkpoint."
                 )
             ended, job = job.job_id, jobs.submit(run_folder, label, machine)

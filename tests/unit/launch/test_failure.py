@@ -54,6 +54,14 @@ def test_a_rank_that_only_lost_the_others_is_not_the_culprit(tmp_path: Path) -> 
     assert "it was killed" in found.cause
 
 
+def test_a_crash_outside_of_python(tmp_path: Path) -> None:
+    words = "terminate called after throwing an instance of 'c10::DistBackendError'\n"
+    said = "srun: error: node2: task 1: Aborted (core dumped)\n"
+    found = failure(tmp_path, "slurm", f"{STARTS}\n{said}", f"{STARTS}\n{words}")
+    assert (found.rank, found.kind) == (1, "transient")
+    assert "DistBackendError" in found.cause
+
+
 def test_the_network_alone(tmp_path: Path) -> None:
     found = failure(tmp_path, "slurm", TRACEBACK + LOST, TRACEBACK + LOST)
     assert (found.rank, found.kind, found.cause) == (0, "transient", LOST)
