@@ -73,11 +73,12 @@ def test_the_same_table_as_on_one_machine(cluster: Path, tmp_path: Path) -> None
         "train",
     }
     wanted = {
-        rule: (job["Partition"], job["Timelimit"], job["ReqMem"], job["NNodes"]) for rule, job in jobs.items()
+        rule: (job["Partition"], job["Timelimit"], _megabytes(job["ReqMem"]), job["NNodes"])
+        for rule, job in jobs.items()
     }
-    assert wanted["resample"] == ("main", "08:00:00", "16000M", "1")
-    assert wanted["translate"] == ("spot", "12:00:00", "64000M", "1")
-    assert wanted["train"] == ("spot", "2-00:00:00", "400000M", "2")
+    assert wanted["resample"] == ("main", "08:00:00", 16_000, "1")
+    assert wanted["translate"] == ("spot", "12:00:00", 64_000, "1")
+    assert wanted["train"] == ("spot", "2-00:00:00", 2 * 400_000, "2")
     assert "gres/gpu=4" in jobs["train"]["AllocTRES"]
     assert "gres/gpu=1" in jobs["translate"]["AllocTRES"]
     assert {job["Account"] for job in jobs.values()} == {"test"}
@@ -100,6 +101,10 @@ def submitted(folder: Path) -> dict[str, dict[str, str]]:
     jobs = [dict(zip(fields, line.split("|"), strict=True)) for line in said.splitlines()]
     ours = [job for job in jobs if Path(job["WorkDir"]) == folder]
     return {_rule(job): job for job in ours}
+
+
+def _megabytes(text: str) -> float:
+    return float(text[:-1]) * {"M": 1, "G": 1024}[text[-1]]
 
 
 def _rule(job: dict[str, str]) -> str:
