@@ -82,7 +82,7 @@ def launcher_lost(training: Training) -> None:
     assert len(list(training.folder.glob("*/jobs/*_submitted.pkl"))) == 1
 
 
-A_JOB = ("srun", "--mem-per-cpu=500", "--gpus-per-node=1", "--cpus-per-task=2")
+A_JOB = ("srun", "--mem-per-cpu=2000", "--gpus-per-node=1", "--cpus-per-task=2")
 """Where Snakemake itself may run: what this allocation asks for must not reach the job of the training."""
 
 SCENARIOS: dict[Scenario, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -103,8 +103,8 @@ def submitted(folder: Path) -> dict[str, dict[str, str]]:
     return {_rule(job): job for job in ours}
 
 
-def _megabytes(text: str) -> float:
-    return float(text[:-1]) * {"M": 1, "G": 1024}[text[-1]]
+def _megabytes(text: str) -> int:
+    return round(float(text[:-1]) * {"M": 1, "G": 1024}[text[-1]])
 
 
 def _rule(job: dict[str, str]) -> str:
