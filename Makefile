@@ -12,10 +12,12 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format ui constraints
+.PHONY: help install demo test bench lint format ui constraints
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed-demo  ## Install the environment and run nothing (LLAST_TORCH=cuda: for GPUs of other machines)
 
 demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, show the table of BLEU scores
 	@snakemake --quiet host reason -- $(RESULTS)

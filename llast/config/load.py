@@ -70,6 +70,8 @@ def load_workflow(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Work
 
     def origin(key: Key) -> str:
         """The file whose value is the one that holds: values are flat, so one file's value replaced the others'."""
+        if layers and key and key[0] not in values:
+            return ", ".join(file for file, _ in layers)  # missing in all of them
         same = [file for file, layer in layers if key and layer.get(key[0]) == values.get(key[0], layer)]
         return same[0] if same else "--config"
 

@@ -52,6 +52,8 @@ def _problem(detail: ErrorDetails, key: Key, parent: list[Any]) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         return f"unknown key '{dotted}'.{did_you_mean(key[-1], _names(parent))}"
+    if kind == "too_short" and not value:
+        return f"'{dotted}' is empty. Name at least {context['min_length']}."
     if kind == "missing":
         return f"'{dotted}' is missing."
     if kind == "union_tag_not_found":

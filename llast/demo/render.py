@@ -9,8 +9,6 @@ from collections.abc import Callable
 from llast.demo.lexicon import ANIMALS, JA_COUNTS, NUMBERS, Adjective, Person, Thing
 from llast.demo.meanings import Act, Exist, Give, Goods, Like, Meaning, Modal, Quality, Spot, Travel
 
-TENSES = ("present", "past", "future")
-
 
 def _sentence(words: str, who: Person | None, full_stop: str = ".", question: str = "?") -> str:
     """Capital first letter; a sentence without a subject asks who."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llast.doctor.check import Check, ask
 
-REINSTALL = "make test installs it, or: tools/install.sh .venv demo,dev"
+REINSTALL = "tools/install.sh .venv demo"
 IMPORT_S = 180  # from a cold network file system
 
 _TORCH = """
@@ -85,7 +85,7 @@ def check_torch(needs_gpu: bool, elsewhere: bool) -> list[Check]:
         ]
     found = json.loads(said.splitlines()[-1])
     build = f"{found['version']}, " + (f"CUDA {found['cuda']}" if found["cuda"] else "for CPU")
-    cuda = "rm -rf .venv; LLAST_TORCH=cuda make test (as much for a login node without a GPU)"
+    cuda = "rm -rf .venv; LLAST_TORCH=cuda make install (as much for a login node without a GPU)"
     if found["error"]:
         torch = Check(
             "torch", "BAD", f"{build}: {found['error']}", "nvidia-smi says more; the driver may be too old"

@@ -215,6 +215,11 @@ def test_the_workflow_configuration_names_the_file_whose_value_holds(tmp_path: P
         load_workflow(merged, files)
     with pytest.raises(ConfigError, match=r"--config: unknown key 'sedes'. Did you mean 'seeds'"):
         load_workflow({**merged, "seeds": [1], "sedes": 3}, files)
+    with pytest.raises(ConfigError, match=r"mine.yaml: 'corpus' is missing\."):
+        load_workflow({"experiments": ["a"]}, files)
+    (tmp_path / "mine.yaml").write_text("experiments: []")
+    with pytest.raises(ConfigError, match=r"mine.yaml: 'experiments' is empty\. Name at least 1\."):
+        load_workflow({**merged, "seeds": [1], "experiments": []}, files)
     (tmp_path / "mine.yaml").write_text("seeds: [1]\nseeds: [2]")
     with pytest.raises(ConfigError, match=r"mine.yaml:2: key 'seeds' stands twice"):
         load_workflow(merged, files)
