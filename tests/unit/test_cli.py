@@ -14,6 +14,7 @@ import pytest
 import llast.cli as cli
 from llast.cli.log import tee
 from llast.cli.verbs import VERBS, Verb
+from llast.doctor.places import OFFLINE
 from llast.errors import ConfigError, DataError, JobError
 
 ROOT = Path(__file__).parents[2]
@@ -172,6 +173,8 @@ def test_train_gets_its_machine_from_arguments_and_not_from_options(
 ) -> None:
     calls: list[Any] = []
     monkeypatch.setattr("llast.launch.train.launch", lambda *values: calls.append(values))
+    for name in OFFLINE:
+        monkeypatch.setenv(name, "")  # so that what the verb sets ends with this test
     (tmp_path / "config.json").write_text("{}")
     model = str(tmp_path / "config.json")
     options = {
@@ -195,6 +198,7 @@ def test_train_gets_its_machine_from_arguments_and_not_from_options(
     ]
     machine = ["--tasks-per-node", "8", "--gpus-per-node", "8", "--memory-mb", "0", "--partition", ""]
     assert cli.main(["train", *arguments, *machine]) == 0
+    assert {os.environ[name] for name in OFFLINE} == {"1"}
     spec, where = calls[0][-2:]
     assert spec.mixture.pairs == ["fr_en"]
     assert (where.tasks_per_node, where.gpus_per_node, where.memory_mb, where.partition) == (8, 8, None, None)
