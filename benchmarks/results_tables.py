@@ -12,12 +12,14 @@ from typing import Any
 
 from record import Measured, main
 
-from llast.artifacts import Summary, write_json
+from llast.artifacts import Summary, read_json, write_json
 from llast.demo.phrasebook import PHRASES
 from llast.evaluation.score import score
 from llast.evaluation.table import read_runs, table
 from llast.languages import PAIRS, pairs_from, source_languages, split_pair
 from llast.report.report import report
+from llast.tracking.forward import RunIdentity, forward
+from llast.tracking.store import open_store
 from llast.tracking.track import track
 
 TARGET_S = 60.0
@@ -25,7 +27,7 @@ STEPS = 8000  # of the paper's epoch on eight GPUs
 
 
 def measure(full: bool) -> list[Measured]:
-    """A fresh database each time, so that everything is sent."""
+    """Curves go to MLflow while training, as in the workflow; all of them at once is a claim of its own."""
     experiments, checkpoints = (9, 4) if full else (3, 2)
     steps = STEPS if full else STEPS // 10
     published = Path(__file__).parents[1] / "config" / "published.csv"
@@ -34,6 +36,7 @@ def measure(full: bool) -> list[Measured]:
         runs, scores, mixes = _results(folder, experiments, checkpoints, steps)
         corpus = [_summary(folder / "filter" / source / "summary.json", "filter") for source in PHRASES]
         csvs = {"table": folder / "bleu_table.csv", "scores": folder / "scores.csv"}
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
         sides: dict[str, Callable[[], object]] = {
             "table": lambda: table(read_runs(runs, scores), folder, published=published),
             "report": lambda: report(
@@ -41,9 +44,15 @@ def measure(full: bool) -> list[Measured]:
                 output=folder / "report.html",
             ),
             "track": lambda: track(
-                runs, scores, list(csvs.values()), f"sqlite:///{folder / 'mlflow.db'}", folder / "track.json"
+                runs, scores, list(csvs.values()), uri, folder / "track.json"
             ),
         }  # fmt: skip
+        open_store(uri)
+        started = time.perf_counter()
+        for path in runs:
+            run = read_json(path)
+            forward(path.parent / run["folder"], RunIdentity(run["experiment"], 1, run["spec_hash"]), uri)
+        resync = time.perf_counter() - started
         seconds = {}
         for side, call in sides.items():
             started = time.perf_counter()
@@ -51,11 +60,12 @@ def measure(full: bool) -> list[Measured]:
             seconds[side] = time.perf_counter() - started
         size = (folder / "report.html").stat().st_size / 2**20
     parts = ", ".join(f"{side} {value:.1f} s" for side, value in seconds.items())
-    what = f"{experiments} experiments x {checkpoints} checkpoints x 36 pairs, {steps:,} steps each: {parts}"
+    what = f"{experiments} experiments x {checkpoints} checkpoints x 36 pairs"
     return [
         Measured(
             "results",
-            f"table, report and MLflow together take less than a minute for {what}",
+            f"table, report and MLflow together take less than a minute for {what}, {steps:,} steps each, whose curves "
+            f"were sent while training: {parts}",
             sum(seconds.values()),
             "s",
             limit=TARGET_S,
@@ -63,8 +73,12 @@ def measure(full: bool) -> list[Measured]:
             lower_is_better=True,
         ),
         Measured(
-            "report_size", f"the page of {what.split(':')[0]} stays small", size, "MiB", lower_is_better=True
+            "resync",
+            f"all curves of {experiments} runs of {steps:,} steps, seven values each, into an empty SQLite store",
+            len(runs) * steps * 7 / resync,
+            "points/s",
         ),
+        Measured("report_size", f"the page of {what} stays small", size, "MiB", lower_is_better=True),
     ]
 
 
