@@ -142,10 +142,16 @@ def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
     # A local job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it: its processes get
     # neither signal. Here the two wait until it is on record which job there is to cancel.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    heard: list[
+        int
+    ] = []  # a signal for the process reaches Python through any thread that has not blocked it
+    kept = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
         write_json(run_folder / JOB_FILE, record)
         slurm_conf = os.environ.get("SLURM_CONF")
-        with clean_env(**({"SLURM_CONF": slurm_conf} if slurm_conf else {})):
+        with clean_env():
+            if slurm_conf:  # dropped with all of SLURM_*, but sbatch may need it to find its cluster
+                os.environ["SLURM_CONF"] = slurm_conf
             port = None if machine.cluster == "slurm" else _free_port()
             job = _executor(run_folder / "jobs", name, machine).submit(TrainingTask(run_folder, port))
         if machine.cluster == "local":
@@ -160,6 +166,9 @@ def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
         raise DataError(f"the job of {label} could not be submitted: {error}") from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, kept)
+    if heard:
+        raise KeyboardInterrupt
     return TrainingJob(run_folder / "jobs", name, job.job_id, machine, float(str(record["started"])))
 
 
