@@ -25,7 +25,7 @@ STEP_VERSIONS: dict[str, int] = {
     "filter": 3,
     "statistics": 1,
     "mix": 4,
-    "train": 4,
+    "train": 5,
     "describe": 1,
     "translate": 2,
     "score": 2,

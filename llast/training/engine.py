@@ -49,6 +49,8 @@ def start_engine(model: nn.Module, options: TrainingOptions) -> Any:
         "gradient_accumulation_steps": 1,
         "gradient_clipping": options.clip_norm,
         "bf16": {"enabled": options.precision == "bf16"},
+        # An update has many micro-batches; summed in bf16, their gradients would lose as much again as in one of them.
+        "data_types": {"grad_accum_dtype": "fp32"},
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 2**31,
         "wall_clock_breakdown": False,

@@ -30,13 +30,14 @@ def weights(run_folder: Path, step: int) -> dict[str, torch.Tensor]:
     return load_file(run_folder / f"checkpoints/step-{step:06d}/adapter/adapter_model.safetensors")
 
 
+BF16_STAGE_3: dict[str, Any] = {"precision": "bf16", "deepspeed": {"zero_optimization": {"stage": 3}}}
 STAGE_3 = {"zero_optimization": {"stage": 3, "stage3_param_persistence_threshold": 0}}
 
 
 @pytest.mark.parametrize(
     "training",
-    [{}, {"deepspeed": STAGE_3}, {"precision": "bf16", "gradient_checkpointing": True}],
-    ids=["zero2", "zero3", "bf16"],
+    [{}, {"deepspeed": STAGE_3}, {"precision": "bf16", "gradient_checkpointing": True}, BF16_STAGE_3],
+    ids=["zero2", "zero3", "bf16", "bf16 zero3"],
 )
 def test_a_stop_that_one_rank_hears_saves_on_all_and_the_next_call_goes_on(
     base_models: Path, training_rows: Rows, tmp_path: Path, training: dict[str, Any]
