@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llast import __version__
+from llast.cli.arguments import Arguments, Verb
 from llast.cli.log import tee
-from llast.cli.verbs import GROUPS, VERBS, Arguments, Verb
+from llast.cli.verbs import GROUPS, VERBS
 from llast.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:

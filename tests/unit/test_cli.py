@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import llast.cli as cli
+from llast.cli.arguments import Verb
 from llast.cli.log import tee
-from llast.cli.verbs import VERBS, Verb
+from llast.cli.verbs import VERBS
 from llast.doctor.places import OFFLINE
 from llast.errors import ConfigError, DataError, JobError
 
