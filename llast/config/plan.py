@@ -14,13 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llast.artifacts import model_files
-from llast.config.corpus import CorpusConfig, MdcSource, PreparedSource, SyntheticSource
+from llast.config.corpus import MdcSource, PreparedSource, SyntheticSource
 from llast.config.experiment import DecodingOptions, ExperimentConfig
+from llast.config.files import Files, files_of_model, is_folder, model_file
 from llast.config.load import check_baseline, load_corpus, load_experiment, load_workflow
 from llast.config.steps import FetchOptions, ScoreOptions, TrainSpec, TranslateOptions, UntrainedSpec
 from llast.config.untrained import Experiment
-from llast.config.workflow import WorkflowConfig
 from llast.errors import ConfigError
 from llast.languages import pairs_from, source_languages
 
@@ -28,39 +27,8 @@ Wildcards = Any  # Snakemake's: an attribute for each wildcard, all of them text
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything that is going to run, resolved and validated.
-
-    Attributes:
-        config: the workflow's own configuration.
-        corpus: the corpus that it names.
-        experiments: the experiments that it names, `mixture.pairs` resolved.
-    """
-
-    config: WorkflowConfig
-    corpus: CorpusConfig
-    experiments: Mapping[str, Experiment]
-
-    @property
-    def sources(self) -> list[str]:
-        """Source languages of the corpus's pairs."""
-        return source_languages(self.corpus.pairs)
-
-    @property
-    def trained(self) -> dict[str, ExperimentConfig]:
-        """Those experiments that are trained; the others come from the shelf."""
-        return {name: one for name, one in self.experiments.items() if isinstance(one, ExperimentConfig)}
-
-    @property
-    def models(self) -> dict[str, str]:
-        """Hub references of the experiments' base models by folder name under `resources/models/`."""
-        bases = [base for one in self.experiments.values() for base in one.bases.values()]
-        return {_model_name(base): base for base in bases if not _is_folder(base)}
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the corpus is made by the step `synthesize`."""
-        return isinstance(self.corpus.source, SyntheticSource)
+class Plan(Files):
+    """Everything that is going to run, resolved and validated."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -143,7 +111,7 @@ class Plan:
     def base_arguments(self, wildcards: Wildcards) -> str:
         """The models of an experiment of any kind, by name, such as `encoder=FILE llm=FILE`."""
         bases = self._experiment(wildcards).bases.items()
-        return " ".join(f"{key.partition('.')[0]}={_model_file(base)}" for key, base in bases)
+        return " ".join(f"{key.partition('.')[0]}={model_file(base)}" for key, base in bases)
 
     def untrained_spec(self, wildcards: Wildcards) -> str:
         """What it is; its decoding is the business of `translate`, its description nobody's."""
@@ -161,130 +129,93 @@ class Plan:
     # Files, as the rules' inputs
 
     def fetch_inputs(self, wildcards: Wildcards) -> list[str]:
-        return [self._shared("synthesize", wildcards.source)] if self.synthetic else []
+        return [self.shared("synthesize", wildcards.source)] if self.synthetic else []
 
     def mix_inputs(self, wildcards: Wildcards) -> list[str]:
         """The rows of the whole corpus: those of other pairs are needed to find texts of dev and test in train."""
-        return [self._shared("filter", source) for source in self.sources]
+        return [self.shared("filter", source) for source in self.sources]
 
     def train_audio(self, wildcards: Wildcards) -> list[str]:
         pairs = self._trained(wildcards).mixture.pairs
-        return [self._shared("resample", source) for source in source_languages(pairs)]
+        return [self.shared("resample", source) for source in source_languages(pairs)]
 
     def encoder_files(self, wildcards: Wildcards) -> list[str]:
-        return _model_files(self._trained(wildcards).encoder.base)
+        return files_of_model(self._trained(wildcards).encoder.base)
 
     def llm_files(self, wildcards: Wildcards) -> list[str]:
-        return _model_files(self._trained(wildcards).llm.base)
+        return files_of_model(self._trained(wildcards).llm.base)
 
     def base_files(self, wildcards: Wildcards) -> list[str]:
         """All models that an experiment of any kind is made of."""
         bases = self._experiment(wildcards).bases.values()
-        return list(dict.fromkeys(file for base in bases for file in _model_files(base)))
+        return list(dict.fromkeys(file for base in bases for file in files_of_model(base)))
 
     def run_file(self, wildcards: Wildcards) -> str:
-        return self._run_file(wildcards.experiment, wildcards.seed)
+        return self.run_of(wildcards.experiment, wildcards.seed)
 
     def filtered(self, wildcards: Wildcards) -> str:
-        return self._shared("filter", wildcards.source)
+        return self.shared("filter", wildcards.source)
 
     def resampled(self, wildcards: Wildcards) -> str:
-        return self._shared("resample", wildcards.source)
+        return self.shared("resample", wildcards.source)
 
     def translations(self, wildcards: Wildcards) -> list[str]:
         """Those of one checkpoint."""
-        return self._translations(wildcards.experiment, wildcards.seed, wildcards.checkpoint)
+        return self.translations_of(wildcards.experiment, wildcards.seed, wildcards.checkpoint)
 
     def run_files(self, wildcards: Wildcards) -> list[str]:
-        return [self._run_file(name, seed) for name, seed in self._runs()]
+        return [self.run_of(name, seed) for name, seed in self.runs()]
 
     def score_files(self, wildcards: Wildcards) -> list[str]:
-        return [file for name, seed in self._runs() for file in self._scores(name, seed)]
+        return [file for name, seed in self.runs() for file in self.scores_of(name, seed)]
 
     def compared_runs(self, wildcards: Wildcards) -> list[str]:
         """An experiment's and its baseline's."""
-        return [self._run_file(name, seed) for name, seed in self._compared(wildcards)]
+        return [self.run_of(name, seed) for name, seed in self._compared(wildcards)]
 
     def compared_scores(self, wildcards: Wildcards) -> list[str]:
         """Checkpoints are chosen by them."""
-        return [file for name, seed in self._compared(wildcards) for file in self._scores(name, seed)]
+        return [file for name, seed in self._compared(wildcards) for file in self.scores_of(name, seed)]
 
     def compared_translations(self, wildcards: Wildcards) -> list[str]:
         """Those of every checkpoint: which one is chosen is known only when all are scored."""
         return [
             file
             for name, seed in self._compared(wildcards)
-            for checkpoint in self._checkpoints(name)
-            for file in self._translations(name, seed, checkpoint)
+            for checkpoint in self.checkpoints(name)
+            for file in self.translations_of(name, seed, checkpoint)
         ]
 
     def comparisons(self, wildcards: Wildcards) -> list[str]:
         return [
-            f"{self._run(name, seed)}/compare/comparison.json"
-            for name, seed in self._runs()
+            f"{self.run_folder(name, seed)}/compare/comparison.json"
+            for name, seed in self.runs()
             if self.experiments[name].baseline in self.experiments
         ]
 
     def corpus_summaries(self, wildcards: Wildcards) -> list[str]:
         """What the report's funnel of rows is drawn from."""
         steps = ["synthesize"] * self.synthetic + ["resample", "join", "filter"]
-        return [self._shared(step, source) for step in steps for source in self.sources]
+        return [self.shared(step, source) for step in steps for source in self.sources]
 
     def mix_summaries(self, wildcards: Wildcards) -> list[str]:
         return [
-            f"{self._run(name, seed)}/mix/summary.json"
-            for name, seed in self._runs()
-            if self._is_trained(name)
+            f"{self.run_folder(name, seed)}/mix/summary.json"
+            for name, seed in self.runs()
+            if self.is_trained(name)
         ]
 
     def published_scores(self, wildcards: Wildcards) -> list[str]:
         """Scores of the literature, which stand beside real ones only."""
         return [] if self.synthetic else [f"{self.config.config_dir}/published.csv"]
 
-    # Paths
-
-    def _shared(self, step: str, source: str) -> str:
-        return f"resources/{self.config.corpus}/{step}/{source}/summary.json"
-
-    def _run(self, experiment: str, seed: int | str) -> str:
-        return f"results/{experiment}/seed{seed}"
-
-    def _scores(self, experiment: str, seed: int | str) -> list[str]:
-        return [
-            f"{self._run(experiment, seed)}/score/checkpoint{checkpoint}.{split}.json"
-            for checkpoint in self._checkpoints(experiment)
-            for split in ("dev", "test")
-        ]
+    # What wildcards stand for
 
     def _compared(self, wildcards: Wildcards) -> list[tuple[str, int | str]]:
         """An experiment and its baseline, each with its seed."""
         baseline = self.baseline(wildcards)
-        seed = wildcards.seed if self._is_trained(baseline) else self.config.seeds[0]
+        seed = wildcards.seed if self.is_trained(baseline) else self.config.seeds[0]
         return [(wildcards.experiment, wildcards.seed), (baseline, seed)]
-
-    def _runs(self) -> list[tuple[str, int]]:
-        """Experiments and seeds. What is not trained says the same for every seed: it runs once."""
-        seeds = self.config.seeds
-        return [
-            (name, seed)
-            for name in self.experiments
-            for seed in (seeds if self._is_trained(name) else seeds[:1])
-        ]
-
-    def _run_file(self, experiment: str, seed: int | str) -> str:
-        return f"{self._run(experiment, seed)}/{'train' if self._is_trained(experiment) else 'describe'}/run.json"
-
-    def _is_trained(self, experiment: str) -> bool:
-        return experiment in self.trained
-
-    def _checkpoints(self, experiment: str) -> range:
-        one = self.experiments[experiment]
-        return range(1, (one.training.checkpoints if isinstance(one, ExperimentConfig) else 1) + 1)
-
-    def _translations(self, experiment: str, seed: int | str, checkpoint: int | str) -> list[str]:
-        folder = f"{self._run(experiment, seed)}/translate/checkpoint{checkpoint}"
-        sources = source_languages(self.experiments[experiment].translates(self.corpus.pairs))
-        return [f"{folder}/{source}/summary.json" for source in sources]
 
     def _experiment(self, wildcards: Wildcards) -> Experiment:
         return self.experiments[wildcards.experiment]
@@ -336,9 +267,9 @@ def make_plan(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Pl
                 "Take it out of the experiments."
             )
         for key, base in one.bases.items():
-            if _is_folder(base) and not Path(_model_file(base)).is_file():
+            if is_folder(base) and not Path(model_file(base)).is_file():
                 raise ConfigError(
-                    f"experiment '{name}': '{key}': there is no model in {base} ({_model_file(base)} does not exist). "
+                    f"experiment '{name}': '{key}': there is no model in {base} ({model_file(base)} does not exist). "
                     "Name a folder in Hugging Face format, or a model of the hub as org/name@revision."
                 )
     return Plan(config, corpus, experiments)
@@ -346,28 +277,6 @@ def make_plan(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Pl
 
 def _json(options: BaseModel) -> str:
     return json.dumps(options.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-
-
-def _is_folder(base: str) -> bool:
-    return base.startswith(("./", "/"))
-
-
-def _model_name(base: str) -> str:
-    return base.replace("/", "--")
-
-
-def _model_file(base: str) -> str:
-    """The file that stands for a base model, in the folder that holds it."""
-    if _is_folder(base):
-        return f"{base.removeprefix('./').rstrip('/')}/config.json"
-    return f"resources/models/{_model_name(base)}/summary.json"
-
-
-def _model_files(base: str) -> list[str]:
-    """What a step that loads a base model depends on: `_model_file` first; all files of a folder in place."""
-    first = _model_file(base)
-    others = map(str, model_files(Path(first).parent)) if _is_folder(base) else []
-    return list(dict.fromkeys([first, *others]))
 
 
 def _either(names: Any) -> str:

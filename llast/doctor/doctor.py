@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from llast.config.files import model_file
 from llast.config.plan import Plan, make_plan
 from llast.doctor.check import Check
 from llast.doctor.cluster import check_slurm
@@ -57,11 +58,7 @@ def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
     yield check_disk(here, sum(job.disk_gb for job in jobs if not job.done))
     yield check_source(plan, os.environ)
     yield check_mlflow(plan.config.tracking_uri)
-    waiting = [
-        base
-        for name, base in plan.models.items()
-        if not Path(f"resources/models/{name}/summary.json").exists()
-    ]
+    waiting = [base for base in plan.models.values() if not Path(model_file(base)).exists()]
     bases = known_bases()
     gated = [base for base in waiting if (known := bases.get(base.partition("@")[0])) and known.gated]
     yield from check_hub(waiting, gated, os.environ)

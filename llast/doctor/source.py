@@ -13,11 +13,7 @@ from llast.languages import pairs_from
 def check_source(plan: Plan, environment: Mapping[str, str]) -> Check:
     """What the step fetch needs for the languages that it has not fetched yet."""
     options = plan.corpus.source
-    waiting = [
-        source
-        for source in plan.sources
-        if not Path(f"resources/{plan.config.corpus}/fetch/{source}/summary.json").exists()
-    ]
+    waiting = [source for source in plan.sources if not Path(plan.shared("fetch", source)).exists()]
     if isinstance(options, SyntheticSource):
         return Check("corpus", "good", "synthetic: made here")
     if not waiting:
