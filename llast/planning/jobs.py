@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llast.config.corpus import PreparedSource
 from llast.config.experiment import ExperimentConfig
+from llast.config.files import model_file
 from llast.config.plan import Plan
 from llast.config.untrained import Experiment, PretrainedExperiment
 from llast.languages import pairs_from, source_languages, split_pair
@@ -77,14 +78,16 @@ class Estimates:
         """All jobs, in the order of the flow."""
         for source in self._plan.sources:
             yield from self._corpus_jobs(source)
-        for name, base in self._plan.models.items():
+        for base in self._plan.models.values():
             shape = shape_of(base)
             size = shape.download_gb if shape else 0.0
-            yield Job("fetch_model", Path(f"resources/models/{name}/summary.json"), disk_gb=size)
-        for name in self._plan.experiments:
-            trained = name in self._plan.trained
-            for seed in self._plan.config.seeds if trained else self._plan.config.seeds[:1]:
-                yield from self._run_jobs(name, seed) if trained else self._untrained_jobs(name, seed)
+            yield Job("fetch_model", Path(model_file(base)), disk_gb=size)
+        for name, seed in self._plan.runs():
+            yield from (
+                self._run_jobs(name, seed)
+                if self._plan.is_trained(name)
+                else self._untrained_jobs(name, seed)
+            )
         yield Job("statistics", Path("results/corpus_statistics.csv"), core_hours=self._start)
         for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
             yield Job(stage, Path("results") / file, core_hours=self._start)
@@ -123,7 +126,7 @@ class Estimates:
         clips = sum(amounts.clips(source, split) for split in ("train", "dev", "test"))
 
         def output(stage: str) -> Path:
-            return Path(f"resources/{plan.config.corpus}/{stage}/{source}/summary.json")
+            return Path(plan.shared(stage, source))
 
         if plan.synthetic:
             cost = self._cores(clips / self._value("synthesize_speed"))
@@ -144,7 +147,7 @@ class Estimates:
     def _run_jobs(self, name: str, seed: int) -> Iterator[Job]:
         one, folder, run = (
             self._plan.trained[name],
-            Path(f"results/{name}/seed{seed}"),
+            Path(self._plan.run_folder(name, seed)),
             f"{name}, seed {seed}",
         )
         rows, _, seconds = self.training_rows(name)
@@ -160,7 +163,7 @@ class Estimates:
             yield Job("compare", folder / "compare/comparison.json", tested, core_hours=cost, run=run)
 
     def _untrained_jobs(self, name: str, seed: int) -> Iterator[Job]:
-        folder, run = Path(f"results/{name}/seed{seed}"), f"{name}, seed {seed}"
+        folder, run = Path(self._plan.run_folder(name, seed)), f"{name}, seed {seed}"
         yield Job("describe", folder / "describe/run.json", core_hours=self._start, run=run)
         yield from self._evaluation_jobs(name, folder, 1, run)
 
@@ -241,7 +244,9 @@ class Estimates:
         for source in source_languages(one.mixture.pairs):
             pairs = [pair for pair in one.mixture.pairs if split_pair(pair)[0] == source]
             clips = max(self.amounts.rows(pair, "train") for pair in pairs)
-            rows = shares.get("st", 0.0) * sum(self.amounts.rows(pair, "train") for pair in pairs)
+            step = one.mixture.en_x_step if source == "en" else 1
+            pairs_rows = sum(math.ceil(self.amounts.rows(pair, "train") / step) for pair in pairs)
+            rows = (shares.get("st", 0.0) + shares.get("cot", 0.0)) * pairs_rows
             rows += shares.get("asr", 0.0) * clips
             yield min(clips, rows), rows, self.amounts.seconds(source, "train")
 

@@ -109,6 +109,19 @@ def test_benchmarks_of_this_machine_replace_shipped_figures(clone: Path) -> None
     assert "broken.json holds no benchmark records" in llast_plan(clone, code=3)
 
 
+def test_rows_of_every_task_are_counted_and_directions_out_of_english_thinned(clone: Path) -> None:
+    (clone / "config").unlink()
+    shutil.copytree(ROOT / "config", clone / "config")
+    (clone / "config/experiments/mixed.yaml").write_text(
+        "extends: llast-2b\nmixture: {pairs: [ja_en, en_de, en_ja], tasks: {st: 0.5, asr: 1, cot: 1}, en_x_step: 4}\n"
+    )
+    (clone / "mine.yaml").write_text("corpus: covost2\nexperiments: [mixed]\n")
+    japanese, english = 1_119, 289_430  # rows of train, as published
+    rows = 1.5 * japanese + japanese + 1.5 * 2 * -(-english // 4) + english
+    (line,) = [one for one in llast_plan(clone, "--configfile", "mine.yaml").splitlines() if "mixed:" in one]
+    assert line.startswith(f"mixed: {rows:,.0f} rows on {japanese + english:,} clips, ")
+
+
 def test_a_base_that_nobody_knows_is_named_and_not_counted(clone: Path) -> None:
     (clone / "config").unlink()
     (clone / "config/experiments").mkdir(parents=True)
