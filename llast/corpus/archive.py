@@ -21,8 +21,10 @@ from typing import IO, Any
 from llast.errors import DataError
 from llast.progress import progress
 
-MAX_HEADER_BYTES = 1 << 20
-"""A header of a long name takes a few hundred bytes; tarfile would read one of any size into memory."""
+MAX_HEADER_BYTES = 1 << 16
+"""A header of a long name takes a few hundred bytes; tarfile would read one of any size, and many, into memory."""
+MAX_MEMBER_BYTES = 1 << 36
+"""The largest member is validated.tsv, with less than 1 GB. tarfile would step for ever over one that claims 2^80."""
 MAX_CLIP_BYTES = 64 << 20
 """A clip has some 40 kB. Archives can claim any size in a few bytes, and clips are read into memory."""
 GZIP = b"\x1f\x8b"
@@ -190,6 +192,7 @@ def _members(
         ) as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # else a record of each clip
+                archive.pax_headers = {}  # global headers add up
                 name = _checked_name(member, path)
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None:
@@ -197,7 +200,8 @@ def _members(
         for rest in (stream, raw):  # gzip checks its digest at the end
             while rest.read(_READ_BYTES):
                 pass
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError, ValueError) as error:
+        # ValueError: what tarfile makes of numbers in extended headers that are none.
         raise DataError(
             f"{path} is not a complete tar or tar.gz archive ({error}). Delete it and fetch it again."
         ) from None
@@ -206,6 +210,8 @@ def _members(
 def _checked_name(member: tarfile.TarInfo, path: Path) -> str:
     if member.name.startswith("/") or ".." in member.name.split("/"):
         problem = "leads out of the archive"
+    elif member.size > MAX_MEMBER_BYTES:
+        problem = f"claims {member.size:,} bytes"
     elif not (member.isfile() or member.isdir()):
         problem = "is a link or a device"
     else:
