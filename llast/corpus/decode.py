@@ -20,6 +20,9 @@ these bounds is a remnant of a longer one.
 """
 SHORTFALL_S = 0.2
 """How much shorter than its own header says a clip may decode: whole clips do so by 0 to 6 ms."""
+MAX_SAMPLES = 300 * 48_000
+"""Samples of a clip, over all channels: five minutes. Clips of Common Voice have some seconds, a few silent ones 40;
+half a megabyte of FLAC can hold an hour of nothing, which would take a worker a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Decoded:
         seconds: length of the decoded signal, 0 if there is none.
         flac: FLAC file, 16 kHz, mono, 16 bit; empty if the clip is unusable, or stays in place.
         file: path of a clip that stays in place.
-        reason: why it is unusable (`empty`, `undecodable`, `truncated`, `too_short`), or empty.
+        reason: why it is unusable (`empty`, `undecodable`, `truncated`, `too_short`, `too_long`), or
+            empty.
     """
 
     clip: str
@@ -50,7 +54,8 @@ def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_second
         least_seconds: shorter clips are `too_short`.
         text_seconds: the shortest time in which its sentence can be spoken; shorter clips are `truncated`.
             So are clips that decode to less than their own header promises (wav, and mp3 with a Xing or LAME
-            header): libsndfile decodes what is left of a truncated mp3 without complaint.
+            header): libsndfile decodes what is left of a truncated mp3 without complaint. Clips of more than
+            `MAX_SAMPLES` are `too_long`.
     """
     file = ""
     if isinstance(data, Path):
@@ -61,9 +66,11 @@ def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_second
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             rate = sound.samplerate
             promised = sound.frames if _has_frame_count(data) else 0
-            channels = sound.read(dtype="float32", always_2d=True)
+            channels = sound.read(MAX_SAMPLES // sound.channels + 1, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError):
         return Decoded(clip, reason="undecodable")
+    if channels.size > MAX_SAMPLES:
+        return Decoded(clip, len(channels) / rate, reason="too_long")
     signal = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     seconds = len(signal) / rate
     if not len(signal) or not np.isfinite(signal).all():

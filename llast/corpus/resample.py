@@ -30,8 +30,8 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
     stay in place are decoded as well, to see whether they can be.
 
     Rows: clips that a table row with a used label refers to. Dropped: `missing` in the archive, `empty`,
-    `undecodable`, `truncated`, `too_short`. Details: `store` (the folder's name), `seconds` of audio,
-    `quarantine` (`[{"clip", "reason"}, ...]`).
+    `undecodable`, `truncated`, `too_short`, `too_long`. Details: `store` (the folder's name), `seconds` of
+    audio, `quarantine` (`[{"clip", "reason"}, ...]`).
 
     Args:
         fetched: summary of the step fetch.

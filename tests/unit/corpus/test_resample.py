@@ -15,7 +15,7 @@ import soundfile
 
 from llast.artifacts import Summary, read_summary
 from llast.config.corpus import ResampleOptions
-from llast.corpus.decode import decode_clip
+from llast.corpus.decode import MAX_SAMPLES, decode_clip
 from llast.corpus.resample import resample
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
@@ -241,6 +241,16 @@ def test_a_remnant_without_a_header_is_known_by_its_sentence(tmp_path: Path) -> 
     release.add("rest.mp3", bare[:9000], sentence, "x")
     summary = resample(release.fetch(tmp_path), tmp_path / "out", ResampleOptions())
     assert dropped(summary) == {"rest": "truncated"}
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_small_file_that_unfolds_to_hours_is_refused_before_it_does(channels: int) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((MAX_SAMPLES // channels + 2, channels), np.int16), 48_000, format="FLAC")
+    assert len(file.getvalue()) < 1_000_000
+    decoded = decode_clip("a", file.getvalue(), 0.1, 0.0)
+    assert (decoded.reason, decoded.flac) == ("too_long", b"")
+    assert decoded.seconds == pytest.approx(300 / channels, abs=0.001)
 
 
 def test_a_missing_archive_is_named(tmp_path: Path, release: Release) -> None:
