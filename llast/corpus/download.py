@@ -192,8 +192,8 @@ def _receive(remote: Remote, response: Any, part: _Part) -> None:
     if response.status == 206 and _range_start(response) != offset:
         part.restart("")
         raise TryAgain("the server sent another range than asked for")
-    length = response.headers.get("Content-Length")
-    total = None if length is None else offset + int(length)
+    length = response.headers.get("Content-Length", "")
+    total = offset + int(length) if length.isdecimal() else None
     chunks = _chunks(response)
     first = next(chunks, b"")
     # Checked before what came earlier is thrown away: a proxy answers ranges with its page, too.
@@ -210,6 +210,8 @@ def _receive(remote: Remote, response: Any, part: _Part) -> None:
         part.restart(remote.sha256 or _version(response))
     for chunk in byte_progress(chain([first], chunks), f"fetch {part.name}", offset, remote.size or total):
         part.append(chunk)
+    if not part.size:
+        raise TryAgain(f"{remote.shown}: the server sent nothing")
     expected = remote.size or total
     if expected is not None and part.size < expected:
         raise TryAgain(f"the connection ended after {part.size:,} of {expected:,} bytes")

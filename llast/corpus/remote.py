@@ -139,9 +139,9 @@ def _refusal(remote: Remote, error: urllib.error.HTTPError) -> Exception:
         )
     if remote.expires and code in (401, 403):
         return TryAgain(f"{remote.shown}: its address has expired (HTTP {code})")
-    what, remedy = _REFUSED.get(
-        code, (f"the server answered '{error.reason}'", "Open the address in a browser.")
-    )
+    # Not with the error's own words: of a redirection that is not followed they hold the address, signature and all.
+    words = http.client.responses.get(code, "an unknown status")
+    what, remedy = _REFUSED.get(code, (f"the server answered '{words}'", "Open the address in a browser."))
     return DataError(f"{remote.shown}: {what} (HTTP {code}). {remote.remedies.get(code, remedy)}")
 
 

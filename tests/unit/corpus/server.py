@@ -146,6 +146,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "html":
             self.send(200, b"\n<!DOCTYPE html><html>Please log in</html>", {"Content-Type": "text/html"})
             return
+        if fault == "redirect":
+            self.send(302, b"", {"Location": f"s3://bucket/a.tar?signature={SIGNATURE}"})
+            return
         etag = f'"{hashlib.sha256(data).hexdigest()}"'
         asked = self.headers.get("Range")
         same = self.headers.get("If-Range", etag) == etag
@@ -169,7 +172,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(f"{len(rest):x}\r\n".encode() + rest[: len(rest) // 2])
             return
-        self.send_header("Content-Length", str(len(rest)))
+        self.send_header("Content-Length", "many" if fault == "odd length" else str(len(rest)))
         self.end_headers()
         if "cut" in fault or fault == "break":
             rest = rest[: len(rest) // 2]
