@@ -6,9 +6,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from llast.artifacts import read_summary
-from llast.corpus.archive import clip_id
+from llast.corpus.archive import clip_id, read_table
+from llast.corpus.fetched import Fetched
 from llast.corpus.filter import REPAIRED
-from llast.corpus.join import COLUMNS
+from llast.corpus.join import COLUMNS, SPLIT_OF_LABEL, read_covost
 from llast.corpus.store import AudioStore
 from llast.corpus.tsv import read_tsv_file
 from llast.errors import DataError
@@ -30,7 +31,7 @@ def explain(clip: str, resources: Path) -> list[str]:
     languages = sorted(resources.glob("*/filter/*/summary.json"))
     for filtered in languages:
         source, corpus = filtered.parent.name, filtered.parents[2]
-        rows = list(_rows(clip, corpus, source))
+        rows = list(_rows(clip, corpus, source)) or list(_unjoined(clip, corpus / "fetch" / source))
         if rows:
             lines += [f"{corpus.name} {source}: {_audio(clip, corpus / 'resample' / source)}", *rows]
     if not lines:
@@ -78,3 +79,21 @@ def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
                 if (pair, split) in repaired:
                     yield f"    repaired to  {repaired[pair, split]}"
                 yield f"    translation  {translation}"
+
+
+def _unjoined(clip: str, fetched: Path) -> Iterator[str]:
+    """Rows of a clip that the step join left out of all its pairs, as far as the files of CoVoST-2 are still here."""
+    if not (fetched / "summary.json").exists():
+        return
+    for pair, path in Fetched.read(fetched / "summary.json").tables.items():
+        if not path.exists() or clip.encode() not in read_table(path):
+            continue
+        table = read_covost(path)
+        for name, label, translation in zip(
+            *(table[c] for c in ("path", "split", "translation")), strict=True
+        ):
+            if clip_id(name) != clip:
+                continue
+            reason = "not_validated (no sentence)" if label in SPLIT_OF_LABEL else "label (that of no split)"
+            yield f"  {pair} {label}: dropped: {reason}"
+            yield f"    translation  {translation}"

@@ -88,11 +88,13 @@ class Release:
             audio=str(folder / f"{{lang}}{archive}"), tables=str(folder / "covost_v2.{pair}.tsv.tar.gz")
         )
 
-    def fetch(self, folder: Path, root: str = "", validated_last: bool = False) -> Path:
+    def fetch(
+        self, folder: Path, root: str = "", validated_last: bool = False, output: Path | None = None
+    ) -> Path:
         """Write the archives and run the step fetch on them; returns its summary's path."""
-        source = self.write(folder / "files", root, validated_last)
-        fetched(self.source, list(self.tables), folder / "fetch", source)
-        return folder / "fetch" / "summary.json"
+        source, output = self.write(folder / "files", root, validated_last), output or folder / "fetch"
+        fetched(self.source, list(self.tables), output, source)
+        return output / "summary.json"
 
 
 def fetched(source: str, pairs: list[str], output: Path, options: LocalSource) -> Summary:

@@ -104,8 +104,11 @@ def test_every_changed_sentence_is_listed(tmp_path: Path, mp3: bytes) -> None:
 def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) -> None:
     release = dirty(mp3)
     release.tables["fr_de"] = [("kept.mp3", "Das Wasser.", "test")]
-    fetched = release.fetch(tmp_path)
+    release.tables["fr_de"] += [("gone.mp3", "Weg.", "train"), ("kept2.mp3", "Wasser.", "dev_dup")]
+    release.sentences["kept2.mp3"] = "L'eau."
     corpus = tmp_path / "resources" / "mine"
+    fetched = corpus / "fetch" / "fr" / "summary.json"
+    release.fetch(tmp_path, output=fetched.parent)
     resample(fetched, corpus / "resample" / "fr", ResampleOptions())
     join(fetched, corpus / "join" / "fr", official_counts=False)
     joined, resampled = (corpus / step / "fr" / "summary.json" for step in ("join", "resample"))
@@ -132,6 +135,16 @@ def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) ->
         "mine fr: no audio (empty)",
         "  fr_en train: dropped: audio_empty",
     ]
+    assert ask("gone.mp3").stdout.splitlines() == [
+        "mine fr: no audio (missing)",
+        "  fr_de train: dropped: not_validated (no sentence)",
+        "    translation  Weg.",
+    ]
+    assert ask("kept2").stdout.splitlines() == [
+        "mine fr: no audio (not asked for)",
+        "  fr_de dev_dup: dropped: label (that of no split)",
+        "    translation  Wasser.",
+    ], "clips that no split has"
     unknown = ask("nobody")
     assert (unknown.returncode, unknown.stdout) == (3, "")
     assert "no table names the clip 'nobody' (finished corpora: mine fr, below resources)" in unknown.stderr
