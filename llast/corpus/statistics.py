@@ -89,7 +89,8 @@ def _pair(
     official_counts: bool,
 ) -> list[dict[str, Any]]:
     tables = {split: pq.read_table(folder / f"{pair}.{split}.parquet") for split in SPLITS}
-    speakers = {split: pc.unique(table["client_id"]) for split, table in tables.items()}
+    named = {split: table.filter(pc.not_equal(table["client_id"], "")) for split, table in tables.items()}
+    speakers = {split: pc.unique(table["client_id"]) for split, table in named.items()}
     sentences = {
         split: pc.unique(pc.utf8_lower(pc.utf8_trim_whitespace(table["sentence"])))
         for split, table in tables.items()

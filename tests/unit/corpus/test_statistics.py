@@ -80,6 +80,13 @@ def test_every_pair_and_split_is_counted(tmp_path: Path, corpus: Release) -> Non
     assert (test["joined"], test["not_validated"], test["speakers_in_dev"]) == ("1", "1", "1")
 
 
+def test_clips_without_a_speaker_are_of_no_speaker(tmp_path: Path, corpus: Release) -> None:
+    corpus.speakers |= dict.fromkeys(("a.mp3", "b.mp3", "f.mp3", "g.mp3"), "")
+    train, dev, test = run(corpus, tmp_path).values()
+    assert [split["speakers"] for split in (train, dev, test)] == ["1", "0", "1"]
+    assert (train["speakers_in_dev"], train["speakers_in_test"], dev["speakers_in_train"]) == ("0", "1", "0")
+
+
 def test_published_counts_stand_beside_the_rows_of_a_corpus_that_has_them(
     tmp_path: Path, corpus: Release
 ) -> None:
