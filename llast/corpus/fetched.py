@@ -7,6 +7,7 @@ from pathlib import Path
 from llast.artifacts import read_summary
 from llast.corpus.archive import read_clips
 from llast.corpus.prepared import prepared_files
+from llast.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Fetched:
         kind: what holds the clips: `release` (a Common Voice archive or folder), `parquet` (a folder of such files) or
             `prepared` (a folder of the clips themselves).
         audio: that archive or folder.
+        audio_bytes: its size.
         audio_sha256: its digest.
         root: of a release, the folder of `validated.tsv` and `clips/` in it.
         in_place: the clips stay the files that they are.
@@ -28,6 +30,7 @@ class Fetched:
     source: str
     kind: str
     audio: Path
+    audio_bytes: int
     audio_sha256: str
     root: str
     in_place: bool
@@ -43,6 +46,7 @@ class Fetched:
             source=details["source"],
             kind=audio["kind"],
             audio=Path(audio["path"]),
+            audio_bytes=audio["bytes"],
             audio_sha256=audio["sha256"],
             root=audio["root"],
             in_place=audio["in_place"],
@@ -54,9 +58,15 @@ class Fetched:
         """Yield id and content of each wanted clip that is there, once each; the path of one that stays in place.
 
         Raises:
-            DataError: the archive or folder is missing, damaged or hostile.
+            DataError: the archive or folder is missing, damaged, hostile, or an archive not the one that was fetched.
         """
         if self.kind == "release":
+            # What is here already is no input of a rule: nothing else notices that another archive took its place.
+            if self.audio.is_file() and self.audio.stat().st_size != self.audio_bytes:
+                raise DataError(
+                    f"{self.audio} is not the archive that the step fetch has read: its size has changed. Run that "
+                    "step again (snakemake --forcerun fetch)."
+                )
             yield from read_clips(self.audio, self.root, wanted)
         elif self.kind == "parquet":
             from llast.corpus.parquet import read_parquet_clips

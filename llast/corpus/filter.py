@@ -220,8 +220,8 @@ def _require_audio(
         raise DataError(
             f"more than {max_missing:.1%} of the rows have no sentence or no usable audio: {'; '.join(short)}. "
             "Scores on what is left would not be comparable. The summary.json of the step join counts the first, that "
-            "of the step resample lists clips and reasons of the second: complete the Common Voice archive, or raise "
-            "filter.max_missing in the corpus's file."
+            "of the step resample lists clips and reasons of the second: complete the Common Voice archive and have it "
+            "read again (snakemake --forcerun fetch), or raise filter.max_missing in the corpus's file."
         )
 
 

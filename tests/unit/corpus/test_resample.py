@@ -253,6 +253,16 @@ def test_a_small_file_that_unfolds_to_hours_is_refused_before_it_does(channels: 
     assert decoded.seconds == pytest.approx(300 / channels, abs=0.001)
 
 
+def test_an_archive_that_took_the_place_of_the_fetched_one_is_noticed(
+    tmp_path: Path, release: Release
+) -> None:
+    fetched = release.fetch(tmp_path)
+    release.add("more.mp3", tone(1.2), "encore", "more")
+    release.write(tmp_path / "files")
+    with pytest.raises(DataError, match=r"fr\.tar\.gz is not the archive.*snakemake --forcerun fetch"):
+        resample(fetched, tmp_path / "out", ResampleOptions())
+
+
 def test_a_missing_archive_is_named(tmp_path: Path, release: Release) -> None:
     fetched = release.fetch(tmp_path)
     (tmp_path / "files" / "fr.tar.gz").unlink()
