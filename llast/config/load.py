@@ -46,7 +46,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist.") from None
+        where = "" if path.is_absolute() else f" in {Path.cwd()}; paths start in the repository's folder"
+        raise ConfigError(f"{path} does not exist{where}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from None
     except yaml.MarkedYAMLError as error:
@@ -174,6 +175,11 @@ def _origin(key: Key, layers: Sequence[tuple[str, Mapping[str, Any]]], otherwise
 
 
 def _named_file(name: str, folder: Path, what: str, where: str = "") -> Path:
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{where}there is no folder {folder} for {what} '{name}'. Run this in the repository's folder, "
+            "or set config_dir."
+        )
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise ConfigError(

@@ -232,5 +232,9 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nothing.yaml does not exist"):
+    with pytest.raises(ConfigError, match=r"nothing.yaml does not exist\."):
         read_yaml(tmp_path / "nothing.yaml")
+    with pytest.raises(ConfigError, match=r"nothing.yaml does not exist in /.*repository's folder\."):
+        read_yaml(Path("nothing.yaml"))
+    with pytest.raises(ConfigError, match=r"there is no folder .*/corpora for corpus 'demo'. Run this in"):
+        load_corpus("demo", tmp_path)
