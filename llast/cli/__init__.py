@@ -6,6 +6,8 @@ Nothing heavy is imported before a verb runs: `llast --help` has to be quick.
 import argparse
 import errno
 import json
+import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 INTERRUPTED = 130
+NO_READER = 141
+"""What a shell says of a program that SIGPIPE ended."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -39,9 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = [_options(verb.options, args.options)] if verb.options else []
             if summary := verb.run(args, *options):
                 print(f"{args.output.parent}: {summary.line()}", file=sys.stderr)
+            sys.stdout.flush()  # at exit, Python would show a traceback where nobody reads any more
         except KeyboardInterrupt:
             return _say(verb, "interrupted. Run it again to go on.", INTERRUPTED)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                return NO_READER
             if args.debug:
                 traceback.print_exc()
             user_error = _as_user_error(error)
@@ -53,6 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 verb, f"{_last_line(error)} (a defect of llast; {args.log or '--debug'} shows where)", 1
             )
     return 0
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has gone, as `| head` does; then it leads nowhere from here on."""
+    stdout, reader = 1, select.poll()
+    reader.register(stdout, 0)
+    if not any(event & select.POLLERR for _, event in reader.poll(0)):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stdout)
+    os.close(nowhere)
+    return True
 
 
 def _say(verb: Verb, message: str, code: int) -> int:

@@ -155,6 +155,31 @@ def test_a_defects_traceback_is_in_the_log_alone(
     assert log.read_text().endswith(f"llast fail: KeyError: 'x' (a defect of llast; {log} shows where)\n")
 
 
+@pytest.mark.parametrize("flush", [True, False])
+def test_a_reader_that_goes_away_is_no_defect(flush: bool) -> None:
+    """As with `llast translate ... | head -1`: quiet, whether the verb flushes each line or Python does at its end."""
+    program = (
+        "import sys, llast.cli as cli\n"
+        f"cli.VERBS = (cli.Verb('say', 'Say.', lambda args: print('a line', flush={flush})),)\n"
+        "sys.exit(cli.main(['say']))\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
+
+
+def test_a_broken_pipe_elsewhere_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert "a defect of llast" in capsys.readouterr().err
+
+
 def test_the_log_takes_lines_and_now_and_then_a_progress_bar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
