@@ -122,4 +122,6 @@ def _prune(run_folder: Path, kept: list[int]) -> None:
             shutil.rmtree(folder / "engine", ignore_errors=True)
         else:
             (folder / MARKER).unlink()
+    for folder in (run_folder / "checkpoints").glob("step-*"):
+        if not (folder / MARKER).exists():  # not needed any more, or left by a save that was interrupted
             shutil.rmtree(folder, ignore_errors=True)

@@ -71,6 +71,7 @@ def test_a_checkpoint_of_another_run_is_refused(
     marker.rename(tmp_path / "kept.json")
     assert on_ranks(1, train_and_stop, tmp_path, 0, 1) == [False], "without its marker it counts for nothing"
     assert complete_steps(tmp_path) == steps_of(tmp_path) == [1]
+    assert not marker.parent.exists(), "gigabytes that nothing reads"
 
 
 @pytest.mark.parametrize(
