@@ -108,6 +108,8 @@ def _file(summary: Path, described: dict[str, Any]) -> HypothesisFile:
 def _identity(summaries: dict[Path, Summary]) -> dict[str, Any]:
     keys = ("experiment", "seed", "checkpoint", "step")
     found = {path: {key: summary.details[key] for key in keys} for path, summary in summaries.items()}
+    for path, summary in summaries.items():  # only where checkpoints were averaged
+        found[path] |= {k: v for k, v in summary.details.items() if k == "average_last"}
     if not found:
         raise DataError("there is nothing to score: no translations were given.")
     first_path, first = next(iter(found.items()))

@@ -80,6 +80,8 @@ def translate(
         done = _done(folder)
 
     identity = {"experiment": trained["experiment"], "seed": trained["seed"], "checkpoint": checkpoint}
+    if adapter and options.decoding.average_last > 1:
+        identity["average_last"] = options.decoding.average_last
     details: dict[str, Any] = {**identity, "step": chosen["step"], "pairs": {}, "asr": {}}
     for part in parts:
         write_text(output / part.file, "".join(_record(row, done[row.key]) for row in part.rows))

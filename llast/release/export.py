@@ -51,6 +51,8 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
     found = find_checkpoint(model, checkpoint)
     spec = found.spec
     notes = ["Trained on an LLM in 4 bit (NF4)."] if spec.llm.load_in_4bit else []
+    if found.average_last > 1:
+        notes.append(f"The mean of the last {found.average_last} checkpoints up to there, as it was scored.")
     origin = f"Experiment `{found.experiment}`, seed {found.seed}, after {found.step:,} optimiser steps."
     card = Card(spec=spec, origin=origin, scores=score_lines(found), notes=notes)
     with new_folder(output) as folder:
@@ -70,9 +72,8 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
                 ("llm", spec.llm.base, llm),
             )
         }
-        shutil.copytree(
-            found.folder / "adapter", folder / "adapter", ignore=shutil.ignore_patterns("README.md")
-        )
+        with found.adapter() as adapter:
+            shutil.copytree(adapter, folder / "adapter", ignore=shutil.ignore_patterns("README.md"))
         write_adapters(folder, config, bases, card)
 
 

@@ -1,8 +1,11 @@
 """A trained model on disk: a run, one of its checkpoints, or an exported folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ if (
 from llast.artifacts import read_json
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
+from llast.evaluation.averaging import evaluated_adapter
 from llast.evaluation.checkpoints import RunScores, choose, read_checkpoints
 from llast.model.bases import base_folder
 from llast.model.lora import load_adapters
@@ -33,6 +37,7 @@ class Checkpoint:
         seed: its seed.
         step: optimiser steps done.
         scores: its score files; none for a checkpoint that was named by its folder.
+        average_last: how many checkpoints, up to this one, were averaged for these scores.
     """
 
     folder: Path
@@ -41,6 +46,24 @@ class Checkpoint:
     seed: int
     step: int
     scores: tuple[Path, ...] = ()
+    average_last: int = 1
+
+    @contextmanager
+    def adapter(self) -> Iterator[Path]:
+        """Folder of its adapters, or of the mean of checkpoints that was scored in its place; only good inside."""
+        if self.average_last == 1:
+            yield self.folder / "adapter"
+            return
+        run = self.folder.parents[2] / "run.json"
+        number = next(
+            one["checkpoint"]
+            for one in read_json(run)["checkpoints"]
+            if run.parent / one["folder"] == self.folder
+        )
+        with TemporaryDirectory() as place:
+            mean = evaluated_adapter(run, number, self.average_last, Path(place))
+            assert mean is not None
+            yield mean
 
     def base(self, part: str) -> Path:
         """Folder of the base `encoder` or `llm`: where it was in training, else where its reference says."""
@@ -59,7 +82,8 @@ class Checkpoint:
             dtype=DTYPES[self.spec.training.precision],
             load_in_4bit=load_in_4bit,
         )
-        return load_adapters(model, self.folder / "adapter").eval()
+        with self.adapter() as adapter:
+            return load_adapters(model, adapter).eval()
 
     def processor(self) -> LlastProcessor:
         """The model's prompts and tokenizer."""
@@ -79,6 +103,7 @@ def find_checkpoint(model: Path, number: int | None) -> Checkpoint:
         model: a run (`results/{experiment}/seed{n}`, its folder `train` or its `run.json`), or a checkpoint
             (`.../checkpoints/step-{n}`).
         number: which of a run's checkpoints; None: the one with the best scores on dev, without scores the last.
+            One that was scored as a mean of checkpoints stands for that mean.
 
     Raises:
         DataError: there is no such thing, or it is not complete.
@@ -131,6 +156,11 @@ def _of_run(run: Path, number: int | None) -> Checkpoint:
 
 def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
     spec = read_json(folder.parents[1] / "spec.json")
+    averaged = {read_json(file).get("average_last", 1) for file in scores} or {1}
+    if len(averaged) > 1:
+        raise DataError(
+            f"the scores of {folder} are of different averages of checkpoints (decoding.average_last). Score them anew."
+        )
     return Checkpoint(
         folder=folder,
         spec=TrainSpec.model_validate(spec["options"]),
@@ -138,4 +168,5 @@ def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
         seed=spec["seed"],
         step=int(folder.name.rpartition("-")[2]),
         scores=scores,
+        average_last=averaged.pop(),
     )

@@ -18,6 +18,7 @@ from llast.config.experiment import DecodingOptions
 from llast.config.steps import Machine, TrainSpec, TranslateOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
+from llast.evaluation.score import score
 from llast.evaluation.translate import translate
 from llast.launch.train import launch
 
@@ -66,7 +67,8 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(
     base_models: Path, rows: tuple[Path, list[Path]], run: Path, filtered: Path, output: Path, **options: Any
 ) -> Summary:
-    decoding = DecodingOptions(num_beams=1, max_new_tokens=6, batch_tokens=200)
+    average = options.pop("average_last", 1)
+    decoding = DecodingOptions(num_beams=1, max_new_tokens=6, batch_tokens=200, average_last=average)
     return translate(
         run,
         options.pop("checkpoint", 1),
@@ -116,6 +118,23 @@ def test_a_part_of_the_rows_is_drawn(
     assert summary.details["pairs"][PAIR]["dev"]["expected"] == 4
     assert summary.dropped["not selected"] == 8
     assert summary.details["pairs"][PAIR]["test"]["expected"] == 3
+
+
+def test_a_mean_of_checkpoints_is_told_on_to_the_scores(
+    base_models: Path, training_rows: tuple[Path, list[Path]], run: Path, filtered: Path, tmp_path: Path
+) -> None:
+    """An export of the checkpoint must be of what was scored. Here both checkpoints of the mean are the same."""
+    value = json.loads(run.read_text())
+    value["checkpoints"].append(value["checkpoints"][0] | {"checkpoint": 2})
+    twice = run.with_name("twice.json")
+    twice.write_text(json.dumps(value))
+    alone = call(base_models, training_rows, twice, filtered, tmp_path / "alone", checkpoint=2)
+    mean = call(base_models, training_rows, twice, filtered, tmp_path / "mean", checkpoint=2, average_last=2)
+    assert "average_last" not in alone.details
+    assert mean.details["average_last"] == 2
+    assert hypotheses(tmp_path / "mean") == hypotheses(tmp_path / "alone")
+    assert score([tmp_path / "mean/summary.json"], "test", tmp_path / "score.json")["average_last"] == 2
+    assert "average_last" not in score([tmp_path / "alone/summary.json"], "test", tmp_path / "score.json")
 
 
 KILLED = """

@@ -1,6 +1,7 @@
 """Trained models found on disk, and exported as folders that others load."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 import yaml
 
 import llast.cli as cli
-from llast.artifacts import read_json
+from llast.artifacts import read_json, write_json
 from llast.errors import ConfigError, DataError
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
@@ -121,6 +122,29 @@ def test_the_card_has_the_scores_of_the_table_and_the_licences(run: Path, export
     config = read_json(exported / "merged" / "config.json")
     assert config["bases"] is None
     assert config["dtype"] == "float32"
+
+
+def test_a_checkpoint_that_was_scored_as_a_mean_is_exported_as_that_mean(run: Path, tmp_path: Path) -> None:
+    """The numbers of the card have to be those of the weights beside it."""
+    copy = tmp_path / "results" / "seed1"
+    shutil.copytree(run, copy)
+    for file in (copy / "score").glob("checkpoint2.*.json"):
+        write_json(file, read_json(file) | {"average_last": 2})
+    export(copy, tmp_path / "mean", checkpoint=2)
+    export(copy, tmp_path / "adapters", adapters_only=True, checkpoint=2)
+    each = [find_checkpoint(run, number).model(load_in_4bit=False).state_dict() for number in (1, 2)]
+    changed = 0
+    for name in ("mean", "adapters"):
+        found = LlastForConditionalGeneration.from_pretrained(tmp_path / name).state_dict()
+        for key, tensor in found.items():
+            torch.testing.assert_close(tensor, (each[0][key] + each[1][key]) / 2, atol=1e-5, rtol=1e-5)
+            changed += not torch.equal(each[0][key], each[1][key])
+        assert "The mean of the last 2 checkpoints" in (tmp_path / name / "README.md").read_text()
+    assert changed > 0, "the two checkpoints are the same"
+    file = copy / "score" / "checkpoint2.dev.json"
+    write_json(file, read_json(file) | {"average_last": 3})
+    with pytest.raises(DataError, match="are of different averages"):
+        find_checkpoint(copy, 2)
 
 
 def test_nothing_is_overwritten_and_nothing_half_is_left(run: Path, tmp_path: Path) -> None:
