@@ -81,7 +81,8 @@ def _texts(draw: random.Random) -> Iterator[str]:
 
 
 def _fetched(folder: Path, source: str, archive: Path, tables: dict[str, dict[str, str]]) -> None:
-    audio = {"kind": "release", "path": str(archive), "sha256": "none", "root": "", "in_place": False}
+    place = {"kind": "release", "path": str(archive), "root": "", "in_place": False}
+    audio = {**place, "bytes": archive.stat().st_size, "sha256": "none"}
     _summary("fetch", folder, source=source, audio=audio, validated="validated.tsv", tables=tables)
 
 
