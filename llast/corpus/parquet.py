@@ -62,7 +62,8 @@ def read_parquet_clips(folder: Path, wanted: Collection[str]) -> Iterator[tuple[
                 for row, clip in enumerate(map(clip_id, ids.to_pylist())):
                     if clip in left:
                         left.remove(clip)
-                        yield clip, audio[row].as_py()["bytes"] or b""
+                        content = audio[row].as_py() or {}  # null, where the hub has no file
+                        yield clip, content.get("bytes") or b""
 
 
 def _files(folder: Path) -> list[Path]:

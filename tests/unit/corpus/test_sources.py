@@ -21,6 +21,7 @@ from llast.config.corpus import (
 from llast.corpus.fetch import fetch
 from llast.corpus.fetched import Fetched
 from llast.corpus.join import join
+from llast.corpus.parquet import inspect_parquet, read_parquet_clips
 from llast.corpus.resample import resample
 from llast.corpus.store import AudioStore
 from llast.errors import ConfigError, DataError, UserError
@@ -231,6 +232,17 @@ def test_the_hub_refuses_with_the_key_to_correct(
     put_on_hub(server, english(), "en_de")
     with pytest.raises(ConfigError, match=message):
         fetch("en", ["en_de"], tmp_path / "out", HuggingFaceSource(**change), None, tmp_path / "downloads")
+
+
+def test_clips_that_the_hub_has_without_sound_are_empty(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "client_id": None, "sentence": None, "audio": {"bytes": b"A", "path": "a.mp3"}},
+        {"id": "b", "client_id": "x", "sentence": "y", "audio": {"bytes": None, "path": "b.mp3"}},
+        {"id": "c", "client_id": "x", "sentence": "y", "audio": None},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train-00000-of-00001.parquet")
+    assert list(read_parquet_clips(tmp_path, "abc")) == [("a", b"A"), ("b", b""), ("c", b"")]
+    assert b"\n\ta.mp3\t\n" in inspect_parquet(tmp_path).validated
 
 
 def test_a_damaged_file_of_the_hub_is_named(tmp_path: Path, server: Server) -> None:
