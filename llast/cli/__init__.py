@@ -84,6 +84,10 @@ def _as_user_error(error: BaseException) -> UserError | None:
     for link in _chain(error):
         if isinstance(link, UserError):
             return link
+        if isinstance(link, PermissionError) and link.filename:
+            return DataError(
+                f"{link.filename}: permission denied. Let this account read it, or write where it has to be written."
+            )
         if (isinstance(link, OSError) and link.errno in _FULL) or "No space left on device" in str(link):
             file = getattr(link, "filename", None)
             where = f" (while writing {file})" if file else ""

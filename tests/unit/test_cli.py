@@ -122,6 +122,11 @@ def chained(inner: BaseException) -> BaseException:
             "llast fail: the disk is full (while writing out/shard.arrow). Make room",
         ),
         (chained(OSError(errno.ENOSPC, "No space")), 3, "llast fail: the disk is full. Make room"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "cv/fr.tar.gz"),
+            3,
+            "llast fail: cv/fr.tar.gz: permission denied. Let this account read it",
+        ),
         (KeyboardInterrupt(), 130, "llast fail: interrupted."),
         (KeyError("x"), 1, "llast fail: KeyError: 'x' (a defect of llast; --debug shows where)\n"),
     ],
