@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from llast.artifacts import atomic_path
-from llast.corpus.archive import Release, clip_id
+from llast.corpus.archive import Release, clip_id, sorted_files
 from llast.corpus.tsv import read_tsv_file, tsv_bytes
 from llast.errors import DataError
 from llast.languages import SPLITS
@@ -68,30 +68,25 @@ def inspect_prepared(folder: Path, source: str, pairs: list[str], tables: Path, 
     )
     clips = audio_folder(folder, source)
     digest, total = hashlib.sha256(f"{clips.absolute() if in_place else 'copied'}\n".encode()), 0
-    for entry in _sorted_files(clips):
-        size = entry.stat().st_size
+    for name in _sorted_files(clips):
+        size = os.stat(clips / name).st_size
         total += size
-        digest.update(f"{entry.name}\t{size}\n".encode())
+        digest.update(f"{name}\t{size}\n".encode())
     return Release("", validated, total, digest.hexdigest())
 
 
 def prepared_files(clips: Path, wanted: Collection[str]) -> Iterator[tuple[str, Path]]:
     """Yield id and absolute path of each wanted clip, once each; shorter names first, so `{clip}.wav` is preferred."""
     left = set(wanted)
-    for entry in _sorted_files(clips):
-        if (clip := clip_id(entry.name)) in left:
+    for name in _sorted_files(clips):
+        if (clip := clip_id(name)) in left:
             left.remove(clip)
-            yield clip, Path(entry.path).absolute()
+            yield clip, (clips / name).absolute()
 
 
-def _sorted_files(clips: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(clips) as entries:
-            return sorted(
-                (entry for entry in entries if entry.is_file()), key=lambda e: (len(e.name), e.name)
-            )
-    except FileNotFoundError:
-        raise DataError(
-            f"{clips} does not exist. A prepared folder has its clips there, as 16 kHz wav files; correct "
-            "source.folder in the corpus's file."
-        ) from None
+def _sorted_files(clips: Path) -> list[str]:
+    return sorted_files(
+        clips,
+        "A prepared folder has its clips there, as 16 kHz wav files; correct source.folder in the corpus's file.",
+        key=lambda name: (len(name), name),
+    )

@@ -66,6 +66,20 @@ def test_an_unpacked_folder_is_read_like_its_archive(tmp_path: Path) -> None:
     assert inspect(tmp_path / "cv", "fr").sha256 != release.sha256
 
 
+def test_of_a_folder_of_many_clips_little_more_than_the_names_is_held(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "validated.tsv").write_bytes(b"")
+    for number in range(3000):
+        (tmp_path / "clips" / f"{number}.mp3").touch()
+    tracemalloc.start()
+    try:
+        inspect(tmp_path, "fr")
+        assert list(read_clips(tmp_path, "", {"7"})) == [("7", b"")]
+        assert tracemalloc.get_traced_memory()[1] < 3000 * 150
+    finally:
+        tracemalloc.stop()
+
+
 def test_of_several_languages_the_one_asked_for_is_read(tmp_path: Path) -> None:
     write_tar(
         tmp_path / "cv.tar", [(f"cv/{code}/validated.tsv", code.encode()) for code in ("de", "fr", "en")]
