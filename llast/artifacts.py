@@ -37,7 +37,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
-def sweep(folder: Path, start: str = "") -> None:
+def sweep(folder: Path, start: str) -> None:
     """Delete what killed runs have left of `atomic_path` for files whose name starts like this."""
     for stray in folder.glob(f".{start[:40]}*.*"):
         stray.unlink()

@@ -64,7 +64,12 @@ def fetch(
         DataError: a file is missing, damaged, or not the one that is expected.
     """
     began = time.monotonic()
-    sweep(output)
+    for name in (
+        "summary",
+        "validated",
+        "covost_v2",
+    ):  # nobody else's hidden files: the folder may be a user's
+        sweep(output, name)
     audio = _audio(source, pairs, output, options, synthesized, downloads)
     tables = {}
     for pair in pairs:

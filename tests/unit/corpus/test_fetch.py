@@ -30,6 +30,16 @@ def test_local_files_are_used_in_place(tmp_path: Path, release: Release) -> None
     assert summary.rows_out == 2
 
 
+def test_what_killed_runs_left_is_deleted_and_nothing_else(tmp_path: Path, release: Release) -> None:
+    output = tmp_path / "fetch"
+    output.mkdir()
+    left = [".validated.a1b2c3d4.tsv", ".summary.a1b2c3d4.json", ".covost_v2.fr_en.a1b2c3d4.tsv"]
+    for name in (*left, ".pre-commit-config.yaml"):
+        (output / name).write_text("x")
+    release.fetch(tmp_path)
+    assert sorted(path.name for path in output.glob(".*")) == [".pre-commit-config.yaml"]
+
+
 def test_missing_files_are_named_with_the_key_to_set(tmp_path: Path, release: Release) -> None:
     source = release.write(tmp_path)
     with pytest.raises(DataError, match=r"covost_v2\.fr_xx.* does not exist.*source\.tables"):
