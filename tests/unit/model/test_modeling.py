@@ -1,5 +1,6 @@
 """The model: one clip with many rows equals separate rows; adapters survive saving; generation by batch."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,10 @@ def test_shared_clip_equals_separate_rows(
     if recompute:
         model.encoder.activation_checkpointing_enable({"use_reentrant": False})
         model.llm.activation_checkpointing_enable({"use_reentrant": False})
+    runs: Counter[str] = Counter()
+    for part in ("encoder.layers.0", "llm.model.layers.0"):
+        attention_of = model.get_submodule(f"{part}.self_attn")
+        attention_of.register_forward_pre_hook(lambda *_, part=part: runs.update([part]))
     shared = [Item(int(rows.clip_of_row[row]), (row, row + 1)) for row in (1, 3) if shares(rows, row)]
     assert len(shared) == 2
     separate = [Item(item.clip, (row,)) for item in shared for row in item.rows]
@@ -66,6 +71,8 @@ def test_shared_clip_equals_separate_rows(
         ]
 
     loss, gradients = loss_and_gradients(shared, True)
+    assert set(runs.values()) == {2 if recompute else 1}
+    assert len(runs) == 2
     expected, expected_gradients = loss_and_gradients(separate, False)
     assert loss == pytest.approx(expected, abs=1e-5)
     assert len(gradients) == len(expected_gradients) == len(trainable_parameters(adapted))
