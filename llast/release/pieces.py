@@ -18,7 +18,7 @@ def read_audio(path: Path) -> np.ndarray:
     """A file of any format, rate and channel count that libsndfile knows, as (samples,) float32, 16 kHz, mono.
 
     Raises:
-        DataError: there is no such file, no sound in it, or it cannot be decoded.
+        DataError: there is no such file, no sound in it, or it cannot be decoded into numbers.
     """
     try:
         channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -31,6 +31,8 @@ def read_audio(path: Path) -> np.ndarray:
         raise DataError(f"{path}: {reason}.") from None
     if not len(channels):
         raise DataError(f"{path}: there is no sound in it.")
+    if not np.isfinite(channels).all():
+        raise DataError(f"{path}: some of its samples are infinite or not a number.")
     samples: np.ndarray = soxr.resample(channels.mean(axis=1), rate, SAMPLE_RATE)
     return samples
 

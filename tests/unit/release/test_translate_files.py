@@ -61,7 +61,14 @@ def test_any_format_rate_and_channels(tmp_path: Path) -> None:
         power = np.abs(np.fft.rfft(samples[2_000:12_000]))
         assert np.argmax(power) * RATE / 10_000 == pytest.approx(440, abs=2)
     (tmp_path / "text.mp3").write_text("no sound")
-    for name, message in (("none.wav", "no such file"), ("text.mp3", "cannot be decoded")):
+    for name, value in (("nan.wav", np.nan), ("inf.wav", np.inf)):
+        soundfile.write(tmp_path / name, np.append(tone, value), 44_100, subtype="FLOAT")
+    for name, message in (
+        ("none.wav", "no such file"),
+        ("text.mp3", "cannot be decoded"),
+        ("nan.wav", "infinite or not a number"),
+        ("inf.wav", "infinite or not a number"),
+    ):
         with pytest.raises(DataError, match=message):
             read_audio(tmp_path / name)
 
