@@ -182,6 +182,7 @@ def test_a_file_that_needs_code_is_refused(experiment: ExperimentConfig, tmp_pat
     ("value", "message"),
     [
         (b"no zip", "is not a file of torch.save"),
+        (b"RIFF", "is not a file of torch.save"),
         ({"module": {}}, "no tensors by name"),
         ([1, 2], "no tensors by name"),
         ({"module": {"a": 1}}, "no tensors by name"),
