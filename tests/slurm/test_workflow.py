@@ -57,7 +57,7 @@ def test_the_same_table_as_on_one_machine(cluster: Path, tmp_path: Path) -> None
         ),
     ]
     for process in processes:
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=900)
         assert process.returncode == 0, said[-4000:]
     for file in RESULTS:
         assert (cluster_.folder / file).read_text() == (local.folder / file).read_text()

@@ -88,7 +88,7 @@ class Training:
     def end(self, code: int = 0) -> None:
         """Wait for the launcher's end."""
         assert self.launcher is not None
-        assert self.launcher.wait(timeout=300) == code, self.said() + self.errors()
+        assert self.launcher.wait(timeout=600) == code, self.said() + self.errors()
 
     def said(self) -> str:
         """What the launcher has shown."""

@@ -18,7 +18,7 @@ class Workplace:
         for name in ("workflow", "profiles", "llast", "tests"):
             (folder / name).symlink_to(ROOT / name)
 
-    def snakemake(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user would; standard output and error come together."""
         programs = f"{self.folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}"
         return subprocess.run(

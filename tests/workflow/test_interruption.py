@@ -45,7 +45,7 @@ def start(place: Workplace) -> "subprocess.Popen[bytes]":
 
 
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while not condition():
         assert process.poll() is None, "it ended before the moment to interrupt it"
         assert time.monotonic() < deadline
@@ -54,23 +54,23 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") 
 
 def ctrl_c(process: "subprocess.Popen[bytes]", place: Workplace) -> None:
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=120)
+    process.wait(timeout=300)
     assert not workers(place), "Ctrl-C leaves no process behind"
 
 
 def kill_everything(process: "subprocess.Popen[bytes]", place: Workplace) -> None:
     """A machine that loses power."""
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=120)
     for worker in workers(place):
         worker.kill()
-    psutil.wait_procs(workers(place), timeout=10)
+    psutil.wait_procs(workers(place), timeout=60)
 
 
 def kill_a_worker(process: "subprocess.Popen[bytes]", place: Workplace) -> None:
     """The out-of-memory killer takes a process that computes."""
     ranks(place)[0].kill()
-    process.wait(timeout=240)
+    process.wait(timeout=600)
 
 
 def workers(place: Workplace) -> list[psutil.Process]:

@@ -190,7 +190,7 @@ def test_killed_rank_is_named_and_the_next_run_ends_bit_equal(
     assert len(ranks) == 2
     victim = next(p for p in ranks if p.environ().get("SUBMITIT_LOCAL_GLOBALID") == "1")
     victim.kill()
-    _, message = launcher.communicate(timeout=120)
+    _, message = launcher.communicate(timeout=300)
     assert launcher.returncode == 4, message
     assert "rank 1: ended without a result: it was killed" in message
     assert "goes on from the last checkpoint" in message
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_every_process_and_the_next_run_ends_bit_equal(
     wait_for_step(tmp_path, 10)
     processes = psutil.Process(launcher.pid).children(recursive=True)
     launcher.send_signal(2)
-    launcher.communicate(timeout=60)
+    launcher.communicate(timeout=300)
     assert not (tmp_path / "run.json").exists()
     assert not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     train(base_models, training_rows, tmp_path, spec(STEPS))
@@ -219,9 +219,9 @@ def test_a_killed_launcher_leaves_the_job_and_the_next_one_follows_it(
     launcher = start(base_models, training_rows, tmp_path, STEPS)
     wait_for_step(tmp_path, 5)
     launcher.kill()
-    launcher.wait(timeout=60)  # its standard error stays open in the job
+    launcher.wait(timeout=300)  # its standard error stays open in the job
     second = start(base_models, training_rows, tmp_path, STEPS)
-    _, message = second.communicate(timeout=120)
+    _, message = second.communicate(timeout=300)
     assert second.returncode == 0, message
     assert "following job" in message
     same_end(tmp_path, long_reference)
@@ -233,7 +233,7 @@ def test_no_compiler_is_needed(base_models: Path, training_rows: Rows, tmp_path:
     job = start(
         base_models, training_rows, tmp_path / "run", 2, PATH=str(empty), TORCH_EXTENSIONS_DIR=str(tmp_path)
     )
-    _, message = job.communicate(timeout=120)
+    _, message = job.communicate(timeout=300)
     assert job.returncode == 0, message
     assert (tmp_path / "run" / "run.json").exists()
     assert not list(tmp_path.rglob("*.so")), "something was compiled"
