@@ -33,13 +33,13 @@ def preempted(training: Training) -> None:
 def out_of_time(training: Training) -> None:
     """A limit of one minute, and steps that take longer."""
     training.start()
-    training.reach(5)
+    training.reach(1)
     slow = training.rank(1)
     slow.suspend()
     training.wait_for(lambda: "USR2: saving after this step" in training.errors())
     slow.resume()
     job = training.job()["job_id"]
-    training.wait_for(lambda: training.errors().count("training starts from step") == 3 * 2)
+    training.wait_for(lambda: training.errors().count("training starts from step") >= 3 * 2)
     slurm("scontrol", "update", f"jobid={job}", "timelimit=20")  # enough seen: a start takes half of a minute
     training.end()
     assert training.job()["job_id"] == job, "the same job, requeued"
