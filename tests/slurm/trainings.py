@@ -99,7 +99,7 @@ class Training:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*/jobs/*_log.err")))
 
     def starts(self) -> list[str]:
-        """The line of each rank's start, those of the first start first; a start that not every rank lived to say is left out."""
+        """The line of each rank's start, first ones first; without a start that not every rank lived to say."""
         logs = [path.read_text().splitlines() for path in sorted(self.folder.glob("*/jobs/*_log.err"))]
         of_rank = [[line for line in log if line.startswith("llast: training starts")] for log in logs]
         return [line for lines in zip(*of_rank, strict=False) for line in lines]
