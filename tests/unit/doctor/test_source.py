@@ -1,10 +1,9 @@
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from llast.config.corpus import (
+    CorpusConfig,
     CorpusSource,
     HuggingFaceSource,
     LocalSource,
@@ -12,17 +11,16 @@ from llast.config.corpus import (
     PreparedSource,
     UrlSource,
 )
+from llast.config.plan import Plan
+from llast.config.workflow import WorkflowConfig
 from llast.doctor.source import check_source
 
 SECRET = "never-to-be-printed"
 
 
-def plan(source: CorpusSource) -> Any:
-    return SimpleNamespace(
-        corpus=SimpleNamespace(source=source, pairs=["fr_en", "en_de", "en_ja"]),
-        sources=["fr", "en"],
-        config=SimpleNamespace(corpus="mine"),
-    )
+def plan(source: CorpusSource) -> Plan:
+    config = WorkflowConfig(corpus="mine", experiments=["one"])
+    return Plan(config, CorpusConfig(pairs=["fr_en", "en_de", "en_ja"], source=source), {})
 
 
 @pytest.mark.parametrize(
