@@ -166,7 +166,9 @@ class DecodingOptions(Model):
 
     num_beams: int = Field(5, ge=1, description="1: greedy.")
     max_new_tokens: int = Field(256, ge=1, description="Longest hypothesis.")
-    batch_tokens: int = Field(16384, ge=1, description="Most LLM positions x beams in one batch.")
+    batch_tokens: int = Field(
+        16384, ge=1, description="Most positions that the cache holds at once, over all beams."
+    )
     average_last: int = Field(
         1,
         ge=1,

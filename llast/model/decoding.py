@@ -1,7 +1,7 @@
 """Decoding: clips and what is asked of each, to texts.
 
-Each clip is encoded once and the LLM reads its audio once, whatever is asked of it: the LLM's cache of the audio is
-copied to a row for each task and target, each row reads its prompt, and only then come the beams.
+Each clip is encoded once and the LLM reads its audio once, whatever is asked of it. A row for each task and target
+starts from the LLM's cache of the audio, reads its prompt, and only then come the beams.
 """
 
 import copy
@@ -18,7 +18,7 @@ from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.memory import MemoryBudget
 from llast.model.modeling import LlastForConditionalGeneration
-from llast.model.prefix import spread, tolerates_gaps
+from llast.model.prefix import NotShared, can_share, repeated, share, shared, spread, tolerates_gaps
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.model.prompts import Task
 
@@ -95,7 +95,7 @@ def decode_batches(
     budget = batch.budget
 
     def cost(index: int) -> int:
-        return batch.row_cost(clips[index].seconds) * len(clips[index].asked)
+        return batch.cost(clips[index])
 
     def work(indices: Sequence[int]) -> list[list[str]]:
         return batch.decode([clips[index] for index in indices])
@@ -121,6 +121,7 @@ class _Batch:
         self.budget = MemoryBudget(options.batch_tokens)
         self._model = model
         self._llm = model.llm
+        self._shares = can_share(model.llm)
         self._processor = processor
         self._beams = options.num_beams
         self._generation = copy.deepcopy(model.generation_config)
@@ -128,10 +129,11 @@ class _Batch:
             num_beams=options.num_beams, max_new_tokens=options.max_new_tokens, do_sample=False
         )
 
-    def row_cost(self, seconds: float) -> int:
-        """LLM positions that a row holds, over all its beams."""
-        audio = stacked(encoder_positions(round(seconds * SAMPLE_RATE)), self._model.config.stack)
-        return (audio + TEXT_POSITIONS) * self._beams
+    def cost(self, clip: Clip) -> int:
+        """LLM positions that the cache holds for a clip."""
+        audio = stacked(encoder_positions(round(clip.seconds * SAMPLE_RATE)), self._model.config.stack)
+        hypotheses = len(clip.asked) * self._beams
+        return TEXT_POSITIONS * hypotheses + audio * (1 if self._shares else hypotheses)
 
     @torch.no_grad()
     def decode(self, clips: Sequence[Clip]) -> list[list[str]]:
@@ -147,7 +149,7 @@ class _Batch:
         # Prompts of a batch are padded on the left, which leaves a gap between audio and prompt.
         lengths = {len(row.ids) for row in rows}
         groups = [[row for row in rows if len(row.ids) == length] for length in lengths]
-        cost = max(self.row_cost(clip.seconds) for clip in clips)
+        cost = max(self.cost(clip) // len(clip.asked) for clip in clips)
         texts: dict[_Prompt, str] = {}
         for group in [rows] if tolerates_gaps(cache) else groups:
             for batch, decoded in self.budget.work(
@@ -186,17 +188,22 @@ class _Batch:
             own[number, longest - len(row.ids) :] = 1
         clip = torch.tensor([row.clip for row in rows], device=device)
         full = torch.cat([mask[clip], own], dim=1)
-        cache = spread(cache, clip)
-        if longest > 1:
-            self._read(cache, full[:, :-1], input_ids=ids[:, :-1])
-        if self._beams > 1:
-            cache = spread(cache, torch.arange(len(rows), device=device), self._beams)
         # `generate` takes a filled cache together with ids for all that is in it; it reads the last one only.
         held = ids.new_zeros(full.shape)
         held[:, -1] = ids[:, -1]
-        output = self._llm.generate(
-            held, generation_config=self._generation, attention_mask=full, past_key_values=cache
-        )
+        start = share(cache, clip) if self._shares else spread(cache, clip)
+        try:
+            with shared(self._llm, start):
+                if longest > 1:
+                    self._read(start, full[:, :-1], input_ids=ids[:, :-1])
+            filled = repeated(start, clip, self._beams)
+            with shared(self._llm, filled):
+                output = self._llm.generate(
+                    held, generation_config=self._generation, attention_mask=full, past_key_values=filled
+                )
+        except NotShared:
+            self._shares = False
+            return self._generate(cache, mask, rows)
         return self._processor.decode(output[:, held.shape[1] :])
 
     def _read(self, cache: DynamicCache, mask: torch.Tensor, **inputs: torch.Tensor) -> None:

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class MemoryBudget:
-    """How much is worked on at once, in the unit of `batch_tokens`: LLM positions x hypotheses held.
+    """How much is worked on at once, in the unit of `batch_tokens`: LLM positions held.
 
     It only ever shrinks, so that a machine runs out of memory once or twice and not in every batch.
     """

@@ -214,5 +214,5 @@ class Work:
     def batches(self, seconds: float, rows: float, prompt: float, target: float) -> float:
         """Batches that these hypotheses are decoded in."""
         options = self.experiment.decoding
-        held = self.positions(seconds) + prompt + target
-        return rows * options.num_beams * held / options.batch_tokens
+        held = self.positions(seconds) + rows * options.num_beams * (prompt + target)
+        return held / options.batch_tokens

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Lfm2Config, MistralConfig, PretrainedConfig
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    Lfm2Config,
+    LlamaConfig,
+    MistralConfig,
+    PretrainedConfig,
+    Qwen3Config,
+)
+from transformers.models.llama.modeling_llama import LlamaAttention
 
 from llast.config.experiment import DecodingOptions
 from llast.errors import DataError
@@ -105,11 +114,14 @@ SHAPE: dict[str, Any] = {
 OTHERS = [
     MistralConfig(**SHAPE, sliding_window=24),
     Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]),
+    Qwen3Config(**SHAPE, head_dim=32),
+    GPT2Config(n_embd=128, n_layer=2, n_head=4),
+    LlamaConfig(**SHAPE, attn_implementation="eager"),
 ]
 
 
-@pytest.mark.parametrize("config", OTHERS, ids=["sliding window", "recurrent"])
-def test_llms_that_keep_something_else_than_all_positions(config: PretrainedConfig) -> None:
+@pytest.mark.parametrize("config", OTHERS, ids=["sliding window", "recurrent", "grouped", "gpt2", "eager"])
+def test_llms_with_attention_and_caches_of_other_kinds(config: PretrainedConfig) -> None:
     model, processor = loaded()
     torch.manual_seed(1)
     config.vocab_size = len(processor.tokenizer)
@@ -120,6 +132,23 @@ def test_llms_that_keep_something_else_than_all_positions(config: PretrainedConf
         samples, ASKED, decode(model, processor, samples, ASKED, options), strict=True
     ):
         assert texts == [alone(model, processor, clip, one, 3)[0] for one in asked]
+
+
+def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, processor = loaded()
+    samples, options = clips(LENGTHS), DecodingOptions(num_beams=3, max_new_tokens=20, batch_tokens=2000)
+    expected = decode(model, processor, samples, ASKED, options)
+    usual, biased = LlamaAttention.forward, []
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        biased.append(kwargs["attention_mask"])
+        return usual(self, *args, **kwargs, position_bias=torch.zeros(1, 1, 1, 1))
+
+    monkeypatch.setattr(LlamaAttention, "forward", forward)
+    assert decode(model, processor, samples, ASKED, options) == expected
+    assert biased
 
 
 @pytest.mark.parametrize("tokens", [400, 2000, 100_000])
@@ -153,7 +182,7 @@ model, processor = loaded()
 samples, asked = MANY
 decode(model, processor, samples[:1], asked[:1], OPTIONS)  # all that is loaded on the first call
 held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (held + 150 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (held + 60 * 2**20,) * 2)
 print(*[text for texts in decode(model, processor, samples, asked, OPTIONS) for text in texts], sep="\\n")
 """
 MANY = clips([16_000] * 40), [ASKED[0]] * 40
