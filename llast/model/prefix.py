@@ -191,12 +191,11 @@ def shared(llm: Any, cache: DynamicCache) -> Iterator[None]:
 
 def share(cache: DynamicCache, clips: torch.Tensor) -> DynamicCache:
     """A cache with a row for each of `clips`, (rows,), that starts from that row of `cache`, without copying it."""
-    rows = Rows(clips)
-    every = len(rows.clips) == len(cache.layers[0].keys)
-    starts = [
-        (layer.keys, layer.values) if every else (layer.keys[rows.clips], layer.values[rows.clips])
-        for layer in cache.layers
-    ]
+    rows, layers = Rows(clips), _layers(cache)
+    if len(rows.clips) == len(layers[0].keys):
+        starts = [(layer.keys, layer.values) for layer in layers]
+    else:
+        starts = [(layer.keys[rows.clips], layer.values[rows.clips]) for layer in layers]
     return _with_layers(cache, [PrefixLayer(start, rows) for start in starts])
 
 
@@ -204,14 +203,14 @@ def repeated(cache: DynamicCache, clips: torch.Tensor, beams: int) -> DynamicCac
     """A cache that `share` or `spread` made for `clips`, each row `beams` times."""
     if isinstance(cache.layers[0], PrefixLayer):
         rows = Rows(clips.repeat_interleave(beams))
-        return _with_layers(cache, [layer.repeated(beams, rows) for layer in cache.layers])
+        return _with_layers(cache, [layer.repeated(beams, rows) for layer in _layers(cache)])
     return spread(cache, torch.arange(len(clips), device=clips.device).repeat_interleave(beams))
 
 
 def spread(cache: DynamicCache, rows: torch.Tensor) -> DynamicCache:
     """A cache with copies of `rows` of another, which stays as it is; for layers of any kind."""
     layers = []
-    for layer in cache.layers:
+    for layer in _layers(cache):
         own = copy.copy(layer)
         for name, value in vars(layer).items():
             if isinstance(value, (list, dict)):
@@ -227,6 +226,10 @@ def tolerates_gaps(cache: DynamicCache) -> bool:
     A sliding window counts them in, a recurrent state takes them in; attention to all that is not masked does neither.
     """
     return all(type(layer) is DynamicLayer for layer in cache.layers)
+
+
+def _layers(cache: DynamicCache) -> list[Any]:
+    return cache.layers
 
 
 def _with_layers(cache: DynamicCache, layers: list[Any]) -> DynamicCache:

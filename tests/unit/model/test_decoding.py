@@ -116,7 +116,7 @@ OTHERS = [
     Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]),
     Qwen3Config(**SHAPE, head_dim=32),
     GPT2Config(n_embd=128, n_layer=2, n_head=4),
-    LlamaConfig(**SHAPE, attn_implementation="eager"),
+    LlamaConfig.from_dict({**SHAPE, "attn_implementation": "eager"}),
 ]
 
 
@@ -140,7 +140,8 @@ def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_ow
     model, processor = loaded()
     samples, options = clips(LENGTHS), DecodingOptions(num_beams=3, max_new_tokens=20, batch_tokens=2000)
     expected = decode(model, processor, samples, ASKED, options)
-    usual, biased = LlamaAttention.forward, []
+    usual: Any = LlamaAttention.forward
+    biased = []
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         biased.append(kwargs["attention_mask"])
