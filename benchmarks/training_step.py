@@ -91,9 +91,13 @@ def rates(gpu: bool, used: float, peak_rate: float) -> dict[str, float]:
 
 
 def peak(side: str, device: str, shape: str, rows: int) -> float:
-    """Peak memory of a side in MiB, in a process of its own."""
+    """Peak memory of a side in MiB, in a process of its own that gives back what it frees.
+
+    glibc's heap keeps freed tensors of up to 32 MiB, and seldom fits another into their place.
+    """
     options = ["--shape", shape, "--device", device, "--rows", str(rows)]
-    return float(run([sys.executable, str(CHILD), side, *options]).output.splitlines()[-1])
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(256 * 1024)}
+    return float(run([sys.executable, str(CHILD), side, *options], env=environment).output.splitlines()[-1])
 
 
 if __name__ == "__main__":

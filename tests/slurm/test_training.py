@@ -31,7 +31,7 @@ def preempted(training: Training) -> None:
 
 
 def out_of_time(training: Training) -> None:
-    """A limit of one minute, and steps that take longer."""
+    """A limit of one minute, and a step that takes longer."""
     training.start()
     training.reach(1)
     slow = training.rank(1)
@@ -39,8 +39,8 @@ def out_of_time(training: Training) -> None:
     training.wait_for(lambda: "USR2: saving after this step" in training.errors())
     slow.resume()
     job = training.job()["job_id"]
-    training.wait_for(lambda: training.errors().count("training starts from step") >= 3 * 2)
-    slurm("scontrol", "update", f"jobid={job}", "timelimit=20")  # enough seen: a start takes half of a minute
+    training.wait_for(lambda: training.errors().count("training starts from step") >= 2 * 2)
+    slurm("scontrol", "update", f"jobid={job}", "timelimit=20")  # a crowded machine takes a minute to start
     training.end()
     assert training.job()["job_id"] == job, "the same job, requeued"
     assert "from step 0" not in "".join(training.starts()[2:]), "what was done at the warning was saved"
