@@ -65,5 +65,5 @@ def build(shape: Shape, window: str, device: torch.device, dtype: torch.dtype) -
     model.llm.activation_checkpointing_enable({"use_reentrant": False})
     # The presets' dropout of 0.05 would cost both sides the same; without it their losses can be compared.
     ranks = [LoraOptions(rank=rank, alpha=max(1, rank // 2)) for rank in shape.ranks]
-    adapted: nn.Module = add_adapters(model, *ranks).to(device)
+    adapted: nn.Module = add_adapters(model, *ranks).to(device, dtype)  # peft leaves them in float32
     return adapted.train()

@@ -24,6 +24,7 @@ from training.released import ReleasedStep, micro_batches
 from training.rows import paper_rows
 
 from llast.model.lora import trainable_parameters
+from llast.model.lora_linear import fuse
 from llast.training import updates
 
 SIDES = ("released", "30s", "clip")
@@ -70,6 +71,7 @@ class Sides:
         """An optimiser step over all rows; returns the loss: the mean over target tokens, for `released` that over
         micro-batches."""
         model: nn.Module = self._released if side == "released" else self._model
+        fuse(self._model, side != "released")
         optimizer = self._optimizers.setdefault(side, torch.optim.AdamW(trainable_parameters(model), lr=1e-5))
         total = torch.zeros((), device=self.device)
         if side == "released":

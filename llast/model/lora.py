@@ -11,6 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from llast.config.experiment import LoraOptions
 from llast.errors import ConfigError
+from llast.model.lora_linear import fuse
 from llast.model.modeling import LlastForConditionalGeneration
 
 ADAPTOR_FILE = "adaptor.safetensors"
@@ -70,7 +71,9 @@ def add_adapters(
     if config is None:
         model.adaptor.requires_grad_(True)
         return model
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    fuse(adapted)
+    return adapted
 
 
 def save_adapters(model: LlastForConditionalGeneration | PeftModel, folder: Path) -> None:
