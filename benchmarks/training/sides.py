@@ -11,6 +11,7 @@ import tempfile
 import time
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ from training.model import SHAPES, build
 from training.released import ReleasedStep, micro_batches
 from training.rows import paper_rows
 
+from llast.model.checkpointing import checkpoint_activations
 from llast.model.lora import trainable_parameters
 from llast.model.lora_linear import fuse
 from llast.training import updates
@@ -48,7 +50,7 @@ class Sides:
     def __init__(self, shape: str, device: str, rows: int, budget: int, folder: Path) -> None:
         self._shape, self.device = SHAPES[shape], torch.device(device)
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        self._model = build(self._shape, "30s", self.device, dtype)
+        self._model: Any = build(self._shape, "30s", self.device, dtype)
         self.rows = paper_rows(folder, rows, self._shape.vocabulary, stack=1)
         (self.update,) = updates.Updates(self.rows.clip_of_row, rows, seed=0).epoch(0)
         lengths = [self.rows.length(item) for item in self.update]
@@ -71,7 +73,7 @@ class Sides:
         """An optimiser step over all rows; returns the loss: the mean over target tokens, for `released` that over
         micro-batches."""
         model: nn.Module = self._released if side == "released" else self._model
-        fuse(self._model, side != "released")
+        self._switch(side)
         optimizer = self._optimizers.setdefault(side, torch.optim.AdamW(trainable_parameters(model), lr=1e-5))
         total = torch.zeros((), device=self.device)
         if side == "released":
@@ -80,7 +82,7 @@ class Sides:
                 loss.backward()
                 total += loss.detach()
         else:
-            self._model.base_model.model.config.window = side  # type: ignore[union-attr]
+            self._model.base_model.model.config.window = side
             for batch in self._batches:
                 loss = model(**self._placed(batch)).loss / self.target_tokens
                 loss.backward()
@@ -106,6 +108,16 @@ class Sides:
         events = profiled.key_averages()
         spent = sum(one.self_device_time_total if gpu else one.self_cpu_time_total for one in events)
         return spent / 1e6 / seconds
+
+    def _switch(self, side: str) -> None:
+        """Layers of LoRA and checkpointing as they are in each side."""
+        fuse(self._model, side != "released")
+        llast = self._model.base_model.model
+        for part in (llast.encoder, llast.llm):
+            if side == "released":
+                part.activation_checkpointing_enable({"use_reentrant": False})
+            else:
+                checkpoint_activations(part)
 
     def _placed(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         dtype = next(self._model.parameters()).dtype

@@ -167,7 +167,9 @@ class DecodingOptions(Model):
     num_beams: int = Field(5, ge=1, description="1: greedy.")
     max_new_tokens: int = Field(256, ge=1, description="Longest hypothesis.")
     batch_tokens: int = Field(
-        16384, ge=1, description="Most positions that the cache holds at once, over all beams."
+        16384,
+        ge=1,
+        description="Most positions that the cache holds at once, over all beams, for texts of usual length.",
     )
     average_last: int = Field(
         1,

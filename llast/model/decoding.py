@@ -18,7 +18,7 @@ from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.memory import MemoryBudget
 from llast.model.modeling import LlastForConditionalGeneration
-from llast.model.prefix import NotShared, can_share, repeated, share, shared, spread, tolerates_gaps
+from llast.model.prefix import can_share, read, repeated, share, shared, spread, tolerates_gaps
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.model.prompts import Task
 
@@ -149,7 +149,7 @@ class _Batch:
         # Prompts of a batch are padded on the left, which leaves a gap between audio and prompt.
         lengths = {len(row.ids) for row in rows}
         groups = [[row for row in rows if len(row.ids) == length] for length in lengths]
-        cost = max(self.cost(clip) // len(clip.asked) for clip in clips)
+        cost = max(1, max(self.cost(clip) for clip in clips) * len(clips) // len(rows))
         texts: dict[_Prompt, str] = {}
         for group in [rows] if tolerates_gaps(cache) else groups:
             for batch, decoded in self.budget.work(
@@ -174,7 +174,7 @@ class _Batch:
             inputs[row, longest - length - len(before) : longest - length] = start
             mask[row, longest - length - len(before) :] = 1
         cache = DynamicCache(config=self._llm.config)
-        self._read(cache, mask, inputs_embeds=inputs)
+        read(self._llm, cache, mask, inputs_embeds=inputs)
         return cache, mask
 
     def _generate(self, cache: DynamicCache, mask: torch.Tensor, rows: Sequence["_Prompt"]) -> list[str]:
@@ -192,27 +192,15 @@ class _Batch:
         held = ids.new_zeros(full.shape)
         held[:, -1] = ids[:, -1]
         start = share(cache, clip) if self._shares else spread(cache, clip)
-        try:
-            with shared(self._llm, start):
-                if longest > 1:
-                    self._read(start, full[:, :-1], input_ids=ids[:, :-1])
-            filled = repeated(start, clip, self._beams)
-            with shared(self._llm, filled):
-                output = self._llm.generate(
-                    held, generation_config=self._generation, attention_mask=full, past_key_values=filled
-                )
-        except NotShared:
-            self._shares = False
-            return self._generate(cache, mask, rows)
+        with shared(self._llm, start):
+            if longest > 1:
+                read(self._llm, start, full[:, :-1], input_ids=ids[:, :-1])
+        filled = repeated(start, clip, self._beams)
+        with shared(self._llm, filled):
+            output = self._llm.generate(
+                held, generation_config=self._generation, attention_mask=full, past_key_values=filled
+            )
         return self._processor.decode(output[:, held.shape[1] :])
-
-    def _read(self, cache: DynamicCache, mask: torch.Tensor, **inputs: torch.Tensor) -> None:
-        """Run the LLM's blocks on what `cache` does not hold yet, at positions that count `mask` only."""
-        length = next(iter(inputs.values())).shape[1]
-        position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, -length:]
-        self._llm.get_decoder()(
-            attention_mask=mask, position_ids=position_ids, past_key_values=cache, use_cache=True, **inputs
-        )
 
 
 def _fields(asked: Asked) -> tuple[Any, str, str]:

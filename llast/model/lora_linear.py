@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft.tuners.lora import Linear
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 
 class LoraLinear(Linear):
@@ -18,12 +19,15 @@ class LoraLinear(Linear):
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Transform (..., in) to (..., out)."""
         names = [name for name in self.active_adapters if name in self.lora_A]
-        if len(names) != 1 or args or kwargs or self.disable_adapters or self.merged:
+        usual = len(names) == 1 and not args and not kwargs and not self.disable_adapters and not self.merged
+        # ZeRO-3 has to see each layer called; a look at a weight would gather it.
+        partitioned = hasattr(next(self.parameters()), "ds_id")
+        if not usual or partitioned or torch.is_autocast_enabled(x.device.type):
             other: torch.Tensor = super().forward(x, *args, **kwargs)
             return other
         (name,) = names
         base, down, up = self.base_layer, self.lora_A[name].weight, self.lora_B[name].weight
-        if x.dtype != down.dtype or hasattr(base.weight, "ds_id"):  # ZeRO-3 has to see each layer called
+        if x.dtype != down.dtype or base.weight.requires_grad:
             other = super().forward(x)
             return other
         dropped = self.lora_dropout[name](x)
@@ -57,6 +61,7 @@ class _LoraProduct(torch.autograd.Function):
         return output
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         flat, low, weight, down, up = ctx.saved_tensors
         (output,) = gradients
@@ -78,9 +83,10 @@ class _LoraProduct(torch.autograd.Function):
 def fuse(model: nn.Module, fused: bool = True) -> None:
     """Give peft's linear layers of a model this forward pass, or (not `fused`) their own.
 
-    Layers of other kinds are left alone: quantised ones, transposed ones, variants of LoRA.
+    Layers of other kinds are left alone: quantised ones, transposed ones, LoRA with a bias and its variants.
     """
     own, other = (Linear, LoraLinear) if fused else (LoraLinear, Linear)
     for module in model.modules():
-        if type(module) is own and type(module.base_layer) is nn.Linear and not module.lora_variant:
+        plain = type(module) is own and not module.lora_variant and not any(module.lora_bias.values())
+        if plain and type(module.base_layer) is nn.Linear:
             module.__class__ = other

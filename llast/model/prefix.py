@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
@@ -19,10 +20,6 @@ ROOM = 32
 """Positions by which a layer grows at a time; transformers' own copies all that it holds for each new token."""
 ATTENTION = "llast_prefix"
 _CACHE: ContextVar[DynamicCache] = ContextVar("cache")
-
-
-class NotShared(RuntimeError):
-    """This LLM's attention does something that `prefix_attention` does not."""
 
 
 class Rows:
@@ -128,16 +125,18 @@ def prefix_attention(
         (rows, queries, query heads, width), None.
 
     Raises:
-        NotShared: scores are capped or biased, or keys were changed on the way here.
+        NotImplementedError: scores are capped or biased, keys or values were changed on the way here, or the mask is
+            of another shape.
     """
     layer = _CACHE.get().layers[module.layer_idx]
-    if key is not layer.keys or any(
-        more.get(name) is not None for name in ("softcap", "position_bias", "s_aux")
-    ):
-        raise NotShared
+    count, heads, queries, width = query.shape
+    changed = key is not layer.keys or value is not layer.values
+    other = any(more.get(name) is not None for name in ("softcap", "position_bias", "s_aux"))
+    shape = (count, 1, queries, layer.get_seq_length())
+    if changed or other or (queries > 1 if attention_mask is None else attention_mask.shape != shape):
+        raise NotImplementedError("this LLM's attention is more than the usual")
     assert isinstance(layer, PrefixLayer)
     rows, (start_keys, start_values) = layer.rows, layer.start
-    count, heads, queries, width = query.shape
     group = heads // key.shape[1]  # query heads that share a head of keys
     query = query.reshape(count, key.shape[1], group * queries, width)
     scaling = width**-0.5 if scaling is None else scaling
@@ -146,8 +145,6 @@ def prefix_attention(
     if attention_mask is not None:
         seen = attention_mask[:, :, None].expand(-1, -1, group, -1, -1).flatten(2, 3)
         scores = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
-    elif queries > 1:
-        raise NotShared  # a mask that is implied
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
     length = start_keys.shape[2]
     output = _product(rows, weights[..., :length], start_values) + weights[..., length:] @ value
@@ -166,23 +163,80 @@ AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
 def can_share(llm: Any) -> bool:
-    """Whether the start of an LLM's cache can be held once for several rows."""
-    return (
-        llm.config._attn_implementation == "sdpa"
-        and llm._can_set_attn_implementation()
-        and tolerates_gaps(DynamicCache(config=llm.config))
-    )
+    """Whether the start of an LLM's cache can be held once for several rows: tried on a few tokens, once per LLM."""
+    if llm not in _SHARES:
+        _SHARES[llm] = (
+            llm.config._attn_implementation == "sdpa"
+            and llm._can_set_attn_implementation()
+            and tolerates_gaps(DynamicCache(config=llm.config))
+            and _reads_alike(llm)
+        )
+    return _SHARES[llm]
+
+
+_SHARES: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.1}
+"""Largest difference that is rounding, as a share of the largest hidden state."""
+
+
+@torch.no_grad()
+def _reads_alike(llm: Any) -> bool:
+    """Whether hidden states are those that copies give: two clips, one padded, with two rows and one, of two beams."""
+    device = llm.get_input_embeddings().weight.device
+    random = torch.Generator().manual_seed(0)
+    ids = torch.randint(min(1000, llm.config.vocab_size), (6, 12), generator=random).to(device)
+    clips = torch.tensor([0, 0, 1], device=device)
+    mask = torch.ones(2, 6, dtype=torch.long, device=device)
+    mask[1, :2] = 0
+    cache = DynamicCache(config=llm.config)
+    read(llm, cache, mask, input_ids=ids[:2, :6])
+    mask = torch.cat([mask[clips], torch.ones(3, 4, dtype=torch.long, device=device)], dim=1)
+    mask[0, 6:8] = 0
+    found = []
+    for start in (share(cache, clips), spread(cache, clips)):
+        try:
+            with shared(llm, start):
+                read(llm, start, mask[:, :-1], input_ids=ids[:3, 6:9])
+            beams = repeated(start, clips, 2)
+            with shared(llm, beams):
+                found.append(read(llm, beams, mask.repeat_interleave(2, 0), input_ids=ids[:, 9:10]))
+        except torch.OutOfMemoryError:
+            raise
+        except (NotImplementedError, TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+            return False
+    difference, largest = (found[0] - found[1]).abs().max(), found[1].abs().max()
+    return bool(difference <= TOLERANCE.get(found[0].dtype, 0.1) * largest)
+
+
+def read(llm: Any, cache: DynamicCache, mask: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+    """Run an LLM's blocks on what a cache does not hold yet, at positions that count `mask` only.
+
+    Args:
+        llm: a causal LM.
+        cache: is extended.
+        mask: (rows, positions held and new), 1 where there is something.
+        inputs: `input_ids`, (rows, new), or `inputs_embeds`, (rows, new, width).
+
+    Returns:
+        Hidden states, (rows, new, width).
+    """
+    length = next(iter(inputs.values())).shape[1]
+    position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, -length:]
+    hidden: torch.Tensor = llm.get_decoder()(
+        attention_mask=mask, position_ids=position_ids, past_key_values=cache, use_cache=True, **inputs
+    ).last_hidden_state
+    return hidden
 
 
 @contextmanager
 def shared(llm: Any, cache: DynamicCache) -> Iterator[None]:
-    """Let an LLM read a cache; attention is exchanged if `share` made it."""
+    """Let an LLM read a cache; its attention is exchanged if `share` made that. Not for several threads at once."""
     if not isinstance(cache.layers[0], PrefixLayer):
         yield
         return
     before, token = llm.config._attn_implementation, _CACHE.set(cache)
-    llm.set_attn_implementation(ATTENTION)
     try:
+        llm.set_attn_implementation(ATTENTION)
         yield
     finally:
         llm.set_attn_implementation(before)
@@ -190,7 +244,7 @@ def shared(llm: Any, cache: DynamicCache) -> Iterator[None]:
 
 
 def share(cache: DynamicCache, clips: torch.Tensor) -> DynamicCache:
-    """A cache with a row for each of `clips`, (rows,), that starts from that row of `cache`, without copying it."""
+    """A cache with a row for each of `clips`, (rows,) ascending, that starts from that row of `cache`, not copied."""
     rows, layers = Rows(clips), _layers(cache)
     if len(rows.clips) == len(layers[0].keys):
         starts = [(layer.keys, layer.values) for layer in layers]

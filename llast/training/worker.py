@@ -16,6 +16,7 @@ import transformers
 from llast.artifacts import read_json, read_summary, write_json, write_text
 from llast.config.experiment import TrainingOptions
 from llast.config.steps import TrainSpec
+from llast.model.checkpointing import checkpoint_activations
 from llast.model.lora import add_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
@@ -152,8 +153,8 @@ def join(run_folder: Path) -> Rank:
         load_in_4bit=train_spec.llm.load_in_4bit,
     )
     if options.gradient_checkpointing:
-        model.encoder.activation_checkpointing_enable({"use_reentrant": False})
-        model.llm.activation_checkpointing_enable({"use_reentrant": False})
+        checkpoint_activations(model.encoder)
+        checkpoint_activations(model.llm)
     adapted = add_adapters(model, train_spec.encoder.lora, train_spec.llm.lora)
     adapted.to(device)  # type: ignore[arg-type]
     adapted.train()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    DiffLlamaConfig,
     GPT2Config,
     Lfm2Config,
     LlamaConfig,
@@ -26,6 +27,7 @@ from llast.errors import DataError
 from llast.model.decoding import Asked, decode
 from llast.model.memory import MemoryBudget, is_out_of_memory
 from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.prefix import can_share
 from llast.model.processing import LlastProcessor, pad_audio
 
 BASES = (
@@ -115,12 +117,15 @@ OTHERS = [
     MistralConfig(**SHAPE, sliding_window=24),
     Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]),
     Qwen3Config(**SHAPE, head_dim=32),
+    DiffLlamaConfig(**SHAPE),  # rearranges values on their way to attention
     GPT2Config(n_embd=128, n_layer=2, n_head=4),
     LlamaConfig.from_dict({**SHAPE, "attn_implementation": "eager"}),
 ]
 
 
-@pytest.mark.parametrize("config", OTHERS, ids=["sliding window", "recurrent", "grouped", "gpt2", "eager"])
+@pytest.mark.parametrize(
+    "config", OTHERS, ids=["sliding window", "recurrent", "grouped", "rearranged", "gpt2", "eager"]
+)
 def test_llms_with_attention_and_caches_of_other_kinds(config: PretrainedConfig) -> None:
     model, processor = loaded()
     torch.manual_seed(1)
@@ -148,6 +153,7 @@ def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_ow
         return usual(self, *args, **kwargs, position_bias=torch.zeros(1, 1, 1, 1))
 
     monkeypatch.setattr(LlamaAttention, "forward", forward)
+    model, _ = loaded()  # how an LLM reads is found out once
     assert decode(model, processor, samples, ASKED, options) == expected
     assert biased
 
@@ -155,6 +161,7 @@ def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_ow
 @pytest.mark.parametrize("tokens", [400, 2000, 100_000])
 def test_a_clip_is_encoded_once_and_its_audio_read_once(tokens: int) -> None:
     model, processor = loaded()
+    assert can_share(model.llm)  # found out once, on a few tokens
     encoded, read = [], []
     model.encoder.layers[0].register_forward_hook(lambda _, inputs, output: encoded.append(len(inputs[0])))
     llm = model.llm.get_decoder()
