@@ -12,9 +12,10 @@ Record = Mapping[str, Any]
 
 HEAD = """# Performance, measured
 
-Written by `make bench FULL=1` (`make bench`: reduced sizes, minutes) from the records of the scripts in `benchmarks/`;
-do not edit. Both sides of a ratio were measured in turn in one run, medians of several rounds; above 1, ours is better.
-*Near* is the share of the limit that is reached. Rows of machines that are not at hand come from `benchmarks/kept/`.
+Written by `make bench` (reduced sizes, minutes) and `make bench FULL=1` (the sizes that the claims speak of, an hour)
+from the records of the scripts in `benchmarks/`; do not edit. Both sides of a ratio were measured in turn in one run,
+medians of several rounds; above 1, ours is better. *Near* is the share of the limit that is reached, *size* says which of
+the two sizes it was. A row holds the last record of its machine, from `benchmarks/results/` or else `benchmarks/kept/`.
 """
 
 
