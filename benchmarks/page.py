@@ -14,8 +14,9 @@ HEAD = """# Performance, measured
 
 Written by `make bench` (reduced sizes, minutes) and `make bench FULL=1` (the sizes that the claims speak of, an hour)
 from the records of the scripts in `benchmarks/`; do not edit. Both sides of a ratio were measured in turn in one run,
-medians of several rounds; above 1, ours is better. *Near* is the share of the limit that is reached, *size* says which
-of the two sizes it was. A row holds the last record of its machine, of `benchmarks/results/` or `benchmarks/kept/`.
+medians of several rounds where one takes less than minutes; above 1, ours is better. *Near* is the share of the limit
+that is reached, *size* says which of the two sizes it was. A row holds the last record of its machine, of
+`benchmarks/results/` or `benchmarks/kept/`.
 """
 
 

@@ -26,7 +26,7 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     gpu = device == "cuda"
-    rows, rounds = (at_once, 1) if shape == "tiny" else (256, 5) if gpu else (64, 2) if full else (32, 1)
+    rows, rounds = (at_once, 1) if shape == "tiny" else (256, 5) if gpu else (64, 1) if full else (32, 1)
     with tempfile.TemporaryDirectory() as folder:
         sides = Sides(shape, device, rows, 16_384 if gpu else 4_096, Path(folder))
         seconds = in_turn({side: lambda side=side: sides.step(side) for side in SIDES}, rounds, warm_up=gpu)
