@@ -24,7 +24,7 @@ STEP_VERSIONS: dict[str, int] = {
     "join": 2,
     "filter": 3,
     "statistics": 1,
-    "mix": 4,
+    "mix": 5,
     "train": 5,
     "describe": 1,
     "translate": 2,

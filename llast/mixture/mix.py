@@ -1,6 +1,7 @@
 """Choose the rows that an experiment trains on: translation, recognition and both-in-one rows of its directions."""
 
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -169,7 +170,8 @@ def _held_out_texts(folders: dict[str, Path]) -> dict[str, set[str]]:
 
 
 def _normalise(text: str) -> str:
-    return text.casefold().strip()
+    """Without case, runs of spaces and what Unicode can write in several ways: accents, full-width letters."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _leaks(texts: list[str], held_out: set[str]) -> np.ndarray:

@@ -20,7 +20,7 @@ def encoder_positions(n_samples: int) -> int:
 
 
 @lru_cache
-def _filters(n_mels: int) -> torch.Tensor:
+def _filters(n_mels: int, device: torch.device) -> torch.Tensor:
     filters = mel_filter_bank(
         num_frequency_bins=1 + N_FFT // 2,
         num_mel_filters=n_mels,
@@ -30,7 +30,7 @@ def _filters(n_mels: int) -> torch.Tensor:
         norm="slaney",
         mel_scale="slaney",
     )
-    return torch.from_numpy(filters.T).float()
+    return torch.from_numpy(filters.T).float().to(device)
 
 
 def log_mel(samples: torch.Tensor, frames: torch.Tensor, n_mels: int, width: int) -> torch.Tensor:
@@ -66,7 +66,8 @@ def _log_power(samples: torch.Tensor, n_mels: int) -> torch.Tensor:
     """Decadic logarithm of the mel power; windows are centred, the signal is reflected at both ends."""
     window = torch.hann_window(N_FFT, device=samples.device)
     spectrum = torch.stft(samples, N_FFT, HOP, window=window, return_complex=True)
-    mel = _filters(n_mels).to(samples.device) @ (spectrum.abs() ** 2).contiguous()
+    power = spectrum.real.square() + spectrum.imag.square()
+    mel = _filters(n_mels, samples.device) @ power
     return torch.clamp(mel, min=1e-10).log10()
 
 

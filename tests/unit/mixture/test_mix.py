@@ -168,11 +168,11 @@ def test_rows_whose_text_is_held_out_are_found_in_every_language(
 ) -> None:
     french = {
         "train": [("fr0", "ok", "fine"), ("fr1", "gardé", "x"), ("fr2", "y", "An English DEV sentence. ")],
-        "dev": [("fr8", "Gardé", "unused")],
+        "dev": [("fr8", "Garde\u0301", "unused")],
     }
     german = {
         "train": [("en0", "clean", "sauber"), ("en1", "french TEST target", "z"), ("en2", "w", "Wahl")],
-        "dev": [("en8", "an english dev sentence.", "d")],
+        "dev": [("en8", "an english\u00a0 dev sentence.", "d")],
     }
     welsh = {"train": [("cy0", "a", "b")], "test": [("cy8", "c", "French test target"), ("cy9", "wahl", "")]}
     corpus = [
