@@ -61,10 +61,17 @@ class TrainingJob:
             return self.job_id in slurm.in_queue(self.name)
         return self._controller() is not None
 
-    def settle(self) -> None:
-        """Wait while Slurm ends the job, after which it is either gone or queued again."""
-        while self.on_slurm and slurm.in_queue(self.name).get(self.job_id) == "COMPLETING":
+    def settled(self) -> bool:
+        """As `running`, once Slurm has ended the job or has put it back, during which it can be missing for a moment."""
+        if not self.on_slurm:
+            return self.running()
+        for _ in range(2):
+            while (state := slurm.in_queue(self.name).get(self.job_id)) == "COMPLETING":
+                time.sleep(1)
+            if state:
+                return True
             time.sleep(1)
+        return False
 
     def ended_ranks(self) -> list[int]:
         """Ranks that have left a result, good or bad."""

@@ -145,9 +145,7 @@ def _run(run_folder: Path, what: str, machine: Machine, steps: int, kept: list[i
     label = f"llast-{what}"
     try:
         job = jobs.find(run_folder)
-        if job is not None:
-            job.settle()
-        if job is not None and job.running():
+        if job is not None and job.settled():
             print(f"train: following job {job.job_id}, which is already there", file=sys.stderr)
         else:
             restarts.forget(run_folder)

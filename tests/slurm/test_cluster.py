@@ -18,19 +18,17 @@ def test_it_starts_only_where_it_was_asked_for() -> None:
     assert "only if LLAST_TEST_SLURM=1" in refused.stderr
 
 
-def test_it_leaves_another_slurm_alone(cluster: Path) -> None:
-    config = Path("/etc/slurm/slurm.conf")
-    config.unlink()
+def test_it_leaves_another_slurm_alone(cluster: Path, tmp_path: Path) -> None:
+    """Where another cluster's file is in the place of ours, which only this process sees: others use ours meanwhile."""
+    config = tmp_path / "slurm.conf"
     config.write_text("ClusterName=somebody_elses\n")
-    try:
-        refused = subprocess.run([SCRIPTS / "start.sh"], capture_output=True, text=True, check=False)
-        stopped = config.read_text()
-    finally:
-        config.unlink()
-        config.symlink_to(cluster / "slurm.conf")
+    elsewhere = f"mount --bind {tmp_path} /etc/slurm && exec {SCRIPTS}/start.sh"
+    refused = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", elsewhere], capture_output=True, text=True, check=False
+    )
     assert refused.returncode == 2
     assert "this machine has a Slurm" in refused.stderr
-    assert stopped == "ClusterName=somebody_elses\n"
+    assert config.read_text() == "ClusterName=somebody_elses\n"
 
 
 def test_it_is_heard_on_loopback_only(cluster: Path) -> None:

@@ -88,7 +88,7 @@ A_JOB = ("srun", "--mem-per-cpu=2000", "--gpus-per-node=1", "--cpus-per-task=2")
 SCENARIOS: dict[Scenario, tuple[tuple[str, ...], tuple[str, ...]]] = {
     out_of_time: ((), ("--minutes", "1")),
     preempted: ((), ("--minutes", "20")),
-    node_lost: ((), ("--minutes", "20")),
+    node_lost: ((), ("--minutes", "20", "--partition", "doomed")),
     launcher_lost: ((), ("--minutes", "20")),
     rank_killed: (A_JOB, ("--minutes", "20")),
 }

@@ -62,14 +62,14 @@ class Training:
         ]  # fmt: skip
 
     def start(self) -> None:
-        """Start the launcher, as Snakemake would: in a process group of its own, and Ctrl-C is heard."""
+        """Start the launcher, as Snakemake would: in a process group of its own; it hears Ctrl-C and hang-up."""
         with self.terminal.open("ab") as terminal:
             self.launcher = psutil.Popen(
                 self._command,
                 stdout=terminal,
                 stderr=terminal,
                 start_new_session=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP)],
                 env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{self._store}", "OMP_NUM_THREADS": "1"},
             )
 
