@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from record import Measured, in_turn, main
+from torch.utils.flop_counter import FlopCounterMode
+from training.sides import matmul_flops
 from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -108,8 +110,8 @@ def plain(
     return texts
 
 
-def compare(shape: str, device: str, window: str, targets: int, count: int, rounds: int) -> Measured:
-    """Hypotheses a second, both ways."""
+def compare(shape: str, device: str, window: str, targets: int, count: int, rounds: int) -> list[Measured]:
+    """Hypotheses a second, both ways, and the share of the machine's matrix rate that ours has."""
     model = build(shape, window, device)
     processor = Numbers.from_llm(LLAMA, "llama2")
     samples = clips(count)
@@ -136,17 +138,30 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     what = "one target" if targets == 1 else f"{targets} targets"
     goal = TARGETS[device][targets] if window == "clip" else None
     rate = rows / seconds["plain"]
-    return Measured(
-        f"decoding_{targets}_{window}",
-        f"{what} a clip, beam 5, window {window} ({shape}, {device}, {count} clips, {tokens:.0f} tokens a hypothesis, "
-        f"{same} of {rows} hypotheses the same)",
-        rows / seconds["ours"],
-        "hypotheses/s",
-        rate,
-        "plain generate, one at a time",
-        goal and goal * rate,
-        f"target: {goal} times" if goal else "",
-    )
+    with FlopCounterMode(display=False) as counter:
+        side("ours")
+    size = f"{shape}, {device}, {count} clips"
+    return [
+        Measured(
+            f"decoding_{targets}_{window}",
+            f"{what} a clip, beam 5, window {window} ({size}, {tokens:.0f} tokens a hypothesis, {same} of {rows} "
+            "hypotheses the same)",
+            rows / seconds["ours"],
+            "hypotheses/s",
+            rate,
+            "plain generate, one at a time",
+            goal and goal * rate,
+            f"target: {goal} times" if goal else "",
+        ),
+        Measured(
+            f"decoding_utilisation_{targets}_{window}",
+            f"matrix products executed in decoding {what} a clip, window {window} ({size})",
+            counter.get_total_flops() / seconds["ours"] / 1e9,
+            "GFLOP/s",
+            limit=matmul_flops(device) / 1e9,
+            limit_is="one large matrix product",
+        ),
+    ]
 
 
 def measure(full: bool, device: str, shape: str) -> list[Measured]:
@@ -158,8 +173,9 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
     else:
         sizes = {("clip", 1): 6, ("clip", 15): 1}
     return [
-        compare(shape, device, window, targets, count, 2 if full else 1)
+        measured
         for (window, targets), count in sizes.items()
+        for measured in compare(shape, device, window, targets, count, 2 if full else 1)
     ]
 
 

@@ -114,6 +114,7 @@ def make_release(folder: Path, clips: Sequence[bytes], count: int) -> Path:
     table = "path\ttranslation\tsplit\n" + "".join(f"{name}\tHello.\ttrain\n" for name in names)
     (folder / "covost_v2.fr_en.tsv").write_text(table, encoding="utf-8")
     with tarfile.open(folder / "fr.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.add(folder / "validated.tsv", "validated.tsv")
         for number, name in enumerate(names):
             member = tarfile.TarInfo(f"clips/{name}")
             member.size = len(clips[number % len(clips)])

@@ -1,6 +1,7 @@
-"""Rows like those of the paper's mixture, with noise for speech: what both sides of training_step.py train on."""
+"""Rows like those of the paper's mixture, with noise for speech: what training_step.py and loader.py train on."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,18 @@ ENGLISH_CLIPS, OTHER_CLIPS = 289_430, 454_125
 TARGETS = {"en": ("de", "ja", "zh-CN", "en"), "fr": ("en", "fr")}
 
 
-def paper_rows(folder: Path, count: int, vocabulary: int, stack: int, seed: int = 0) -> TrainingRows:
-    """Training rows with CoVoST-2's lengths: clips of 5 s on average (1 to 15), 4.5 target tokens a second."""
-    random = np.random.default_rng(seed)
+def paper_rows(folder: Path, count: int, vocabulary: int, stack: int) -> TrainingRows:
+    """Rows of `paper_mix`, opened, whose words are tokens."""
+    mix, audio = paper_mix(folder, count, [f"w{word}" for word in range(3, vocabulary)])
+    return TrainingRows(mix, audio, _processor(vocabulary), stack)
+
+
+def paper_mix(folder: Path, count: int, words: Sequence[str]) -> tuple[Path, list[Path]]:
+    """Write training rows with CoVoST-2's lengths: clips of 5 s on average (1 to 15), 4.5 words a second.
+
+    Returns the summary of the mixture and that of each language's audio.
+    """
+    random = np.random.default_rng(0)
     clips: dict[str, list[Decoded]] = {"en": [], "fr": []}
     rows: list[tuple[str, str, str, str, str, float, int, float]] = []
     while len(rows) < count:
@@ -33,15 +43,14 @@ def paper_rows(folder: Path, count: int, vocabulary: int, stack: int, seed: int 
         name = f"clip{len(clips[source]):06d}"
         clips[source].append(Decoded(name, seconds, _noise(random, seconds)))
         for target in TARGETS[source][: count - len(rows)]:
-            words = random.integers(3, vocabulary, max(3, round(4.5 * seconds * random.lognormal(0.0, 0.2))))
-            task = "asr" if target == source else "st"
-            text = " ".join(f"w{word}" for word in words)
-            rows.append((name, source, task, target, text, seconds, 0, 1.0))
+            length = max(3, round(4.5 * seconds * random.lognormal(0.0, 0.2)))
+            text = " ".join(words[word] for word in random.integers(len(words), size=length))
+            rows.append((name, source, "asr" if target == source else "st", target, text, seconds, 0, 1.0))
     columns = zip(*sorted(rows, key=lambda row: (row[1], row[0])), strict=True)
-    mix = folder / "mix/summary.json"
+    mix = folder / "mix" / "summary.json"
     write_rows(mix, pa.table(dict(zip(ROWS.names, columns, strict=True)), schema=ROWS))
-    audio = [_store(folder / source, own) for source, own in clips.items() if own]
-    return TrainingRows(mix, audio, _processor(vocabulary), stack)
+    Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows), details={}).write(mix)
+    return mix, [_store(folder / source, own) for source, own in clips.items() if own]
 
 
 def _noise(random: np.random.Generator, seconds: float) -> bytes:
