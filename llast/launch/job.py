@@ -62,7 +62,7 @@ class TrainingJob:
         return self._controller() is not None
 
     def settled(self) -> bool:
-        """As `running`, once Slurm has ended the job or has put it back, during which it can be missing for a moment."""
+        """As `running`, once Slurm has ended the job or put it back, during which it can be missing for a moment."""
         if not self.on_slurm:
             return self.running()
         for _ in range(2):
