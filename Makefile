@@ -1,4 +1,4 @@
-# `make help` says what each target does. Variables: VENV, TESTS, PYTEST_ARGS, BENCH, FULL, TRACKING_URI, PORT, those of
+# `make help` says what each target does. Variables: VENV, TESTS, PYTEST_ARGS, BENCH, FULL, GPU, TRACKING_URI, PORT, those of
 # tools/install.sh.
 SHELL := bash
 VENV ?= .venv
@@ -29,8 +29,8 @@ demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, sh
 test: $(VENV)/.installed-demo-dev-gpu  ## Run every test that this machine can run; says what was skipped and why
 	@pytest $(PYTEST_ARGS) $(TESTS)
 
-bench: $(VENV)/.installed-demo-dev-gpu  ## Measure every claim of docs/performance.md and write the page (FULL=1: at full size)
-	@python benchmarks/run.py $(if $(FULL),--full) $(BENCH)
+bench: $(VENV)/.installed-demo-dev-gpu  ## Measure every claim of docs/performance.md and write the page (FULL=1, GPU=1: at full size)
+	@python benchmarks/run.py $(if $(FULL),--full) $(if $(GPU),--gpu) $(BENCH)
 
 lint: $(VENV)/.installed-demo-dev-gpu  ## Check style, types and the workflow
 	ruff check

@@ -3,13 +3,10 @@
 `--device cuda --shape 2b` takes the shapes of LLaST-2B in bf16.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
-from record import Measured, in_turn, main
-from torch.utils.flop_counter import FlopCounterMode
-from training.sides import matmul_flops
+from flops import flops, matmul_flops
+from record import ROOT, Measured, in_turn, main, peak_mib
 from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -20,11 +17,12 @@ from llast.model.decoding import Asked, decode
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor, pad_audio
 
-LLAMA = (
-    Path(__file__).parents[1] / "llast/demo/base_models/llama"
-)  # its tokenizer only: prompts of usual length
+LLAMA = ROOT / "llast/demo/base_models/llama"  # its tokenizer only: prompts of usual length
+MOST_TOKENS = 32
 TARGETS = {"cpu": {1: 1.5, 15: 4.5}, "cuda": {1: 8.0, 15: 20.0}}
 """What is asked for, by device and targets a clip: times plain `generate`, hypotheses a second."""
+
+MOST_MIB = {"small": 4096.0, "2b": 40_000.0}
 
 
 class Numbers(LlastProcessor):
@@ -73,7 +71,7 @@ class Ending(torch.nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits of all words."""
         logits = self.words(hidden)
-        ends = torch.sin(3 * hidden @ self.chance) > RARE
+        ends = torch.sin(3 * hidden.float() @ self.chance.float()) > RARE  # bfloat16 has no 0.9997
         logits[..., 2] = torch.where(ends, logits.amax(-1) + 0.5, logits.amin(-1))
         return logits
 
@@ -117,7 +115,7 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     samples = clips(count)
     asked = [[Asked("st", *split_pair(pair)) for pair in EN_X[:targets]]] * count
     options = DecodingOptions(
-        num_beams=5, max_new_tokens=32, batch_tokens=131_072 if device == "cuda" else 16_384
+        num_beams=5, max_new_tokens=MOST_TOKENS, batch_tokens=131_072 if device == "cuda" else 16_384
     )
     texts: dict[str, list[list[str]]] = {}
 
@@ -134,32 +132,35 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     same = sum(one == other for one, other in zip(*flat.values(), strict=True))
     if device == "cpu" and same < 0.95 * rows:  # the others are ties; bf16 rounds too much to tell
         raise SystemExit(f"only {same} of {rows} hypotheses are those of plain generate")
-    tokens = np.mean([text.count(" ") + 1 for text in flat["ours"]])
+    lengths = [text.count(" ") + 1 for text in flat["ours"]]
+    if min(lengths) == MOST_TOKENS:
+        raise SystemExit("no hypothesis ends before its most tokens: this is not how translations are")
+    size = f"model {shape} on {device}, {count} clips"
+    name = f"{targets}_{window}{'_2b' if shape == '2b' else ''}"
     what = "one target" if targets == 1 else f"{targets} targets"
-    goal = TARGETS[device][targets] if window == "clip" else None
-    rate = rows / seconds["plain"]
-    with FlopCounterMode(display=False) as counter:
-        side("ours")
-    size = f"{shape}, {device}, {count} clips"
+    times = TARGETS[device][targets] if window == "clip" else 1.0
+    rate, limit = rows / seconds["plain"], matmul_flops(device) / 1e9
     return [
         Measured(
-            f"decoding_{targets}_{window}",
-            f"{what} a clip, beam 5, window {window} ({size}, {tokens:.0f} tokens a hypothesis, {same} of {rows} "
-            "hypotheses the same)",
+            f"decoding_{name}",
+            f"{what} a clip, beam 5, window {window}: {times:g} times as many hypotheses a second ({size}, "
+            f"{np.mean(lengths):.0f} tokens each, {sum(lengths) / seconds['ours']:,.0f} tokens a second; {same} of "
+            f"{rows} hypotheses are the same)",
             rows / seconds["ours"],
             "hypotheses/s",
             rate,
             "plain generate, one at a time",
-            goal and goal * rate,
-            f"target: {goal} times" if goal else "",
+            target=times * rate,
+            rounds=rounds,
         ),
         Measured(
-            f"decoding_utilisation_{targets}_{window}",
+            f"decoding_utilisation_{name}",
             f"matrix products executed in decoding {what} a clip, window {window} ({size})",
-            counter.get_total_flops() / seconds["ours"] / 1e9,
+            flops(lambda: side("ours")) / seconds["ours"] / 1e9,
             "GFLOP/s",
-            limit=matmul_flops(device) / 1e9,
+            limit=limit,
             limit_is="one large matrix product",
+            rounds=rounds,
         ),
     ]
 
@@ -167,17 +168,31 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
 def measure(full: bool, device: str, shape: str) -> list[Measured]:
     """One target a clip, and all 15 of English."""
     if shape == "2b":
-        sizes = {("30s", 1): 32, ("clip", 1): 64, ("clip", 15): 16}
+        sizes, rounds = {("30s", 1): 32, ("clip", 1): 64, ("30s", 15): 16, ("clip", 15): 16}, 3
     elif full:
-        sizes = {("30s", 1): 8, ("clip", 1): 16, ("clip", 15): 3}
+        sizes, rounds = {("30s", 1): 8, ("clip", 1): 16, ("clip", 15): 3}, 2
     else:
-        sizes = {("clip", 1): 6, ("clip", 15): 1}
-    return [
+        sizes, rounds = {("clip", 1): 6, ("clip", 15): 1}, 1
+    found = [
         measured
         for (window, targets), count in sizes.items()
-        for measured in compare(shape, device, window, targets, count, 2 if full else 1)
+        for measured in compare(shape, device, window, targets, count, rounds)
+    ]
+    gpu = device == "cuda"
+    memory = torch.cuda.max_memory_allocated() / 2**20 if gpu else peak_mib()
+    suffix = "_2b" if shape == "2b" else ""
+    return [
+        *found,
+        Measured(
+            f"decoding_memory{suffix}",
+            f"the most that decoding all of these holds (model {shape} on {device}, both sides)",
+            memory,
+            "MiB",
+            target=MOST_MIB[shape],
+            lower_is_better=True,
+        ),
     ]
 
 
 if __name__ == "__main__":
-    main(measure, device=("cpu", "cuda"), shape=("cpu", "2b"))
+    main(measure, device=("cpu", "cuda"), shape=("small", "2b"))

@@ -1,6 +1,7 @@
 """Reading training batches: rows a second of one core against what a GPU trains, and what a training waits for them."""
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from record import Measured, in_turn, main, run
+from record import ROOT, Measured, in_turn, main, run
 from training.released import micro_batches
 from training.rows import ENGLISH_CLIPS, OTHER_CLIPS, TARGETS, paper_mix
 
@@ -22,20 +23,21 @@ from llast.training.batches import TrainingRows
 from llast.training.loader import Loader
 from llast.training.updates import Updates
 
-ROOT = Path(__file__).parents[1]
 BASES = ROOT / "llast" / "demo" / "base_models"
 MELS = 80
 TARGET_WAIT = 2.0
 
 
 def measure(full: bool) -> list[Measured]:
-    """The loader alone, then beside a training."""
-    torch.set_num_threads(1)
-    rows = 4096 if full else 1024
+    """The loader beside a training, then alone."""
+    rows = 4096 if full else 512
     with tempfile.TemporaryDirectory() as name:
         words = sorted({word for text in PHRASES["en"] for word in text.split()})
         mix, audio = paper_mix(Path(name), rows, words)
-        return [_alone(mix, audio, 3 if full else 1), _beside(mix, audio, Path(name), 100 if full else 40)]
+        beside = _beside(mix, audio, Path(name), 100 if full else 40)
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        torch.set_num_threads(1)
+        return [beside, _alone(mix, audio, 3)]
 
 
 def _alone(mix: Path, audio: Sequence[Path], rounds: int) -> Measured:
@@ -57,14 +59,14 @@ def _alone(mix: Path, audio: Sequence[Path], rounds: int) -> Measured:
     seconds = in_turn({"ours": ours, "released": released}, rounds)
     return Measured(
         "loader",
-        f"one core decodes, tokenises and lays out the batches of {count:,} rows faster than a GPU trains LLaST-2B on "
-        "them (mels are made on the GPU)",
+        f"one core decodes, tokenises and lays out the batches of {count:,} rows faster than an H100 trains LLaST-2B "
+        "on them by the assumptions of `llast plan` (mels are made on the GPU)",
         count / seconds["ours"],
         "rows/s",
         count / seconds["released"],
         "a row at a time, padded to 30 s, mels on the CPU, as released",
-        _rows_of_a_gpu(),
-        "what one H100 trains, by the assumptions of `llast plan`",
+        target=_rows_of_a_gpu(),
+        rounds=rounds,
     )
 
 
@@ -96,7 +98,8 @@ def _beside(mix: Path, audio: Sequence[Path], folder: Path, steps: int) -> Measu
         [
             sys.executable, "-m", "llast", "train", "--experiment", "loader", "--seed", "1", "--mix", str(mix),
             "--audio", *map(str, audio), "--encoder", str(BASES / "whisper"), "--llm", str(BASES / "llama"),
-            "--output", str(folder / "run" / "run.json"), "--threads", "1", "--options", options,
+            "--output", str(folder / "run" / "run.json"), "--tasks-per-node", "2", "--threads", "1",
+            "--options", options,
         ]
     )  # fmt: skip
     (path,) = (folder / "run").glob("*/metrics.jsonl")
@@ -105,11 +108,11 @@ def _beside(mix: Path, audio: Sequence[Path], folder: Path, steps: int) -> Measu
     waited = sum(record["wait_s"] for record in records)
     return Measured(
         "loader_wait",
-        f"a training of the demo's size, which is quick, does not wait for its batches ({steps} steps, one core)",
+        f"a training of the demo's size, which is quick, does not wait for its batches ({steps} steps, two ranks on "
+        "two cores)",
         100 * waited / sum(record["seconds"] for record in records),
         "%",
-        limit=TARGET_WAIT,
-        limit_is="target",
+        target=TARGET_WAIT,
         lower_is_better=True,
     )
 

@@ -20,9 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import date
 from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class Measured:
         unit: such as `clips/s` or `s`.
         alternative: median of the other side, in the same unit, measured in turn in the same run.
         alternative_is: what the other side is, such as `ffmpeg per clip`.
-        limit: what the hardware allows or the target asks for, in the same unit.
-        limit_is: what the limit is, such as `read speed of the disk` or `target`.
+        target: what the claim asks for, in the same unit.
+        limit: what the hardware allows, in the same unit.
+        limit_is: what the limit is, such as `write and hash of the same bytes`.
+        rounds: how often each side was measured.
         lower_is_better: true for times and sizes, false for rates.
         rates: figures for `llast plan`, by the name they have in llast/planning/figures.tsv.
     """
@@ -48,25 +52,31 @@ class Measured:
     unit: str
     alternative: float | None = None
     alternative_is: str = ""
+    _: KW_ONLY
+    target: float | None = None
     limit: float | None = None
     limit_is: str = ""
+    rounds: int = 1
     lower_is_better: bool = False
     rates: dict[str, float] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
         """How many times better ours is than the alternative; below 1: worse."""
-        if self.alternative is None:
-            return None
-        pair = (self.alternative, self.ours) if self.lower_is_better else (self.ours, self.alternative)
-        return pair[0] / pair[1]
+        return None if self.alternative is None else self._better_than(self.alternative)
 
     @property
     def nearness(self) -> float | None:
-        """Ours as a share of the limit: 1 is at the limit, above 1 is better than it."""
-        if self.limit is None:
-            return None
-        return self.limit / self.ours if self.lower_is_better else self.ours / self.limit
+        """Ours as a share of the limit: 1 is at the limit."""
+        return None if self.limit is None else self._better_than(self.limit)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether ours is at least as good as the target."""
+        return None if self.target is None else self._better_than(self.target) >= 1
+
+    def _better_than(self, other: float) -> float:
+        return other / self.ours if self.lower_is_better else self.ours / other
 
 
 def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -> None:
@@ -95,6 +105,7 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
                 **asdict(one),
                 "ratio": one.ratio,
                 "nearness": one.nearness,
+                "met": one.met,
                 "machine": machine(),
                 "cores": len(os.sched_getaffinity(0)),
                 "date": date.today().isoformat(),
@@ -117,6 +128,8 @@ def line(one: Measured) -> str:
         text += f"; {one.alternative_is}: {number(one.alternative)} {one.unit}; ratio {one.ratio:.2f}"
     if one.limit is not None:
         text += f"; {one.limit_is}: {number(one.limit)} {one.unit}"
+    if one.target is not None:
+        text += f"; target: {number(one.target)} {one.unit}, {'met' if one.met else 'MISSED'}"
     return text
 
 
@@ -165,8 +178,7 @@ class Ran:
 
     Attributes:
         seconds: wall time.
-        peak_mib: most resident memory of its largest process, in MiB; at least that of the process that started it,
-            so import nothing heavy in a script that asks.
+        peak_mib: most resident memory of its largest process, in MiB.
         cpu_seconds: processor time of it and of all processes that it waited for.
         output: its standard output and error.
     """
@@ -177,23 +189,54 @@ class Ran:
     output: str
 
 
+CHILD = """
+import json, os, sys, time
+started = time.perf_counter()
+child = os.fork()
+if not child:
+    os.execvp(sys.argv[2], sys.argv[2:])
+_, status, used = os.wait4(child, 0)
+took = [time.perf_counter() - started, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime]
+os.write(int(sys.argv[1]), json.dumps(took).encode())
+sys.exit(min(1, status))
+"""
+"""Runs a command. A process's peak memory begins at that of the process that starts it: this one's is small."""
+
+
 def run(command: Sequence[str], **more: object) -> Ran:
     """Run a command to its end and say what it took.
 
     Raises:
         RuntimeError: it ended with another code than 0; with its output.
     """
-    with tempfile.TemporaryFile() as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=output, **more)  # type: ignore[call-overload]
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for; tell Popen
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as took:
+        started = [sys.executable, "-IS", "-c", CHILD, str(took.fileno()), *map(str, command)]
+        process = subprocess.run(  # type: ignore[call-overload]
+            started, stdout=output, stderr=output, pass_fds=(took.fileno(),), check=False, **more
+        )
         output.seek(0)
+        took.seek(0)
         text = output.read().decode(errors="replace")
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-3000:]}")
-    return Ran(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, text)
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{text[-3000:]}")
+        return Ran(*json.load(took), text)
+
+
+def growth(cost: Mapping[int, float], work: Mapping[int, float]) -> tuple[float, float]:
+    """What one more unit of work costs between 4 and 16 times the work, and between 1 and 4 times: start-up cancels.
+
+    Args:
+        cost: of 1, 4 and 16 times the work.
+        work: how much that is.
+    """
+    late = (cost[16] - cost[4]) / (work[16] - work[4])
+    return late, (cost[4] - cost[1]) / (work[4] - work[1])
+
+
+def clone_like(folder: Path) -> None:
+    """Make a folder in which the workflow runs as in a clone, and leaves its results."""
+    for part in ("workflow", "profiles", "llast", "tests", "config", "constraints.txt"):
+        (folder / part).symlink_to(ROOT / part)
 
 
 def peak_mib() -> float:

@@ -1,11 +1,12 @@
 """Run every benchmark in this folder, one after the other, and write docs/performance.md from their records.
 
-`python benchmarks/run.py [--full] [NAME ...]`, or `make bench [FULL=1]`. A script is ended after ten minutes, with
-`--full` after an hour.
+`python benchmarks/run.py [--full | --gpu] [NAME ...]`, or `make bench [FULL=1 | GPU=1]`. A script is ended after ten
+minutes, with `--full` after an hour.
 """
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ from page import PAGE, read_records, render
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SHARED = {"made_up", "page", "record", "run"}
+SHARED = {"flops", "made_up", "page", "record", "run"}
+ON_GPU = {"training_step", "decoding"}
 LIMIT_S = {False: 600, True: 3600}
 
 
@@ -24,12 +26,29 @@ def scripts() -> list[Path]:
     return [path for path in sorted(HERE.glob("*.py")) if path.stem not in SHARED]
 
 
+def execute(command: list[str], limit_s: float) -> str:
+    """Run a script, and end it with all that it started if it takes too long; why it failed, or nothing."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        code = process.wait(limit_s)
+        return f"exit code {code}" if code else ""
+    except subprocess.TimeoutExpired:
+        return f"not done in {limit_s:.0f} s"
+    finally:
+        if process.poll() is None:  # too long, or Ctrl-C here
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 def main() -> int:
     """Exit code 1 if a script failed; the page is written from those that did not."""
     known = [path.stem for path in scripts()]
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {' '.join(known)}")
-    parser.add_argument("--full", action="store_true", help="the sizes that the claims speak of")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--full", action="store_true", help="the sizes that the claims speak of")
+    size.add_argument("--gpu", action="store_true", help="on this machine's GPU, in the shapes of LLaST-2B")
     parser.add_argument(
         "--render", action="store_true", help="run nothing, write the page from what is there"
     )
@@ -39,23 +58,21 @@ def main() -> int:
     failed = []
     RESULTS.mkdir(exist_ok=True)
     PAGE.parent.mkdir(exist_ok=True)
+    began = time.monotonic()
+    more = ["--full", "--device", "cuda", "--shape", "2b"] if arguments.gpu else ["--full"] * arguments.full
+    chosen = set(arguments.names or known) & (ON_GPU if arguments.gpu else set(known))
     for path in [] if arguments.render else scripts():
-        if arguments.names and path.stem not in arguments.names:
+        if path.stem not in chosen:
             continue
         print(f"== {path.stem}", flush=True)
-        command = [sys.executable, str(path), "--output", str(RESULTS / f"{path.stem}.json")]
+        output = RESULTS / f"{path.stem}{'-2b' if arguments.gpu else ''}.json"
         started = time.monotonic()
-        try:
-            subprocess.run(
-                command + ["--full"] * arguments.full,
-                check=True,
-                timeout=LIMIT_S[arguments.full],
-                env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        code = execute([sys.executable, str(path), "--output", str(output), *more], LIMIT_S["--full" in more])
+        if code:
             failed.append(path.stem)
-            print(f"== {path.stem} failed: {error}", file=sys.stderr)
+            print(f"== {path.stem} failed: {code}", file=sys.stderr)
         print(f"== {path.stem}: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"== all: {time.monotonic() - began:.0f} s")
     records = read_records([HERE / "kept", RESULTS])
     PAGE.write_text(render(records), encoding="utf-8")
     print(f"{PAGE}: {len(records)} records" + (f"; failed: {' '.join(failed)}" if failed else ""))

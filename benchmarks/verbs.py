@@ -1,77 +1,124 @@
-"""What each verb takes, on the smallest corpus: start-up for the most part, and its peak memory."""
+"""How soon every `llast` verb answers `--help`, and what it takes and holds on the smallest corpus."""
 
 import re
 import shlex
+import statistics
 import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 from made_up import clip
-from record import Measured, Ran, main, run
+from record import Measured, Ran, clone_like, in_turn, main, run
 
-ROOT = Path(__file__).parents[1]
+from llast.cli.verbs import VERBS
+
 CONFIG = "tests/workflow/config_small/config.yaml"
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", CONFIG]
+LLAST = [sys.executable, "-m", "llast"]
 MODEL = "results/small/seed1"
-BY_HAND = {
-    "config check": f"llast config check --config {CONFIG}",
-    "plan": f"llast plan --configfile {CONFIG}",
-    "doctor": f"llast doctor --configfile {CONFIG}",
-    "translate talk": f"llast translate talk.mp3 --model {MODEL} --from fr --to en",
-    "export": f"llast export --model {MODEL} --output exported",
-}
-"""Verbs that no step of the workflow calls, or not in this way."""
+BY_HAND = (
+    "config keys",
+    "config schema --output schemas",
+    f"config show --config {CONFIG}",
+    f"config check --config {CONFIG}",
+    f"plan --configfile {CONFIG}",
+    f"doctor --configfile {CONFIG}",
+    f"translate talk.mp3 --model {MODEL} --from fr --to en",
+    f"export --model {MODEL} --output exported",
+)
+"""What no step of the workflow calls."""
 
-LIMIT_MIB = 2048.0
-
-
-def commands(folder: Path) -> list[list[str]]:
-    """The commands of all jobs in an order in which they can run."""
-    text = run([*SNAKEMAKE, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder).output
-    return [
-        shlex.split(found) for found in re.findall(r"^ *(?:Shell command: )?(llast .*)$", text, re.MULTILINE)
-    ]
+HELP_S, HELP_MIB, RUN_MIB = 0.4, 64.0, 2048.0
 
 
 def measure(full: bool) -> list[Measured]:
-    """Each command of the smallest workflow, by itself, then what users type; of several jobs the quickest counts."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in ("workflow", "profiles", "llast", "tests", "config", "constraints.txt"):
-            (folder / part).symlink_to(ROOT / part)
-        ran: dict[str, list[Ran]] = defaultdict(list)
-        for command in commands(folder):
-            ran[command[1]].append(run([sys.executable, "-m", *command], cwd=folder))
-        if not ran:
-            raise RuntimeError("the dry run of the smallest workflow shows no commands")
-        (folder / "talk.mp3").write_bytes(clip(0, 5.0))
-        for verb, typed in BY_HAND.items():
-            ran[verb].append(run([sys.executable, "-m", *shlex.split(typed)], cwd=folder))
-    quickest = {verb: min(several, key=lambda one: one.seconds) for verb, several in ran.items()}
-    heaviest = max(quickest, key=lambda verb: quickest[verb].peak_mib)
-    return [
-        *(
+    """Help of all verbs in turn, then every command of the smallest workflow and what users type, each by itself."""
+    rounds = 9 if full else 3
+    helps: dict[str, list[Ran]] = {verb.name: [] for verb in VERBS}
+    sides = {verb: lambda verb=verb: helps[verb].append(ask(verb)) for verb in helps}  # type: ignore[misc]
+    bare = [sys.executable, "-c", "import pydantic; pydantic.BaseModel, pydantic.Field, pydantic.ConfigDict"]
+    described: list[Ran] = []
+    in_turn({**sides, "bare": lambda: described.append(run(bare))}, rounds, warm_up=False)
+    seconds = {verb: statistics.median(one.seconds for one in several) for verb, several in helps.items()}
+    ran = every_command()
+    found = []
+    for verb, one in seconds.items():
+        took = "only its help was asked for"
+        if several := ran.get(verb):
+            quickest, most = min(one.seconds for one in several), max(one.peak_mib for one in several)
+            took = f"on the smallest corpus it takes {quickest:.1f} s with its start, and {most:.0f} MiB"
+        found.append(
             Measured(
                 f"verb_{verb.replace(' ', '_')}",
-                f"`llast {verb}` on the smallest corpus, with start and imports; {one.peak_mib:.0f} MiB at its peak",
-                one.seconds,
+                f"`llast {verb} --help` answers at once; {took}",
+                one,
                 "s",
+                target=HELP_S,
+                rounds=rounds,
                 lower_is_better=True,
             )
-            for verb, one in quickest.items()
+        )
+    slowest = max(seconds, key=lambda verb: seconds[verb])
+    heaviest = max(ran, key=lambda verb: max(one.peak_mib for one in ran[verb]))
+    return [
+        *found,
+        Measured(
+            "help",
+            f"the slowest help of {len(seconds)} verbs, `llast {slowest}`, against what describes its options",
+            seconds[slowest],
+            "s",
+            statistics.median(one.seconds for one in described),
+            "Python that imports pydantic",
+            target=HELP_S,
+            rounds=rounds,
+            lower_is_better=True,
+        ),
+        Measured(
+            "help_memory",
+            "the parser of every verb stays small",
+            max(one.peak_mib for several in helps.values() for one in several),
+            "MiB",
+            described[0].peak_mib,
+            "Python that imports pydantic",
+            target=HELP_MIB,
+            rounds=rounds,
+            lower_is_better=True,
         ),
         Measured(
             "verb_memory",
-            f"no verb's start needs much memory (the largest is `llast {heaviest}`; ranks of a training are jobs of "
-            "their own and not counted)",
-            quickest[heaviest].peak_mib,
+            f"a laptop has the memory for any verb's start (the most takes `llast {heaviest}`; the ranks of a training "
+            "are processes of their own and not counted)",
+            max(one.peak_mib for one in ran[heaviest]),
             "MiB",
-            limit=LIMIT_MIB,
-            limit_is="a laptop's spare memory",
+            target=RUN_MIB,
             lower_is_better=True,
         ),
     ]
+
+
+def ask(verb: str) -> Ran:
+    """Its help."""
+    return run([str(Path(sys.executable).parent / "llast"), *verb.split(), "--help"])
+
+
+def every_command() -> dict[str, list[Ran]]:
+    """What each verb's commands took."""
+    ran: dict[str, list[Ran]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clone_like(folder)
+        shown = run([*SNAKEMAKE, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder).output
+        steps = re.findall(r"^ *(?:Shell command: )?llast (.*)$", shown, re.MULTILINE)
+        if not steps:
+            raise RuntimeError(f"the dry run of the smallest workflow shows no commands:\n{shown}")
+        (folder / "talk.mp3").write_bytes(clip(0, 5.0))
+        for command in map(shlex.split, (*steps, *BY_HAND)):
+            verb = max(
+                (one.name for one in VERBS if command[: len(one.name.split())] == one.name.split()), key=len
+            )
+            ran[verb].append(run([*LLAST, *command], cwd=folder))
+    return ran
 
 
 if __name__ == "__main__":

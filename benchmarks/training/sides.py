@@ -15,11 +15,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from flops import flops, flops_of_blocks
 from training.model import SHAPES, build
 from training.released import ReleasedStep, micro_batches
 from training.rows import paper_rows
@@ -29,14 +30,14 @@ from llast.model.lora import trainable_parameters
 from llast.model.lora_linear import fuse
 from llast.training import updates
 
-SIDES = ("released", "30s", "clip")
-"""The released step, and ours with both windows of the encoder."""
+SIDES = ("released", "30s", "clip", "30s rows", "clip rows")
+"""The released step, and ours with both windows of the encoder; `rows`: a sequence per row, not one per clip."""
 
 
 class Sides:
     """One update of each side, ready to be run again and again.
 
-    Audio is decoded and batches are laid out beforehand on both sides, for both do it beside the training step.
+    Audio is decoded and batches are laid out once, by `prepare`, for both sides do it beside the training step.
     Both take AdamW and clip gradients.
 
     Args:
@@ -53,11 +54,9 @@ class Sides:
         self._model: Any = build(self._shape, "30s", self.device, dtype)
         self.rows = paper_rows(folder, rows, self._shape.vocabulary, stack=1)
         (self.update,) = updates.Updates(self.rows.clip_of_row, rows, seed=0).epoch(0)
-        lengths = [self.rows.length(item) for item in self.update]
-        self.positions = sum(lengths)
+        self.positions = sum(map(self.rows.length, self.update))
         self.target_tokens = self.rows.target_tokens(self.update)
-        divided = updates.micro_batches(self.update, lengths, 1, budget)[0]
-        self._batches = [self.rows.batch(items) for items in divided]
+        self._budget = budget
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
     @cached_property
@@ -68,6 +67,25 @@ class Sides:
     def _released_batches(self) -> list[dict[str, torch.Tensor]]:
         order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(0)).tolist()
         return micro_batches(self.rows, order, self._released.llast.config.encoder_config.num_mel_bins)
+
+    @cached_property
+    def _by_clip(self) -> list[dict[str, torch.Tensor]]:
+        return self._batches(self.update)
+
+    @cached_property
+    def _by_row(self) -> list[dict[str, torch.Tensor]]:
+        return self._batches([updates.Item(item.clip, (row,)) for item in self.update for row in item.rows])
+
+    def _batches(self, items: list[updates.Item]) -> list[dict[str, torch.Tensor]]:
+        lengths = [self.rows.length(item) for item in items]
+        return [self.rows.batch(part) for part in updates.micro_batches(items, lengths, 1, self._budget)[0]]
+
+    def prepare(self, side: str) -> None:
+        """Make what a side needs before its first step."""
+        _ = (self._released, self._released_batches) if side == "released" else self._batches_of(side)
+
+    def _batches_of(self, side: str) -> list[dict[str, torch.Tensor]]:
+        return self._by_row if side.endswith("rows") else self._by_clip
 
     def step(self, side: str) -> float:
         """An optimiser step over all rows; returns the loss: the mean over target tokens, for `released` that over
@@ -82,8 +100,7 @@ class Sides:
                 loss.backward()
                 total += loss.detach()
         else:
-            self._model.base_model.model.config.window = side
-            for batch in self._batches:
+            for batch in self._batches_of(side):
                 loss = model(**self._placed(batch)).loss / self.target_tokens
                 loss.backward()
                 total += loss.detach()
@@ -92,11 +109,16 @@ class Sides:
         optimizer.zero_grad()
         return float(total)
 
-    def flops(self, side: str) -> int:
-        """FLOPs of the matrix products that a step executes, what is computed again included."""
-        with FlopCounterMode(display=False) as counter:
-            self.step(side)
-        return int(counter.get_total_flops())
+    def flops(self, side: str) -> tuple[int, int]:
+        """FLOPs of the matrix products that a step of ours executes, and those of them that are done a second time."""
+
+        def ahead() -> None:
+            with torch.no_grad():
+                for batch in self._batches_of(side):
+                    self._model(**self._placed(batch))
+
+        executed = flops(lambda: self.step(side))
+        return executed, flops_of_blocks(ahead)
 
     def kernel_share(self, side: str) -> float:
         """Share of a step's time inside torch's operators, on a GPU inside kernels; the rest is Python and waiting."""
@@ -105,14 +127,21 @@ class Sides:
             started = time.perf_counter()
             self.step(side)
             seconds = time.perf_counter() - started
-        events = profiled.key_averages()
-        spent = sum(one.self_device_time_total if gpu else one.self_cpu_time_total for one in events)
-        return spent / 1e6 / seconds
+        if gpu:  # an operator's time on the device is that of its kernels, which are listed once more by themselves
+            kernels = [
+                e
+                for e in profiled.key_averages()
+                if e.device_type == DeviceType.CUDA and not e.is_user_annotation
+            ]
+            return sum(one.self_device_time_total for one in kernels) / 1e6 / seconds
+        operators = [one for one in profiled.key_averages() if one.key.startswith("aten::")]
+        return sum(one.self_cpu_time_total for one in operators) / 1e6 / seconds
 
     def _switch(self, side: str) -> None:
-        """Layers of LoRA and checkpointing as they are in each side."""
+        """Window, layers of LoRA and checkpointing as they are in each side."""
         fuse(self._model, side != "released")
         llast = self._model.base_model.model
+        llast.config.window = "30s" if side == "released" else side.split()[0]
         for part in (llast.encoder, llast.llm):
             if side == "released":
                 part.activation_checkpointing_enable({"use_reentrant": False})
@@ -126,24 +155,10 @@ class Sides:
         }
 
 
-def matmul_flops(device: str, seconds: float = 2.0) -> float:
-    """FLOP/s of one large matrix product in the dtype that `device` trains in: what the hardware gives."""
-    size, dtype = (8192, torch.bfloat16) if device == "cuda" else (2048, torch.float32)
-    left = torch.randn(size, size, device=device, dtype=dtype)
-    best, began = 0.0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        started = time.perf_counter()
-        for _ in range(5):
-            product = left @ left
-        product[0, 0].item()  # waits for the device
-        best = max(best, 5 * 2 * size**3 / (time.perf_counter() - started))
-    return best
-
-
 def main() -> None:
     """Two steps of one side: peak memory in MiB, of the GPU or else of the process."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("side", choices=SIDES[:3])
     parser.add_argument("--shape", choices=list(SHAPES), required=True)
     parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
     parser.add_argument("--rows", type=int, required=True)
@@ -151,6 +166,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # All rows at once: as many rows are held as the other side holds.
         sides = Sides(arguments.shape, arguments.device, arguments.rows, 1_000_000, Path(folder))
+        sides.prepare(arguments.side)
+        if arguments.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()  # the model was built in float32
         for _ in range(2):  # the optimiser's state comes with the first
             sides.step(arguments.side)
     if arguments.device == "cuda":

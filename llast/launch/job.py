@@ -65,12 +65,12 @@ class TrainingJob:
         """As `running`, once Slurm has ended the job or put it back, during which it can be missing for a moment."""
         if not self.on_slurm:
             return self.running()
-        for _ in range(2):
+        for wait_s in (1, 0):
             while (state := slurm.in_queue(self.name).get(self.job_id)) == "COMPLETING":
                 time.sleep(1)
             if state:
                 return True
-            time.sleep(1)
+            time.sleep(wait_s)
         return False
 
     def ended_ranks(self) -> list[int]:

@@ -46,7 +46,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
     contains the rows of a smaller one.
 
     A row leaks if its text, or for `st` and `cot` the sentence it translates, is a dev or test text of that language in
-    any of the given pairs, but for case and outer spaces.
+    any of the given pairs, but for case, spaces and the Unicode form of letters (NFKC).
 
     Rows in: candidates, and as many more as `temperature` repeats. Dropped: `en_x_step`, `leakage`, `share`,
     `temperature`. Details: `repeated`; `tasks[task]`, `pairs[pair]` (st) and `asr[language]` with `rows`

@@ -4,20 +4,24 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SHARED = ("made_up", "page", "record", "run")
+SHARED = ("flops", "made_up", "page", "record", "run")
 SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
 GOOD = """
 from record import Measured, main
 
 def measure(full):
     return [
-        Measured("rate", "a | b", 4000 if full else 400, "clips/s", 100, "ffmpeg", 800, "the disk"),
-        Measured("time", "is quick", 2.0, "s", 3.0, "other", 1.0, "target", lower_is_better=True),
+        Measured(
+            "rate", "a | b", 4000 if full else 400, "clips/s", 100, "ffmpeg", target=400, limit=800, limit_is="disk"
+        ),
+        Measured("time", "is quick", 2.0, "s", 3.0, "other", target=1.0, rounds=3, lower_is_better=True),
     ]
 
 main(measure)
@@ -49,8 +53,8 @@ def test_a_record_says_how_much_better_ours_is_and_how_near_the_limit(folder: Pa
     (folder / "good.py").write_text(GOOD)
     assert python(folder / "good.py", "--full", "--output", tmp_path / "x.json").returncode == 0
     rate, time = json.loads((tmp_path / "x.json").read_text())
-    assert (rate["ratio"], rate["nearness"]) == (40, 5)
-    assert (time["ratio"], time["nearness"]) == (1.5, 0.5)
+    assert (rate["ratio"], rate["nearness"], rate["met"]) == (40, 5, True)
+    assert (time["ratio"], time["nearness"], time["met"]) == (1.5, None, False)
     assert rate["full"]
     assert rate["command"] == "python benchmarks/good.py --full"
     assert rate["cores"] >= 1
@@ -70,15 +74,60 @@ def test_all_run_although_one_fails_and_the_page_has_the_others_and_what_was_kep
     kept = json.loads((folder / "results/good.json").read_text())
     (folder / "kept").mkdir()
     (folder / "kept/other.json").write_text(
-        json.dumps([{**kept[0], "machine": "another", "ours": 7.25}, {**kept[0], "ours": 999}])
+        json.dumps(
+            [
+                {**kept[0], "machine": "another", "ours": 7.25},
+                {**kept[0], "ours": 999},
+                {**kept[1], "ours": 77, "full": True, "date": "2020-01-01"},
+            ]
+        )
     )
     assert python(folder / "run.py", "--render").returncode == 0
     page = (folder.parent / "docs/performance.md").read_text()
     assert f"## {mine}" in page
     assert "## another" in page
     assert (
-        "| **rate**: a \\| b | 400 clips/s | 100 clips/s (ffmpeg) | 4.00 | 800 clips/s (the disk) | 50% |"
-        in page
+        "| **rate**: a \\| b | 400 clips/s | 400 clips/s (met) | 100 clips/s (ffmpeg) | 4.00 "
+        "| 800 clips/s (disk) | 50% |" in page
     )
     assert "7.25 clips/s" in page
     assert "999" not in page, "what this machine measured itself replaces what was kept"
+    assert "| **time**: is quick | 77 s | 1 s (**missed**) |" in page, (
+        "but a reduced size replaces no full one"
+    )
+
+
+def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(folder: Path) -> None:
+    child = (
+        "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
+    )
+    ending = f"import run, sys; print(run.execute([sys.executable, '-c', {child!r}], 2.0))"
+    result = subprocess.run(
+        [sys.executable, "-c", ending], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    sleeping, why = result.stdout.splitlines()
+    assert why == "not done in 2 s"
+    deadline = time.monotonic() + 30
+    while not ended(int(sleeping)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or waits for process 1 to reap it."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_memory_of_a_command_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import record  # type: ignore[import-not-found]
+
+    ballast = bytearray(512 * 2**20)
+    ran = record.run([sys.executable, "-c", "print('x')"])
+    assert len(ballast) > 2**20 * ran.peak_mib
+    assert ran.output == "x\n"
+    with pytest.raises(RuntimeError, match="no such thing"):
+        record.run([sys.executable, "-c", "raise SystemExit('no such thing')"])
