@@ -12,14 +12,16 @@ Record = Mapping[str, Any]
 
 HEAD = """# Performance, measured
 
-Written by `make bench` (reduced sizes, minutes), `make bench FULL=1` (the sizes that the claims speak of, an hour) and,
-on a machine with a GPU, `make bench GPU=1` (the shapes of LLaST-2B), from the records of the scripts in `benchmarks/`;
-do not edit. A row holds its machine's newest record of the larger size, of `benchmarks/results/` or `benchmarks/kept/`.
+Written by `make bench` (reduced sizes, minutes), `make bench FULL=1` (the sizes that the claims speak of, more than an
+hour) and, on a machine with a GPU, `make bench GPU=1` (the shapes of LLaST-2B), from the records of the scripts in
+`benchmarks/`; do not edit. A row holds its machine's newest record of the larger size, of `benchmarks/results/` or
+`benchmarks/kept/`.
 
 *Ratio*: how many times better ours is than the alternative, both measured in turn in one run, medians of so many
 *rounds*. *Limit*: what the hardware allows, and how *near* to it ours is. *Target*: what the claim asks for. Rows
 called *growth* say what one more unit of work costs at 4 to 16 times the work, against 1 to 4 times; what grows a
-little in tables is the sort of the rows (n log n) and what no longer fits the processor's caches.
+little in tables is the sort of the rows (n log n) and what no longer fits the processor's caches. Scoring takes more
+processor time than sacreBLEU's command line because it computes more: BLEU by clip length, faults, samples.
 """
 
 

@@ -160,13 +160,14 @@ def in_turn(
 ) -> dict[str, float]:
     """Median seconds of each side over several rounds, each round running every side once, one after the other.
 
-    What disturbs the machine for a while disturbs all sides, so that ratios hold where the seconds do not.
+    What disturbs the machine for a while disturbs all sides, so that ratios hold where the seconds do not. Every other
+    round is in reverse order, so that no side always comes after the same one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(-warm_up, rounds):
-        for name, side in sides.items():
+        for name in list(sides)[:: -1 if round_ > 0 and round_ % 2 else 1]:
             started = time.perf_counter()
-            side()
+            sides[name]()
             if round_ >= 0:
                 seconds[name].append(time.perf_counter() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}

@@ -16,7 +16,7 @@ from llast.corpus.join import official_table
 from llast.demo.phrasebook import PHRASES
 from llast.languages import PAIRS, language, pairs_from, source_languages, split_pair
 
-TARGET_S, TARGET_MIB = 240.0, 512.0
+TARGET_S, TARGET_MIB = 240.0, 2000.0
 WORKERS = 2
 REDUCED = 40
 """The reduced size is this part of the official test sets."""
@@ -33,10 +33,12 @@ def measure(full: bool) -> list[Measured]:
         step = ["score", "--translated", *translated, "--split", "test", "--workers", str(WORKERS)]
         command = [sys.executable, "-m", "llast", *step, "--output", str(folder / "score.json")]
         ours: list[Ran] = []
+        by_hand: list[Ran] = []
 
         def theirs() -> None:
             with ThreadPoolExecutor(WORKERS) as at_once:
-                list(at_once.map(run, (call for pair in PAIRS for call in _command_line(folder, pair))))
+                calls = (call for pair in PAIRS for call in _command_line(folder, pair))
+                by_hand.extend(at_once.map(run, calls))
 
         seconds = in_turn(
             {"ours": lambda: ours.append(run(command)), "theirs": theirs}, rounds, warm_up=False
@@ -59,9 +61,11 @@ def measure(full: bool) -> list[Measured]:
         ),
         Measured(
             "score_memory",
-            "the largest process of scoring stays small",
+            "the largest process of scoring fits a worker of the rule `score` in profiles/slurm",
             max(one.peak_mib for one in ours),
             "MiB",
+            max(one.peak_mib for one in by_hand),
+            "sacrebleu CLI",
             target=TARGET_MIB,
             rounds=rounds,
             lower_is_better=True,

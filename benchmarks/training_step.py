@@ -15,7 +15,7 @@ from record import Measured, in_turn, main, run
 CHILD = Path(__file__).parent / "training" / "sides.py"
 TARGETS = {"30s": 4.0, "clip": 10.0}
 GPU_TARGETS = {"30s": 8.0, "clip": 8.0}
-SIZES = {"tiny": (2, 2, 1), "small-reduced": (8, 8, 2), "small": (16, 64, 3), "2b": (16, 256, 5)}
+SIZES = {"tiny": (2, 2, 1), "small-reduced": (8, 8, 2), "small": (16, 64, 2), "2b": (16, 256, 5)}
 """By shape: rows that are held at once for the memory; rows of a step, and how often it is timed."""
 
 KERNELS, UTILISATION = 90.0, {"cpu": 0.5, "cuda": 0.4}

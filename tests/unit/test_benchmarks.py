@@ -131,3 +131,19 @@ def test_memory_of_a_command_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert ran.output == "x\n"
     with pytest.raises(RuntimeError, match="no such thing"):
         record.run([sys.executable, "-c", "raise SystemExit('no such thing')"])
+
+
+def test_attention_on_the_cpu_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import torch
+    from flops import flops  # type: ignore[import-not-found]
+
+    heads, length, width = 2, 8, 4
+    states = torch.zeros(1, heads, length, width, requires_grad=True)
+    product = 2 * heads * length * length * width
+
+    def attend() -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(states, states, states)
+
+    assert flops(attend) == 2 * product
+    assert flops(lambda: attend().sum().backward()) == (2 + 5) * product, "scores are computed again"
