@@ -6,7 +6,7 @@
 import numpy as np
 import torch
 from flops import flops, matmul_flops
-from record import ROOT, Measured, in_turn, main, peak_mib
+from record import ROOT, Measured, in_turn, main, named, peak_mib
 from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -136,7 +136,7 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     if min(lengths) == MOST_TOKENS:
         raise SystemExit("no hypothesis ends before its most tokens: this is not how translations are")
     size = f"model {shape} on {device}, {count} clips"
-    name = f"{targets}_{window}{'_2b' if shape == '2b' else ''}"
+    name = f"{targets}_{window}{named(shape, device)}"
     what = "one target" if targets == 1 else f"{targets} targets"
     times = TARGETS[device][targets] if window == "clip" else 1.0
     rate, limit = rows / seconds["plain"], matmul_flops(device) / 1e9
@@ -168,7 +168,7 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
 def measure(full: bool, device: str, shape: str) -> list[Measured]:
     """One target a clip, and all 15 of English."""
     if shape == "2b":
-        sizes, rounds = {("30s", 1): 32, ("clip", 1): 64, ("30s", 15): 16, ("clip", 15): 16}, 3
+        sizes, rounds = {("30s", 1): 32, ("clip", 1): 64, ("30s", 15): 16, ("clip", 15): 16}, 2
     elif full:
         sizes, rounds = {("30s", 1): 8, ("clip", 1): 16, ("clip", 15): 3}, 2
     else:
@@ -180,11 +180,10 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
     ]
     gpu = device == "cuda"
     memory = torch.cuda.max_memory_allocated() / 2**20 if gpu else peak_mib()
-    suffix = "_2b" if shape == "2b" else ""
     return [
         *found,
         Measured(
-            f"decoding_memory{suffix}",
+            f"decoding_memory{named(shape, device)}",
             f"the most that decoding all of these holds (model {shape} on {device}, both sides)",
             memory,
             "MiB",

@@ -96,7 +96,7 @@ def _download(full: bool) -> Measured:
                     hashed.result()
                 os.fsync(file.fileno())
 
-        seconds = in_turn({"ours": ours, "curl": curl, "alone": alone}, rounds)
+        seconds = in_turn({"ours": ours, "curl": curl, "alone": alone}, rounds, before=os.sync)
     server.terminate()
     rate = {name: size / MB / value for name, value in seconds.items()}
     return Measured(

@@ -17,11 +17,12 @@ hour) and, on a machine with a GPU, `make bench GPU=1` (the shapes of LLaST-2B),
 `benchmarks/`; do not edit. A row holds its machine's newest record of the larger size, of `benchmarks/results/` or
 `benchmarks/kept/`.
 
-*Ratio*: how many times better ours is than the alternative, both measured in turn in one run, medians of so many
-*rounds*. *Limit*: what the hardware allows, and how *near* to it ours is. *Target*: what the claim asks for. Rows
-called *growth* say what one more unit of work costs at 4 to 16 times the work, against 1 to 4 times; what grows a
-little in tables is the sort of the rows (n log n) and what no longer fits the processor's caches. Scoring takes more
-processor time than sacreBLEU's command line because it computes more: BLEU by clip length, faults, samples.
+*Ratio*: how many times better ours is than the alternative, both measured in turn in one run. Times and rates are
+medians of so many *rounds*, memory is the most of them. *Limit*: what the hardware allows, and how *near* to it ours
+is. *Target*: what the claim asks for. Rows called *growth* say what one more unit of work costs at 4 to 16 times the
+work, against 1 to 4 times; what grows a little in tables is the sort of the rows (n log n) and what no longer fits the
+processor's caches. Scoring takes more processor time than sacreBLEU's command line because it computes more: BLEU by
+clip length, faults, samples.
 """
 
 

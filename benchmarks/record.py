@@ -34,7 +34,7 @@ class Measured:
     Attributes:
         name: short and stable, such as `resample` or `plan_memory`; one row of docs/performance.md.
         claim: what is claimed, in one sentence that the numbers can contradict, with the size measured.
-        ours: median of our side, in `unit`.
+        ours: median of our side, in `unit`; of memory, the most.
         unit: such as `clips/s` or `s`.
         alternative: median of the other side, in the same unit, measured in turn in the same run.
         alternative_is: what the other side is, such as `ffmpeg per clip`.
@@ -99,6 +99,7 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
     command = f"python benchmarks/{Path(str(script.__file__)).name}{' --full' if arguments.full else ''}"
     command += "".join(f" --{name} {value}" for name, value in chosen.items() if value != choices[name][0])
     records = []
+    cores = len(os.sched_getaffinity(0))
     for one in measure(arguments.full, **chosen):
         records.append(
             {
@@ -107,7 +108,7 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
                 "nearness": one.nearness,
                 "met": one.met,
                 "machine": machine(),
-                "cores": len(os.sched_getaffinity(0)),
+                "cores": cores,
                 "date": date.today().isoformat(),
                 "command": command,
                 "full": arguments.full,
@@ -156,16 +157,20 @@ def machine() -> str:
 
 
 def in_turn(
-    sides: Mapping[str, Callable[[], object]], rounds: int = 5, warm_up: bool = True
+    sides: Mapping[str, Callable[[], object]],
+    rounds: int = 5,
+    warm_up: bool = True,
+    before: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
     """Median seconds of each side over several rounds, each round running every side once, one after the other.
 
     What disturbs the machine for a while disturbs all sides, so that ratios hold where the seconds do not. Every other
-    round is in reverse order, so that no side always comes after the same one.
+    round is in reverse order, so that no side always comes after the same one; `before` is called before each, untimed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(-warm_up, rounds):
         for name in list(sides)[:: -1 if round_ > 0 and round_ % 2 else 1]:
+            before()
             started = time.perf_counter()
             sides[name]()
             if round_ >= 0:
@@ -205,11 +210,14 @@ sys.exit(min(1, status))
 
 
 def run(command: Sequence[str], **more: object) -> Ran:
-    """Run a command to its end and say what it took.
+    """Run a command to its end and say what it took. It does not see the user's MLflow.
 
     Raises:
         RuntimeError: it ended with another code than 0; with its output.
     """
+    more.setdefault(
+        "env", {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    )
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as took:
         started = [sys.executable, "-IS", "-c", CHILD, str(took.fileno()), *map(str, command)]
         process = subprocess.run(  # type: ignore[call-overload]
@@ -232,6 +240,11 @@ def growth(cost: Mapping[int, float], work: Mapping[int, float]) -> tuple[float,
     """
     late = (cost[16] - cost[4]) / (work[16] - work[4])
     return late, (cost[4] - cost[1]) / (work[4] - work[1])
+
+
+def named(shape: str, device: str) -> str:
+    """What tells a record's name from that of another shape or device: nothing for the small shape on the CPU."""
+    return "".join([f"_{shape}" if shape != "small" else "", f"_{device}" if device != "cpu" else ""])
 
 
 def clone_like(folder: Path) -> None:

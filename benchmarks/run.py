@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from page import PAGE, read_records, render
@@ -18,6 +19,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SHARED = {"flops", "made_up", "page", "record", "run"}
 ON_GPU = {"training_step", "decoding"}
+CLEAN_UP_S = 30
 LIMIT_S = {False: 600, True: 3600}
 
 
@@ -36,9 +38,13 @@ def execute(command: list[str], limit_s: float) -> str:
     except subprocess.TimeoutExpired:
         return f"not done in {limit_s:.0f} s"
     finally:
-        if process.poll() is None:  # too long, or Ctrl-C here
+        if process.poll() is None:  # too long, or Ctrl-C here: it may put away what it has made
+            os.killpg(process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(CLEAN_UP_S)
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def main() -> int:
@@ -55,6 +61,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(known):
         parser.error(f"no benchmark {' '.join(sorted(unknown))}; there are {' '.join(known)}")
+    if arguments.gpu and (cpu_only := set(arguments.names) - ON_GPU):
+        parser.error(f"{' '.join(sorted(cpu_only))}: not on a GPU; there are {' '.join(sorted(ON_GPU))}")
     failed = []
     RESULTS.mkdir(exist_ok=True)
     PAGE.parent.mkdir(exist_ok=True)
@@ -65,7 +73,7 @@ def main() -> int:
         if path.stem not in chosen:
             continue
         print(f"== {path.stem}", flush=True)
-        output = RESULTS / f"{path.stem}{'-2b' if arguments.gpu else ''}.json"
+        output = RESULTS / f"{path.stem}{'-2b' if arguments.gpu else '-full' if arguments.full else ''}.json"
         started = time.monotonic()
         code = execute([sys.executable, str(path), "--output", str(output), *more], LIMIT_S["--full" in more])
         if code:

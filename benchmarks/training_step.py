@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from record import Measured, in_turn, main, run
+from record import Measured, in_turn, main, named, run
 
 CHILD = Path(__file__).parent / "training" / "sides.py"
 TARGETS = {"30s": 4.0, "clip": 10.0}
@@ -42,7 +42,7 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
         tokens, positions = sides.target_tokens, sides.positions
     peak_rate = matmul_flops(device)
     size = f"model {sized} on {device}, {rows} rows, {positions} LLM positions"
-    name = "_2b" if shape == "2b" else ""
+    name = named(shape, device)
     released = rows / seconds["released"]
     found = []
     for window, times in (GPU_TARGETS if gpu else TARGETS).items():
@@ -98,17 +98,19 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
                 limit=peak_rate / 1e9,
                 limit_is="one large matrix product",
                 rounds=rounds,
-                rates=rates(gpu, used, peak_rate) if window == "30s" else {},
+                rates=rates(device, shape, used, peak_rate) if window == "30s" else {},
             ),
         ]
     return found
 
 
-def rates(gpu: bool, used: float, peak_rate: float) -> dict[str, float]:
-    """Figures for `llast plan`."""
-    if gpu:
+def rates(device: str, shape: str, used: float, peak_rate: float) -> dict[str, float]:
+    """Figures for `llast plan`, of the shapes that stand for real ones."""
+    if (device, shape) == ("cuda", "2b"):
         return {"gpu_flops": peak_rate, "gpu_utilisation": used / peak_rate}
-    return {"cpu_train_flops": used / len(os.sched_getaffinity(0))}
+    if (device, shape) == ("cpu", "small"):
+        return {"cpu_train_flops": used / len(os.sched_getaffinity(0))}
+    return {}
 
 
 def peak(side: str, device: str, shape: str, rows: int) -> float:

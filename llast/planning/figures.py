@@ -37,7 +37,7 @@ def rows_of(name: str) -> list[dict[str, str]]:
 
 
 def load_figures(benchmarks: Path) -> dict[str, Figure]:
-    """The shipped figures, each replaced by the newest benchmark record in `benchmarks/*.json` that has it.
+    """The shipped figures, each replaced by the newest record of the larger size that has it, of `benchmarks/*.json`.
 
     Args:
         benchmarks: folder with the records of `make bench`; need not exist.
@@ -58,12 +58,12 @@ def load_figures(benchmarks: Path) -> dict[str, Figure]:
 
 
 def _records(folder: Path) -> list[tuple[Mapping[str, Any], Path]]:
-    """All records, the oldest first; on one day those of the full size last."""
+    """All records, those of the full size last, and of one size the newest."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             records = json.loads(path.read_text(encoding="utf-8"))
-            found += [(record["date"], record["full"], str(path), record, path) for record in records]
+            found += [(record["full"], record["date"], str(path), record, path) for record in records]
         except (ValueError, KeyError, TypeError):
             raise DataError(
                 f"{path} holds no benchmark records. Delete it, or make it again: make bench."

@@ -97,16 +97,26 @@ def test_all_run_although_one_fails_and_the_page_has_the_others_and_what_was_kep
     )
 
 
+def test_a_reduced_run_replaces_no_full_one(folder: Path) -> None:
+    (folder / "good.py").write_text(GOOD)
+    for arguments in (["--full"], []):
+        assert python(folder / "run.py", *arguments).returncode == 0
+    page = (folder.parent / "docs/performance.md").read_text()
+    assert "| 4,000 clips/s |" in page
+    assert "| full |" in page
+    assert "reduced |" not in page
+
+
 def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(folder: Path) -> None:
     child = (
         "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
     )
-    ending = f"import run, sys; print(run.execute([sys.executable, '-c', {child!r}], 2.0))"
+    ending = f"import run, sys; print(run.execute([sys.executable, '-c', {child!r}], 10.0))"
     result = subprocess.run(
         [sys.executable, "-c", ending], cwd=folder, capture_output=True, text=True, timeout=60, check=True
     )
     sleeping, why = result.stdout.splitlines()
-    assert why == "not done in 2 s"
+    assert why == "not done in 10 s"
     deadline = time.monotonic() + 30
     while not ended(int(sleeping)):
         assert time.monotonic() < deadline

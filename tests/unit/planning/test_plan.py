@@ -100,7 +100,7 @@ def test_benchmarks_of_this_machine_replace_shipped_figures(clone: Path) -> None
     results.mkdir(parents=True)
     (results / "newest.json").write_text(json.dumps(record(0.07, "2026-11-24")))
     (results / "older.json").write_text(json.dumps(record(0.9, "2026-11-23")))
-    (results / "reduced.json").write_text(json.dumps(record(0.8, "2026-11-24", full=False)))
+    (results / "reduced.json").write_text(json.dumps(record(0.8, "2026-11-25", full=False)))
     measured = llast_plan(clone, "--profile", "profiles/slurm")
     assert re.search(r"gpu_utilisation +0.07 .* measured here: .*newest.json, 2026-11-24, one H200", measured)
     hours = [float(stage(text, "train")["gpus"]) for text in (shipped, measured)]

@@ -48,9 +48,9 @@ def test_it_runs_where_deepspeed_is_missing(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     records = {record["name"]: record for record in json.loads((tmp_path / "x.json").read_text())}
     assert set(records) == {
-        f"training_{what}_{window}"
+        f"training_{what}_{window}_tiny"
         for what in ("step", "sharing", "memory", "kernels", "utilisation")
         for window in ("30s", "clip")
     }
-    assert records["training_step_clip"]["command"].endswith("training_step.py --shape tiny")
-    assert records["training_utilisation_30s"]["rates"].keys() == {"cpu_train_flops"}
+    assert records["training_step_clip_tiny"]["command"].endswith("training_step.py --shape tiny")
+    assert all(not record["rates"] for record in records.values()), "a toy model says nothing about a plan"
