@@ -102,7 +102,7 @@ def _download(full: bool) -> Measured:
     return Measured(
         "fetch",
         f"a download of {size / MB:,.0f} MB over the loopback, hashed, synced and renamed, is not slower than curl "
-        "with sha256sum, and is bounded by disk and hash",
+        "with sha256sum",
         rate["ours"],
         "MB/s",
         rate["curl"],
