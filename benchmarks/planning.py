@@ -73,7 +73,6 @@ def measure(full: bool) -> list[Measured]:
         experiments: statistics.median(one.seconds for one in several) for experiments, several in ran.items()
     }
     times = {1: 2, 4: 8, 16: 32}
-    late, early = growth({one: seconds[experiments] for one, experiments in times.items()}, times)
     jobs = 200 if full else 40
     ours, bare = job_seconds(jobs)
     what = f"9 experiments x {CHECKPOINTS} checkpoints x 36 pairs"
@@ -86,11 +85,10 @@ def measure(full: bool) -> list[Measured]:
             "plan_memory", f"`snakemake -n` of {what} stays small", max(one.peak_mib for one in ran[9]), "MiB",
             target=TARGET_MIB, rounds=rounds, lower_is_better=True,
         ),
-        Measured(
+        growth(
             "plan_growth",
-            "one more experiment of a plan, at 8 to 32 of them "
-            f"(2: {seconds[2]:.1f} s, 8: {seconds[8]:.1f} s, 32: {seconds[32]:.1f} s)",
-            late, "s", early, "at 2 to 8 of them", target=TARGET_GROWTH * early, rounds=rounds, lower_is_better=True,
+            f"one more experiment of a plan (2: {seconds[2]:.1f} s, 8: {seconds[8]:.1f} s, 32: {seconds[32]:.1f} s)",
+            "s", {one: seconds[experiments] for one, experiments in times.items()}, times, TARGET_GROWTH, rounds,
         ),
         Measured(
             "job", f"what a job of Snakemake on one machine costs (of {jobs} jobs)", ours, "s", bare,

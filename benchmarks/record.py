@@ -231,15 +231,38 @@ def run(command: Sequence[str], **more: object) -> Ran:
         return Ran(*json.load(took), text)
 
 
-def growth(cost: Mapping[int, float], work: Mapping[int, float]) -> tuple[float, float]:
+def growth(
+    name: str,
+    claim: str,
+    unit: str,
+    cost: Mapping[int, float],
+    work: Mapping[int, int],
+    most: float,
+    rounds: int,
+) -> Measured:
     """What one more unit of work costs between 4 and 16 times the work, and between 1 and 4 times: start-up cancels.
 
     Args:
+        name: of the record.
+        claim: what is done; the amounts of work are added.
+        unit: of the cost.
         cost: of 1, 4 and 16 times the work.
         work: how much that is.
+        most: how many times the one may be the other.
+        rounds: how often each was measured.
     """
-    late = (cost[16] - cost[4]) / (work[16] - work[4])
-    return late, (cost[4] - cost[1]) / (work[4] - work[1])
+    early, late = ((cost[to] - cost[at]) / (work[to] - work[at]) for at, to in ((1, 4), (4, 16)))
+    return Measured(
+        name,
+        f"{claim}, at {work[4]:,} to {work[16]:,} of them",
+        late,
+        unit,
+        early,
+        f"at {work[1]:,} to {work[4]:,}",
+        target=most * early,
+        rounds=rounds,
+        lower_is_better=True,
+    )
 
 
 def named(shape: str, device: str) -> str:

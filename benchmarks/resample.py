@@ -100,8 +100,6 @@ def measure(full: bool) -> list[Measured]:
         }
     more, spoken = count - count // 16, count * MEAN_S
     speed = {side: more / (wall[side] - wall[f"{side}'s start"]) for side in ("one", "two")}
-    work = {times: count * times // 16 for times in GROWTH}
-    late, early = growth({1: cpu["one's start"], 4: cpu["four"], 16: cpu["one"]}, work)
     records = [
         Measured(
             "resample",
@@ -131,16 +129,14 @@ def measure(full: bool) -> list[Measured]:
             limit_is="twice one worker",
             rounds=rounds,
         ),
-        Measured(
+        growth(
             "resample_growth",
-            f"CPU time of one more clip of `llast resample` at {work[4]:,} to {work[16]:,} clips",
-            1000 * late,
+            "CPU time of one more clip of `llast resample`",
             "ms",
-            1000 * early,
-            f"at {work[1]:,} to {work[4]:,} clips",
-            target=MOST_GROWTH * 1000 * early,
-            rounds=rounds,
-            lower_is_better=True,
+            {1: 1000 * cpu["one's start"], 4: 1000 * cpu["four"], 16: 1000 * cpu["one"]},
+            {times: count * times // 16 for times in GROWTH},
+            MOST_GROWTH,
+            rounds,
         ),
         Measured(
             "resample_memory",

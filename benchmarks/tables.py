@@ -82,23 +82,18 @@ def grown(most: float, rounds: int) -> list[Measured]:
                 ran[verb][times].append(one.cpu_seconds)
 
         in_turn({str(times): lambda times=times: steps(times) for times in shares}, rounds, warm_up=False)  # type: ignore[misc]
-    found = []
-    for verb, seconds in ran.items():
-        late, early = growth({times: statistics.median(several) for times, several in seconds.items()}, work)
-        found.append(
-            Measured(
-                f"{verb}_growth",
-                f"CPU time of one more row of `llast {verb}` at {work[4]:,} to {work[16]:,} rows",
-                1e6 * late,
-                "µs",
-                1e6 * early,
-                f"at {work[1]:,} to {work[4]:,} rows",
-                target=TARGET_GROWTH * 1e6 * early,
-                rounds=rounds,
-                lower_is_better=True,
-            )
+    return [
+        growth(
+            f"{verb}_growth",
+            f"CPU time of one more row of `llast {verb}`",
+            "µs",
+            {times: 1e6 * statistics.median(several) for times, several in seconds.items()},
+            work,
+            TARGET_GROWTH,
+            rounds,
         )
-    return found
+        for verb, seconds in ran.items()
+    ]
 
 
 def measure(full: bool) -> list[Measured]:
