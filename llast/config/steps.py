@@ -17,7 +17,7 @@ from llast.config.experiment import (
 from llast.config.untrained import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 
 STEP_VERSIONS: dict[str, int] = {
-    "synthesize": 1,
+    "synthesize": 2,
     "fetch": 2,
     "fetch_model": 1,
     "resample": 1,

@@ -55,8 +55,8 @@ class Part:
 
 def read_rows(filtered: Path, source: str, pairs: list[str], options: TranslateOptions) -> list[Part]:
     """The rows of each pair and split, then those to transcribe, which are drawn from the clips of all pairs."""
-    tables = {
-        (pair, split): pq.read_table(filtered.parent / f"{pair}.{split}.parquet").to_pylist()
+    tables = {  # pq.read_table would import pandas, a twentieth of a short job
+        (pair, split): pq.ParquetFile(filtered.parent / f"{pair}.{split}.parquet").read().to_pylist()
         for pair in pairs
         for split in options.splits
     }

@@ -1,12 +1,15 @@
 import hashlib
+import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from llast.demo import phrasebook
-from llast.demo.speech import VOICES_PER_LANGUAGE, Voice, speak, voice_of
+from llast.demo.speech import VOICES_PER_LANGUAGE, Voice, encode_mp3, speak, voice_of
 from llast.errors import ConfigError
 from llast.languages import LANGUAGES
 
@@ -53,6 +56,20 @@ def test_voices_differ_and_their_number_is_what_it_says() -> None:
     assert len(spoken) == 9
 
 
+@pytest.mark.parametrize(("stereo_44k", "rate", "channels"), [(False, 48_000, 1), (True, 44_100, 2)])
+def test_an_mp3_is_what_was_spoken(stereo_44k: bool, rate: int, channels: int) -> None:
+    samples, spoken_rate = speak("La porte est ouverte.", "fr", voice_of("fr", 3))
+    clip = encode_mp3(samples, spoken_rate, stereo_44k)
+    assert clip == encode_mp3(samples, spoken_rate, stereo_44k)
+    info = soundfile.info(io.BytesIO(clip))
+    assert (info.format, info.samplerate, info.channels) == ("MP3", rate, channels)
+    read = soundfile.read(io.BytesIO(clip), dtype="float32", always_2d=True)[0]
+    spoken = soxr.resample(samples, spoken_rate, rate)
+    assert len(read) == len(spoken), "without the codec's delay and padding"
+    for channel in read.T:
+        assert np.linalg.norm(channel - spoken) < 0.1 * np.linalg.norm(spoken)
+
+
 def test_unknown_language_and_missing_wheel_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="unknown language 'xx'"):
         speak("a", "xx", voice_of("fr", 0))
@@ -62,6 +79,9 @@ def test_unknown_language_and_missing_wheel_say_what_to_do(monkeypatch: pytest.M
 
     _paths.cache_clear()
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(ConfigError, match=r"pip install 'llast\[demo\]'"):
+    monkeypatch.setitem(sys.modules, "lameenc", None)
+    with pytest.raises(ConfigError, match=r"espeakng_loader, .*pip install 'llast\[demo\]'"):
         speak("a", "fr", voice_of("fr", 0))
+    with pytest.raises(ConfigError, match=r"lameenc, .*pip install 'llast\[demo\]'"):
+        encode_mp3(np.zeros(2205, np.float32), 22_050)
     _paths.cache_clear()
