@@ -60,7 +60,7 @@ class Clip:
 
 
 def record(tokenizer: PreTrainedTokenizerFast, meaning: Meaning, lang: str, voice: int, as_mp3: bool) -> Clip:
-    """Speak a meaning; `as_mp3` takes the corpus's way through 48 kHz mp3, which is four times slower."""
+    """Speak a meaning; `as_mp3` takes the corpus's way through 48 kHz mp3, which takes twice as long."""
     text = render(meaning, lang)
     spoken, rate = speak(text, lang, voice_of(lang, voice))
     if as_mp3:

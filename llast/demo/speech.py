@@ -35,7 +35,7 @@ KBITS_PER_S = 64
 """Of a channel, as in Common Voice 4."""
 
 LAME_QUALITY = 7
-"""LAME's quick way (0: best, 9: worst): a quarter of the time that libsndfile's takes, and as near to what was spoken."""
+"""LAME's quick way (0: best, 9: worst), in a quarter of the time that libsndfile's way takes."""
 
 LAME_DELAY = 576
 """Samples by which LAME's stream is late, besides the 529 of every decoder."""
