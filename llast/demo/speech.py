@@ -142,7 +142,10 @@ def encode_mp3(samples: npt.NDArray[np.float32], sampling_rate: int, stereo_44k:
 
 
 def _info_frame(stream: bytes, samples: int, rate: int, channels: int) -> bytes:
-    """The frame by which decoders know what of an mp3 was not in the signal (LAME's Info tag); lameenc writes none."""
+    """The frame by which decoders know what of an mp3 was not in the signal (LAME's Info tag); lameenc writes none.
+
+    LAME pads by 576 to 1727 samples, of which the tag's 12 bits can tell.
+    """
     frame_bytes = FRAME_SAMPLES // 8 * KBITS_PER_S * channels * 1000 / rate
     frames = round(len(stream) / frame_bytes)
     padding = frames * FRAME_SAMPLES - LAME_DELAY - samples
@@ -152,6 +155,7 @@ def _info_frame(stream: bytes, samples: int, rate: int, channels: int) -> bytes:
     info = 4 + (17 if channels == 1 else 32)
     frame[info : info + 12] = struct.pack(">4sII", b"Info", 1, frames)  # 1: the number of frames, and no more
     frame[info + 12 : info + 21] = b"LAME3.100"
+    # Between them, nothing: revision, lowpass, peak and gains, flags, bit rate.
     frame[info + 33 : info + 36] = (LAME_DELAY << 12 | padding).to_bytes(3, "big")
     return bytes(frame)
 

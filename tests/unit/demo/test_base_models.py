@@ -117,7 +117,8 @@ def test_tokenizer_is_llama_like_and_loses_nothing() -> None:
 
 
 def test_the_command_writes_loadable_models_with_their_record(tmp_path: Path) -> None:
-    pytest.importorskip("espeakng_loader", reason="the demo's speech needs pip install 'llast[demo]'")
+    for wheel in ("espeakng_loader", "lameenc"):
+        pytest.importorskip(wheel, reason="the demo's speech needs pip install 'llast[demo]'")
     tiny = Pretraining(
         meanings=60,
         dev_meanings=2,

@@ -78,7 +78,8 @@ def test_aligner_takes_the_token_whose_embedding_is_nearest() -> None:
 
 
 def test_both_ways_to_record_sound_alike() -> None:
-    pytest.importorskip("espeakng_loader", reason="the demo's speech needs pip install 'llast[demo]'")
+    for wheel in ("espeakng_loader", "lameenc"):
+        pytest.importorskip(wheel, reason="the demo's speech needs pip install 'llast[demo]'")
     direct, delivered = (record(TOKENIZER, MEANINGS[0], "fr", 4, as_mp3) for as_mp3 in (False, True))
     assert direct.mel.shape == delivered.mel.shape
     assert direct.tokens == delivered.tokens

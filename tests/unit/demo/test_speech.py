@@ -13,7 +13,8 @@ from llast.demo.speech import VOICES_PER_LANGUAGE, Voice, encode_mp3, speak, voi
 from llast.errors import ConfigError
 from llast.languages import LANGUAGES
 
-pytest.importorskip("espeakng_loader", reason="the demo's speech needs pip install 'llast[demo]'")
+for wheel in ("espeakng_loader", "lameenc"):
+    pytest.importorskip(wheel, reason="the demo's speech needs pip install 'llast[demo]'")
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

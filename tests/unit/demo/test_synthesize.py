@@ -14,7 +14,8 @@ from llast.demo import grammar
 from llast.demo.synthesize import DIRT, synthesize
 from llast.errors import ConfigError
 
-pytest.importorskip("espeakng_loader", reason="the demo's speech needs pip install 'llast[demo]'")
+for wheel in ("espeakng_loader", "lameenc"):
+    pytest.importorskip(wheel, reason="the demo's speech needs pip install 'llast[demo]'")
 
 SMALL = SynthesizeOptions(train=4, dev=2, test=3, seed=3)
 
