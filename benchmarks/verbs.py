@@ -31,7 +31,9 @@ BY_HAND = (
     f"compare --experiment small --baseline small --runs {MODEL}/train/run.json --output comparison.json --scores "
     + " ".join(f"{MODEL}/score/checkpoint{n}.{split}.json" for n in (1, 2) for split in ("dev", "test"))
     + " --translated "
-    + " ".join(f"{MODEL}/translate/checkpoint{n}/{source}/summary.json" for n in (1, 2) for source in ("fr", "en")),
+    + " ".join(
+        f"{MODEL}/translate/checkpoint{n}/{source}/summary.json" for n in (1, 2) for source in ("fr", "en")
+    ),
     "describe --experiment exported --seed 1 --bases model=exported/config.json --output run.json --options "
     + shlex.quote(json.dumps({"experiment": EXPORTED, "pairs": EXPORTED["pairs"]})),
 )
