@@ -157,3 +157,38 @@ def test_attention_on_the_cpu_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert flops(attend) == 2 * product
     assert flops(lambda: attend().sum().backward()) == (2 + 5) * product, "scores are computed again"
+
+
+def test_no_side_always_comes_after_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from record import in_turn
+
+    ran = ""
+
+    def side(name: str) -> None:
+        nonlocal ran
+        ran += name
+
+    sides = {name: lambda name=name: side(name) for name in "abc"}
+    seconds = in_turn(sides, rounds=3, before=lambda: side("-"))
+    assert ran.replace("-", "") == "abc" + "abc" + "cba" + "abc", (
+        "a warm-up, then every other round backwards"
+    )
+    assert ran.count("-") == 12
+    assert set(seconds) == set("abc")
+
+
+def test_growth_is_the_cost_of_one_more_unit_without_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from record import growth
+
+    work = {1: 10, 4: 40, 16: 160}
+    straight = growth(
+        "x", "one more row", "s", {times: 50.0 + 2 * rows for times, rows in work.items()}, work, 1.2, 3
+    )
+    assert (straight.alternative, straight.ours, straight.ratio, straight.met) == (2.0, 2.0, 1.0, True)
+    assert straight.claim == "one more row, at 40 to 160 of them"
+    squared = growth(
+        "x", "one more row", "s", {times: float(rows**2) for times, rows in work.items()}, work, 1.2, 3
+    )
+    assert (squared.alternative, squared.ours, squared.met) == (50.0, 200.0, False)
