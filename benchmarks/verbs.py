@@ -42,7 +42,6 @@ BY_HAND = (
 NOT_RUN = {
     "fetch-model": "it needs the network",
     "import-xtuner": "it needs a checkpoint of the released code",
-    "demo base-models": "it takes half an hour",
 }
 
 HELP_S, HELP_MIB, RUN_MIB = 0.4, 64.0, 2048.0

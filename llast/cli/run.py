@@ -240,12 +240,6 @@ def doctor(args: Namespace) -> None:
     doctor(args.configfile, args.profile, args.benchmarks)
 
 
-def base_models(args: Namespace) -> None:
-    from llast.demo.pretrain import build_base_models
-
-    build_base_models(args.output, args.seed)
-
-
 def config_show(args: Namespace) -> None:
     from llast.config.load import read_yaml
     from llast.config.plan import make_plan

@@ -7,7 +7,6 @@ from llast.cli.arguments import CHECKPOINT, MODEL, OPTIONAL, PLANNED, Verb, file
 from llast.cli.steps import STEPS
 
 GROUPS = {
-    "demo": "Parts of the demo that are committed and need no rebuilding.",
     "config": "Look at, check and describe configurations.",
 }
 
@@ -67,12 +66,6 @@ VERBS = (
         "Check that everything is here that a workflow needs; a line each, with the remedy.",
         run.doctor,
         PLANNED,
-    ),
-    Verb(
-        "demo base-models",
-        "Pre-train the demo's tiny encoder and LLM (half an hour on one core).",
-        run.base_models,
-        {"--output": file("folder to write", metavar="DIR"), "--seed": number("seed", 1)},
     ),
     Verb(
         "config show",

@@ -15,8 +15,7 @@ from transformers import (
 )
 
 from llast.demo.grammar import LANGUAGES, render, sample_meanings, split_of
-from llast.demo.pretrain import (
-    BASE_MODELS,
+from tools.demo_bases.build import (
     RECORD,
     Pretraining,
     build_base_models,
@@ -24,9 +23,10 @@ from llast.demo.pretrain import (
     sentences_digest,
     training_sentences,
 )
-from llast.demo.pretrain_speech import SpeechTraining, edit_distance, record, transcribe
-from llast.demo.pretrain_text import TASKS, TextTraining, encode, translate_texts
+from tools.demo_bases.speech import SpeechTraining, edit_distance, record, transcribe
+from tools.demo_bases.text import TASKS, TextTraining, encode, translate_texts
 
+BASE_MODELS = Path(__file__).parents[2] / "llast/demo/base_models"
 MODELS = ("whisper", "llama")
 
 
@@ -48,7 +48,7 @@ def test_all_files_together_stay_below_5_mb() -> None:
 def test_they_were_trained_on_this_grammar_and_on_train_sentences_only(model: str) -> None:
     made = read_record(model)
     assert made["grammar"] == grammar_fingerprint(), (
-        "the grammar has changed: run `llast demo base-models` again"
+        "the grammar has changed: run `python -m tools.demo_bases` again"
     )
     meanings = sample_meanings("train", made["meanings"], made["seed"])
     assert made["sentences_sha256"] == sentences_digest(meanings)

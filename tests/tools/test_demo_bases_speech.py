@@ -3,7 +3,8 @@ import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from llast.demo.grammar import LANGUAGES, render, sample_meanings
-from llast.demo.pretrain_speech import (
+from llast.model.encoder import encode
+from tools.demo_bases.speech import (
     BLANK,
     Aligner,
     Clip,
@@ -13,8 +14,7 @@ from llast.demo.pretrain_speech import (
     record,
     transcribe,
 )
-from llast.demo.pretrain_text import train_tokenizer
-from llast.model.encoder import encode
+from tools.demo_bases.text import train_tokenizer
 
 MEANINGS = sample_meanings("train", 100, 1)
 TOKENIZER = train_tokenizer([render(meaning, lang) for meaning in MEANINGS for lang in LANGUAGES], 700)

@@ -1,8 +1,8 @@
 """The demo's base models, stand-ins for `openai/whisper-large-v2` and TinyLlama, made from the demo's own grammar.
 
-They see sentences of the grammar's train split only. The committed ones lie in `base_models/`; the command
-`llast demo base-models --output DIR` makes them anew, in half an hour on one core. Runs on different processors agree
-in quality, not in every bit.
+They see sentences of the grammar's train split only. The committed ones lie in `llast/demo/base_models/`;
+`python -m tools.demo_bases --output DIR` makes them anew, in half an hour on one core. Runs on different processors
+agree in quality, not in every bit.
 
 The two are made for each other, which real base models are not: same tokens, and an encoder that learned to tell them
 by the language model's own embeddings. So a few hundred steps of training can join them on a laptop.
@@ -22,13 +22,12 @@ from llast.artifacts import write_json
 from llast.demo import grammar
 from llast.demo.grammar import LANGUAGES, render, sample_meanings
 from llast.demo.meanings import Meaning
-from llast.demo.pretrain_speech import N_MELS, SpeechTraining, speech_metrics, train_speech_model
-from llast.demo.pretrain_text import TextTraining, text_metrics, train_text_model, train_tokenizer
 from llast.languages import SPLITS
+from tools.demo_bases.speech import N_MELS, SpeechTraining, speech_metrics, train_speech_model
+from tools.demo_bases.text import TextTraining, text_metrics, train_text_model, train_tokenizer
 
 logger = logging.getLogger(__name__)
 
-BASE_MODELS = Path(__file__).parent / "base_models"
 RECORD = "pretraining.json"
 
 
@@ -79,7 +78,7 @@ def build_base_models(output: Path, seed: int = 1, options: Pretraining | None =
 def provenance(meanings: Sequence[Meaning], seed: int) -> dict[str, Any]:
     """What a base model was made from."""
     return {
-        "command": f"llast demo base-models --output DIR --seed {seed}",
+        "command": f"python -m tools.demo_bases --output DIR --seed {seed}",
         "seed": seed,
         "grammar": grammar_fingerprint(),
         "meanings": len(meanings),

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from llast.demo.grammar import LANGUAGES, render, sample_meanings
-from llast.demo.pretrain_text import (
+from llast.model.processing import LlastProcessor
+from tools.demo_bases.text import (
     EOS,
     IGNORED,
     TASKS,
@@ -16,7 +17,6 @@ from llast.demo.pretrain_text import (
     train_tokenizer,
     written_frames,
 )
-from llast.model.processing import LlastProcessor
 
 MEANINGS = sample_meanings("train", 200, 1)
 TOKENIZER = train_tokenizer([render(meaning, lang) for meaning in MEANINGS for lang in LANGUAGES], 900)

@@ -19,12 +19,12 @@ from transformers import PreTrainedTokenizerFast, WhisperConfig, WhisperForCondi
 from llast.corpus.decode import SAMPLE_RATE, decode_clip, decode_flac
 from llast.demo.grammar import LANGUAGES, render
 from llast.demo.meanings import Meaning
-from llast.demo.pretrain_text import BOS, EOS, IGNORED, UNK, encode, learning_rate
 from llast.demo.speech import VOICES_PER_LANGUAGE, encode_mp3, speak, voice_of
 from llast.model.encoder import encode as encode_speech
 from llast.model.features import log_mel
 from llast.model.processing import pad_audio
 from llast.progress import progress
+from tools.demo_bases.text import BOS, EOS, IGNORED, UNK, encode, learning_rate
 
 logger = logging.getLogger(__name__)
 
