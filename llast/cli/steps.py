@@ -148,7 +148,7 @@ STEPS = (
             **NAMED_BASES,
             "--output": file("run.json to write"),
         },
-        "llast.config.steps:UntrainedSpec",
+        "llast.config.steps:DescribeOptions",
     ),
     Verb(
         "translate",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from llast.artifacts import model_files
 from llast.config.corpus import CorpusConfig, SyntheticSource
+from llast.config.evaluation_only import Experiment
 from llast.config.experiment import ExperimentConfig
-from llast.config.untrained import Experiment
 from llast.config.workflow import WorkflowConfig
 from llast.languages import source_languages
 
@@ -33,7 +33,7 @@ class Files:
 
     @property
     def trained(self) -> dict[str, ExperimentConfig]:
-        """Those experiments that are trained; the others come from the shelf."""
+        """Those experiments that are trained; the others are only evaluated."""
         return {name: one for name, one in self.experiments.items() if isinstance(one, ExperimentConfig)}
 
     @property
@@ -77,7 +77,7 @@ class Files:
         return f"{self.run_folder(experiment, seed)}/{'train' if self.is_trained(experiment) else 'describe'}/run.json"
 
     def is_trained(self, experiment: str) -> bool:
-        """Or from the shelf."""
+        """Or only evaluated."""
         return experiment in self.trained
 
     def checkpoints(self, experiment: str) -> range:

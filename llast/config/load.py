@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from llast.config.corpus import CorpusConfig
+from llast.config.evaluation_only import KINDS, Experiment
 from llast.config.experiment import ExperimentConfig
-from llast.config.untrained import KINDS, Experiment
 from llast.config.validation import Key, did_you_mean, holds, validate
 from llast.config.workflow import WorkflowConfig
 from llast.errors import ConfigError

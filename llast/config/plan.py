@@ -15,11 +15,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from llast.config.corpus import MdcSource, PreparedSource, SyntheticSource
+from llast.config.evaluation_only import Experiment
 from llast.config.experiment import DecodingOptions, ExperimentConfig
 from llast.config.files import Files, files_of_model, is_folder, model_file
 from llast.config.load import check_baseline, load_corpus, load_experiment, load_workflow
-from llast.config.steps import FetchOptions, ScoreOptions, TrainSpec, TranslateOptions, UntrainedSpec
-from llast.config.untrained import Experiment
+from llast.config.steps import DescribeOptions, FetchOptions, ScoreOptions, TrainSpec, TranslateOptions
 from llast.errors import ConfigError
 from llast.languages import pairs_from, source_languages
 
@@ -113,7 +113,7 @@ class Plan(Files):
         bases = self._experiment(wildcards).bases.items()
         return " ".join(f"{key.partition('.')[0]}={model_file(base)}" for key, base in bases)
 
-    def untrained_spec(self, wildcards: Wildcards) -> str:
+    def described(self, wildcards: Wildcards) -> str:
         """What it is; its decoding is the business of `translate`, its description nobody's."""
         one = self._experiment(wildcards)
         if isinstance(one, ExperimentConfig):
@@ -121,7 +121,7 @@ class Plan(Files):
                 f"experiment '{wildcards.experiment}' is trained; there is nothing to describe."
             )
         plain = one.model_copy(update={"decoding": DecodingOptions(), "description": "", "baseline": None})
-        return _json(UntrainedSpec(experiment=plain, pairs=one.claims(self.corpus.pairs)))
+        return _json(DescribeOptions(experiment=plain, pairs=one.claims(self.corpus.pairs)))
 
     def report_title(self, wildcards: Wildcards) -> str:
         return f"LLaST on {self.config.corpus}"

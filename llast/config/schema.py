@@ -83,7 +83,7 @@ def _first_line(models: list[type[BaseModel]]) -> str:
 def _files() -> dict[str, list[type[BaseModel]]]:
     """The models that each kind of file may be of."""
     from llast.config.corpus import CorpusConfig
-    from llast.config.untrained import KINDS
+    from llast.config.evaluation_only import KINDS
     from llast.config.workflow import WorkflowConfig
 
     return {"config": [WorkflowConfig], "corpus": [CorpusConfig], "experiment": list(KINDS.values())}
@@ -101,7 +101,7 @@ def markdown_keys() -> str:
         for number, model in enumerate(models):
             title = titles[name]
             if number:
-                title = f"Not trained: {_first_line([model]).rstrip('.')}"
+                title = f"Only evaluated: {_first_line([model]).rstrip('.')}"
             lines += [f"### {title}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
             for key in describe(model):
                 default = f"`{key.default}`" if key.default else ""

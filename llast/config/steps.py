@@ -6,6 +6,7 @@ from pydantic import Field
 
 from llast.config.base import Model, Pairs
 from llast.config.corpus import CorpusSource
+from llast.config.evaluation_only import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 from llast.config.experiment import (
     AdaptorOptions,
     DecodingOptions,
@@ -14,7 +15,6 @@ from llast.config.experiment import (
     MixtureOptions,
     TrainingOptions,
 )
-from llast.config.untrained import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 
 STEP_VERSIONS: dict[str, int] = {
     "synthesize": 2,
@@ -46,6 +46,7 @@ class FetchOptions(Model):
 class TrainSpec(Model):
     """All that decides the weights of a run, besides the seed and the rows."""
 
+    kind: Literal["train"] = "train"
     encoder: EncoderOptions
     adaptor: AdaptorOptions
     llm: LlmOptions
@@ -58,8 +59,8 @@ class TrainSpec(Model):
         return list(self.mixture.pairs)
 
 
-class UntrainedSpec(Model):
-    """What an experiment is that is not trained, and which pairs count in its averages."""
+class DescribeOptions(Model):
+    """What an experiment is that is only evaluated, and which pairs count in its averages."""
 
     experiment: WhisperExperiment | CascadeExperiment | PretrainedExperiment = Field(discriminator="kind")
     pairs: Pairs

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from llast.config.evaluation_only import TextLlmOptions
 from llast.config.experiment import DecodingOptions
-from llast.config.untrained import TextLlmOptions
 from llast.evaluation.whisper import Whisper
 from llast.languages import language
 from llast.model.decoding import TEXT_POSITIONS, Asked, Clip, Decoded

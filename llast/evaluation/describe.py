@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from llast.artifacts import model_files, sha256_of, spec_hash, write_json
-from llast.config.steps import STEP_VERSIONS, UntrainedSpec
+from llast.config.steps import STEP_VERSIONS, DescribeOptions
 
 
 def describe(
-    experiment: str, seed: int, bases: dict[str, Path], output: Path, options: UntrainedSpec
+    experiment: str, seed: int, bases: dict[str, Path], output: Path, options: DescribeOptions
 ) -> dict[str, Any]:
     """Write `run.json`: one checkpoint, no steps, no training records.
 

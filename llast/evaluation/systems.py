@@ -1,4 +1,4 @@
-"""What turns clips into texts: a checkpoint of a training, or models from the shelf."""
+"""What turns clips into texts: a checkpoint of a training, or pretrained models that are only evaluated."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,9 +9,9 @@ import torch
 import transformers
 from pydantic import TypeAdapter
 
+from llast.config.evaluation_only import CascadeExperiment, EvaluationOnlyExperiment, WhisperExperiment
 from llast.config.experiment import DecodingOptions
 from llast.config.steps import TrainSpec
-from llast.config.untrained import AnyUntrained, CascadeExperiment, WhisperExperiment
 from llast.errors import ConfigError
 from llast.evaluation.cascade import Cascade
 from llast.evaluation.whisper import Whisper
@@ -43,7 +43,7 @@ def load_system(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if adapter is not None:
         return _trained(TrainSpec.model_validate(run["options"]), adapter, bases, decoding, device)
-    one: AnyUntrained = TypeAdapter(AnyUntrained).validate_python(run["options"])
+    one: EvaluationOnlyExperiment = TypeAdapter(EvaluationOnlyExperiment).validate_python(run["options"])
     dtype = DTYPES[one.precision]
     if isinstance(one, WhisperExperiment):
         return Whisper(bases["whisper"], one.whisper, decoding, dtype, device)

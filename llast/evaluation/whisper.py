@@ -9,8 +9,8 @@ from transformers import AutoConfig, AutoTokenizer, DynamicCache, EncoderDecoder
 from transformers import WhisperForConditionalGeneration as Model
 from transformers.modeling_outputs import BaseModelOutput
 
+from llast.config.evaluation_only import WhisperOptions
 from llast.config.experiment import DecodingOptions
-from llast.config.untrained import WhisperOptions
 from llast.errors import ConfigError, DataError
 from llast.languages import language
 from llast.model.decoding import Asked, Clip, Decoded

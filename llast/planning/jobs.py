@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llast.config.corpus import PreparedSource
+from llast.config.evaluation_only import Experiment, PretrainedExperiment
 from llast.config.experiment import ExperimentConfig
 from llast.config.files import model_file
 from llast.config.plan import Plan
-from llast.config.untrained import Experiment, PretrainedExperiment
 from llast.languages import pairs_from, source_languages, split_pair
 from llast.planning.amounts import Amounts
+from llast.planning.evaluation_only import EvaluationOnlyWork
 from llast.planning.figures import Figure
 from llast.planning.machines import Machines
-from llast.planning.untrained import UntrainedWork
 from llast.planning.work import Shape, Work, shape_of
 
 GB = 1e9
@@ -70,7 +70,7 @@ class Estimates:
         self._figures = figures
         self._work = {name: self._work_of(one) for name, one in plan.experiments.items()}
 
-    def work(self, experiment: str) -> Work | UntrainedWork | None:
+    def work(self, experiment: str) -> Work | EvaluationOnlyWork | None:
         """Arithmetic of an experiment; None if one of its base models is unknown."""
         return self._work[experiment]
 
@@ -86,7 +86,7 @@ class Estimates:
             yield from (
                 self._run_jobs(name, seed)
                 if self._plan.is_trained(name)
-                else self._untrained_jobs(name, seed)
+                else self._evaluation_only_jobs(name, seed)
             )
         yield Job("statistics", Path("results/corpus_statistics.csv"), core_hours=self._start)
         for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
@@ -162,7 +162,7 @@ class Estimates:
             cost = self._cores(tested / self._value("score_speed"))
             yield Job("compare", folder / "compare/comparison.json", tested, core_hours=cost, run=run)
 
-    def _untrained_jobs(self, name: str, seed: int) -> Iterator[Job]:
+    def _evaluation_only_jobs(self, name: str, seed: int) -> Iterator[Job]:
         folder, run = Path(self._plan.run_folder(name, seed)), f"{name}, seed {seed}"
         yield Job("describe", folder / "describe/run.json", core_hours=self._start, run=run)
         yield from self._evaluation_jobs(name, folder, 1, run)
@@ -250,7 +250,7 @@ class Estimates:
             rows += shares.get("asr", 0.0) * clips
             yield min(clips, rows), rows, self.amounts.seconds(source, "train")
 
-    def _work_of(self, one: Experiment) -> Work | UntrainedWork | None:
+    def _work_of(self, one: Experiment) -> Work | EvaluationOnlyWork | None:
         shapes: list[Shape] = []
         for base in one.bases.values():
             shape = shape_of(base)
@@ -260,4 +260,4 @@ class Estimates:
                 self.unknown.append(base)
         if len(shapes) < len(one.bases) or isinstance(one, PretrainedExperiment):
             return None
-        return Work(one, *shapes) if isinstance(one, ExperimentConfig) else UntrainedWork(one, *shapes)
+        return Work(one, *shapes) if isinstance(one, ExperimentConfig) else EvaluationOnlyWork(one, *shapes)

@@ -94,7 +94,7 @@ rule describe:
         "logs/{experiment}/seed{seed}/describe.log",
     params:
         bases=plan.base_arguments,
-        options=plan.untrained_spec,
+        options=plan.described,
         version=STEP_VERSIONS["describe"],
     message:
         "Describe {wildcards.experiment}"

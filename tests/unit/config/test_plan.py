@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from llast.config.plan import Plan, make_plan
-from llast.config.steps import FetchOptions, TrainSpec, TranslateOptions, UntrainedSpec
+from llast.config.steps import DescribeOptions, FetchOptions, TrainSpec, TranslateOptions
 from llast.errors import ConfigError
 
 WORKFLOW = {"corpus": "small", "experiments": ["one", "two"], "seeds": [1, 2]}
@@ -214,7 +214,7 @@ def test_what_is_not_trained_is_described_and_runs_once(here: Path) -> None:
     ], "Whisper translates into English only"
     assert a_plan.base_arguments(wildcards) == "whisper=resources/models/org--whisper@abc/summary.json"
     assert TranslateOptions.model_validate_json(a_plan.translate_options(wildcards)).asr_rows == 500
-    spec = UntrainedSpec.model_validate_json(a_plan.untrained_spec(wildcards))
+    spec = DescribeOptions.model_validate_json(a_plan.described(wildcards))
     assert spec.pairs == ["fr_en", "zh-CN_en"]
     with pytest.raises(ConfigError, match="'one' is of kind 'whisper', which is not trained"):
         a_plan.train_options(wildcards)
@@ -230,9 +230,9 @@ def test_a_cascade_needs_all_its_models_and_translates_everything(here: Path) ->
     assert a_plan.base_arguments(wildcards).endswith(" llm=llm/config.json")
     assert set(a_plan.models) == {"org--whisper@abc", "org--enc@abc"}
     assert a_plan.translate_pairs(wildcards) == ["en_de"]
-    before = a_plan.untrained_spec(wildcards), a_plan.translate_options(wildcards)
+    before = a_plan.described(wildcards), a_plan.translate_options(wildcards)
     changed = plan(WORKFLOW, CORPUS, {**CASCADE, "decoding": {"num_beams": 1}})
-    assert changed.untrained_spec(wildcards) == before[0], "a beam changes what is translated, not what it is"
+    assert changed.described(wildcards) == before[0], "a beam changes what is translated, not what it is"
     assert changed.translate_options(wildcards) != before[1]
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GenerationMixin, WhisperForConditionalGeneration
 
+from llast.config.evaluation_only import WhisperOptions
 from llast.config.experiment import DecodingOptions
-from llast.config.untrained import WhisperOptions
 from llast.errors import ConfigError, DataError
 from llast.evaluation.whisper import Whisper
 from llast.model.decoding import Asked, Clip

@@ -1,4 +1,4 @@
-"""Configuration of experiments that are evaluated as they come, without a training of ours: models from the shelf."""
+"""Configuration of experiments that are only evaluated: pretrained models and cascades of them, without a training."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from llast.languages import PAIRS, X_EN
 Precision = Annotated[Literal["bf16", "float32"], Field(description="Of weights and arithmetic.")]
 
 
-class Untrained(Model):
+class EvaluationOnly(Model):
     """What all of them have."""
 
     extends: str | None = Field(
@@ -56,7 +56,7 @@ class WhisperOptions(Model):
     )
 
 
-class WhisperExperiment(Untrained):
+class WhisperExperiment(EvaluationOnly):
     """Whisper's own translation into English."""
 
     kind: Literal["whisper"]
@@ -97,7 +97,7 @@ class TextLlmOptions(Model):
     )
 
 
-class CascadeExperiment(Untrained):
+class CascadeExperiment(EvaluationOnly):
     """Whisper's transcript, translated by a language model."""
 
     kind: Literal["cascade"]
@@ -110,7 +110,7 @@ class CascadeExperiment(Untrained):
         return {"whisper.base": self.whisper.base, "llm.base": self.llm.base}
 
 
-class PretrainedExperiment(Untrained):
+class PretrainedExperiment(EvaluationOnly):
     """A LLaST model that is there already: what `llast export` wrote."""
 
     kind: Literal["pretrained"]
@@ -136,9 +136,9 @@ class PretrainedExperiment(Untrained):
         return self.asr
 
 
-AnyUntrained = WhisperExperiment | CascadeExperiment | PretrainedExperiment
-Experiment = ExperimentConfig | AnyUntrained
-KINDS: dict[str, type[ExperimentConfig] | type[Untrained]] = {
+EvaluationOnlyExperiment = WhisperExperiment | CascadeExperiment | PretrainedExperiment
+Experiment = ExperimentConfig | EvaluationOnlyExperiment
+KINDS: dict[str, type[ExperimentConfig] | type[EvaluationOnly]] = {
     "train": ExperimentConfig,
     "whisper": WhisperExperiment,
     "cascade": CascadeExperiment,

@@ -1,16 +1,16 @@
-"""How much arithmetic an experiment from the shelf is, in the terms of `llast.planning.work`."""
+"""How much arithmetic an experiment is that is only evaluated, in the terms of `llast.planning.work`."""
 
 from dataclasses import dataclass
 
+from llast.config.evaluation_only import CascadeExperiment, WhisperExperiment
 from llast.config.experiment import LLAMA_TARGETS, WHISPER_TARGETS
-from llast.config.untrained import CascadeExperiment, WhisperExperiment
 from llast.planning.work import POSITIONS_PER_SECOND, WINDOW_SECONDS, Shape
 
 WINDOW = WINDOW_SECONDS * POSITIONS_PER_SECOND
 
 
 @dataclass(frozen=True)
-class UntrainedWork:
+class EvaluationOnlyWork:
     """What such an experiment costs.
 
     Args:

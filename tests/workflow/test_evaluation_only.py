@@ -11,12 +11,12 @@ from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from tests.workflow.conftest import ROOT, Workplace
 
-CONFIG = ("--configfile", "tests/workflow/config_untrained/config.yaml")
+CONFIG = ("--configfile", "tests/workflow/config_evaluation_only/config.yaml")
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    place = Workplace(tmp_path_factory.mktemp("untrained"))
+    place = Workplace(tmp_path_factory.mktemp("evaluation_only"))
     bases = ROOT / "llast/demo/base_models"
     torch.manual_seed(0)
     model = LlastForConditionalGeneration.from_bases(
