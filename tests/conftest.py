@@ -87,7 +87,7 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     """Summaries of `mix` and of `resample` (fr): 24 clips of noise, each with an ST row, two of three with ASR too;
     three of the rows are those of dev as well."""
     from llast.artifacts import Summary
-    from llast.corpus.decode import Decoded
+    from llast.corpus.decode import DecodedClip
     from llast.corpus.store import write_index, write_shard
     from llast.mixture.rows import ROWS, write_rows
 
@@ -101,7 +101,7 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
         name = f"clip{number:02d}"
         flac = io.BytesIO()
         soundfile.write(flac, samples, 16_000, format="FLAC", subtype="PCM_16")
-        clips.append(Decoded(name, len(samples) / 16_000, flac.getvalue()))
+        clips.append(DecodedClip(name, len(samples) / 16_000, flac.getvalue()))
         text = f"{TEXTS[number % 6]} and {TEXTS[number // 6]}"
         rows.append((name, "fr", "st", "en", text, len(samples) / 16_000, 0, 1.0))
         if number % 3:

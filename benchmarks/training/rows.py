@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from llast.artifacts import Summary
-from llast.corpus.decode import Decoded
+from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
 from llast.mixture.rows import ROWS, write_rows
 from llast.model.processing import LlastProcessor
@@ -35,13 +35,13 @@ def paper_mix(folder: Path, count: int, words: Sequence[str]) -> tuple[Path, lis
     Returns the summary of the mixture and that of each language's audio.
     """
     random = np.random.default_rng(0)
-    clips: dict[str, list[Decoded]] = {"en": [], "fr": []}
+    clips: dict[str, list[DecodedClip]] = {"en": [], "fr": []}
     rows: list[tuple[str, str, str, str, str, float, int, float]] = []
     while len(rows) < count:
         source = "en" if random.random() < ENGLISH_CLIPS / (ENGLISH_CLIPS + OTHER_CLIPS) else "fr"
         seconds = float(np.clip(random.gamma(8.0, 0.62), 1, 15))
         name = f"clip{len(clips[source]):06d}"
-        clips[source].append(Decoded(name, seconds, _noise(random, seconds)))
+        clips[source].append(DecodedClip(name, seconds, _noise(random, seconds)))
         for target in TARGETS[source][: count - len(rows)]:
             length = max(3, round(4.5 * seconds * random.lognormal(0.0, 0.2)))
             text = " ".join(words[word] for word in random.integers(len(words), size=length))
@@ -60,7 +60,7 @@ def _noise(random: np.random.Generator, seconds: float) -> bytes:
     return flac.getvalue()
 
 
-def _store(folder: Path, clips: list[Decoded]) -> Path:
+def _store(folder: Path, clips: list[DecodedClip]) -> Path:
     (folder / "store").mkdir(parents=True)
     write_shard(folder / "store/shard-00000.arrow", iter(clips), len(clips))
     write_index(folder / "store", 1)

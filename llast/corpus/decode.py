@@ -26,7 +26,7 @@ half a megabyte of FLAC can hold an hour of nothing, which would take a worker a
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedClip:
     """A clip after decoding.
 
     Attributes:
@@ -45,7 +45,7 @@ class Decoded:
     file: str = ""
 
 
-def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_seconds: float) -> Decoded:
+def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_seconds: float) -> DecodedClip:
     """Decode a clip of any format, channel count and rate that libsndfile knows.
 
     Args:
@@ -61,27 +61,27 @@ def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_second
     if isinstance(data, Path):
         file, data = str(data), data.read_bytes()
     if not data:
-        return Decoded(clip, reason="empty")
+        return DecodedClip(clip, reason="empty")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             rate = sound.samplerate
             promised = sound.frames if _has_frame_count(data) else 0
             channels = sound.read(MAX_SAMPLES // sound.channels + 1, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError):
-        return Decoded(clip, reason="undecodable")
+        return DecodedClip(clip, reason="undecodable")
     if channels.size > MAX_SAMPLES:
-        return Decoded(clip, len(channels) / rate, reason="too_long")
+        return DecodedClip(clip, len(channels) / rate, reason="too_long")
     signal = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     seconds = len(signal) / rate
     if not len(signal) or not np.isfinite(signal).all():
-        return Decoded(clip, seconds, reason="undecodable")
+        return DecodedClip(clip, seconds, reason="undecodable")
     if seconds < text_seconds or promised / rate - seconds > SHORTFALL_S or _is_cut_wav(data):
-        return Decoded(clip, seconds, reason="truncated")
+        return DecodedClip(clip, seconds, reason="truncated")
     if seconds < least_seconds:
-        return Decoded(clip, seconds, reason="too_short")
+        return DecodedClip(clip, seconds, reason="too_short")
     if file:
-        return Decoded(clip, seconds, file=file)
-    return Decoded(clip, seconds, _flac(soxr.resample(signal, rate, SAMPLE_RATE)))
+        return DecodedClip(clip, seconds, file=file)
+    return DecodedClip(clip, seconds, _flac(soxr.resample(signal, rate, SAMPLE_RATE)))
 
 
 def text_seconds(sentence: str, spaced: bool) -> float:

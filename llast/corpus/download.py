@@ -46,7 +46,7 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
         if target.exists():
             return
         sweep(target.parent, target.name)
-        part = _Part(target)
+        part = _PartialFile(target)
         try:
             remote = _bring(locate, part, waits)
             part.sync()
@@ -85,7 +85,7 @@ def _alone(target: Path) -> Iterator[None]:
         lock.release()
 
 
-class _Part:
+class _PartialFile:
     """What has come of a file so far: its bytes, their digest, and which version of the file they belong to."""
 
     def __init__(self, target: Path) -> None:
@@ -139,7 +139,7 @@ class _Part:
         self.path.rename(target)
 
 
-def _bring(locate: Callable[[], Remote], part: _Part, waits: Sequence[float]) -> Remote:
+def _bring(locate: Callable[[], Remote], part: _PartialFile, waits: Sequence[float]) -> Remote:
     """Make attempts until the part is whole."""
     failures, most = 0, part.size
     while True:
@@ -164,7 +164,7 @@ def _bring(locate: Callable[[], Remote], part: _Part, waits: Sequence[float]) ->
             time.sleep(wait)
 
 
-def _attempt(remote: Remote, part: _Part) -> None:
+def _attempt(remote: Remote, part: _PartialFile) -> None:
     """Bring the part to its full size, or raise TryAgain."""
     if remote.sha256 and part.size and part.version not in ("", remote.sha256):
         _say(part, "the server has another file than before: starting again")
@@ -187,7 +187,7 @@ def _attempt(remote: Remote, part: _Part) -> None:
         _receive(remote, response, part)
 
 
-def _receive(remote: Remote, response: Any, part: _Part) -> None:
+def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
     offset = part.size if response.status == 206 else 0
     if response.status == 206 and _range_start(response) != offset:
         part.restart("")
@@ -226,7 +226,7 @@ def _chunks(response: Any) -> Iterator[bytes]:
         raise TryAgain(f"the connection broke ({error})") from None
 
 
-def _verify(remote: Remote, part: _Part) -> None:
+def _verify(remote: Remote, part: _PartialFile) -> None:
     digest = part.digest.hexdigest()
     if remote.size in (None, part.size) and remote.sha256 in (None, digest):
         return
@@ -255,5 +255,5 @@ def _range_start(response: Any) -> int | None:
     return int(start) if start.isdigit() else None
 
 
-def _say(part: _Part, text: str) -> None:
+def _say(part: _PartialFile, text: str) -> None:
     print(f"fetch {part.name}: {text}", file=sys.stderr, flush=True)

@@ -59,10 +59,10 @@ def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
     changes = read_tsv_file(filtered / "repaired.tsv", REPAIRED)
     repaired = {
         (pair, split): after
-        for pair, split, one, after in zip(
+        for pair, split, repaired_clip, after in zip(
             *(changes[name] for name in ("pair", "split", "clip", "after")), strict=True
         )
-        if one == clip
+        if repaired_clip == clip
     }
     for pair in read_summary(filtered / "summary.json").details["pairs"]:
         for split in SPLITS:

@@ -11,7 +11,7 @@ from llast.artifacts import Summary, spec_hash
 from llast.config.corpus import ResampleOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import clip_id
-from llast.corpus.decode import Decoded, decode_clip, text_seconds
+from llast.corpus.decode import DecodedClip, decode_clip, text_seconds
 from llast.corpus.fetched import Fetched
 from llast.corpus.join import SPLIT_OF_LABEL, read_covost
 from llast.corpus.pool import map_in_order
@@ -59,7 +59,7 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
     left = wanted.keys() - {clip for shard in done for clip in shard}
     reasons: dict[str, str] = {}
 
-    def usable() -> Iterator[Decoded]:
+    def usable() -> Iterator[DecodedClip]:
         tasks = ((clip, data, options.min_seconds, wanted[clip]) for clip, data in files.clips(left))
         decoded = map_in_order(decode_clip, tasks, workers)
         for clip in progress(decoded, f"resample {files.source}", total=len(left), unit="clip"):

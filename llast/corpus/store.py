@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from llast.artifacts import atomic_path, read_summary
-from llast.corpus.decode import Decoded, decode_file, decode_flac
+from llast.corpus.decode import DecodedClip, decode_file, decode_flac
 from llast.errors import DataError
 
 SHARD = pa.schema([("clip", pa.string()), ("seconds", pa.float64()), ("flac", pa.binary())])
@@ -116,7 +116,7 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.arrow"
 
 
-def write_shard(path: Path, clips: Iterator[Decoded], limit: int) -> int:
+def write_shard(path: Path, clips: Iterator[DecodedClip], limit: int) -> int:
     """Write up to `limit` clips into a shard, atomically; returns their number. With none, writes nothing."""
     first = list(islice(clips, 1))
     if not first:

@@ -19,7 +19,7 @@ from llast.errors import ConfigError, DataError
 from llast.languages import source_languages, split_pair
 from llast.mixture.dev import dev_rows
 from llast.mixture.rows import ROWS, write_rows
-from llast.mixture.sampling import play, repeat, repeats, uniform
+from llast.mixture.sampling import draw_speeds, repeat_rows, repetitions, uniform
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
     parts, repeated = _sampled(parts, options.temperature, dropped, seed)
     rows_in += repeated
     if options.speeds != [1.0]:
-        parts = [play(part, options.speeds, seed) for part in parts]
+        parts = [draw_speeds(part, options.speeds, seed) for part in parts]
     rows = pa.concat_tables([ROWS.empty_table(), *parts])
     if not len(rows):
         raise DataError(
@@ -145,12 +145,13 @@ def _candidates(
         if "asr" in wanted:
             for clip, *row in zip(clips, sentences, seconds, source_leaks.tolist(), strict=True):
                 clips_of[source].setdefault(clip, (row[0], row[1], row[2]))
+        if not wanted & {"st", "cot"}:
+            continue
+        leaks = source_leaks | _leaks(translations, held_out[target])
         if "st" in wanted:
-            leaks = source_leaks | _leaks(translations, held_out[target])
             yield _Candidates(source, "st", target, clips, translations, seconds, leaks)
         if "cot" in wanted:
-            leaks = source_leaks | _leaks(translations, held_out[target])
-            texts = [f"{one}\n{other}" for one, other in zip(sentences, translations, strict=True)]
+            texts = ["\n".join(both) for both in zip(sentences, translations, strict=True)]
             yield _Candidates(source, "cot", target, clips, texts, seconds, leaks)
     for source, rows in clips_of.items():
         if rows:
@@ -205,8 +206,8 @@ def _sampled(
     for part in parts:
         if len(part):
             counts[part["source"][0].as_py()] += len(part)
-    often = repeats(counts, temperature)
-    sampled = [repeat(part, often[part["source"][0].as_py()], seed) for part in parts if len(part)]
+    times = repetitions(counts, temperature)
+    sampled = [repeat_rows(part, times[part["source"][0].as_py()], seed) for part in parts if len(part)]
     repeated = sum(int(np.count_nonzero(part["copy"].to_numpy())) for part in sampled)
     dropped["temperature"] += counts.total() - (sum(map(len, sampled)) - repeated)
     return sampled, repeated

@@ -14,36 +14,36 @@ def uniform(seed: int, *names: object) -> float:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) / 2**64
 
 
-def repeats(rows: Counter[str], temperature: float) -> dict[str, float]:
-    """How often each row of a source language is used on average, so that languages get shares proportional to
-    rows^(1/temperature) of as many rows as there are (as for multilingual BERT and XLM-R, arXiv 1911.02116 3.1)."""
+def repetitions(rows: Counter[str], temperature: float) -> dict[str, float]:
+    """How often each row of a source language is used on average. The number of rows stays; languages get shares of
+    them in proportion to rows^(1/temperature), as for multilingual BERT and XLM-R (arXiv 1911.02116, 3.1)."""
     weights = {code: count ** (1 / temperature) for code, count in rows.items()}
     total = sum(weights.values())
     return {code: rows.total() * weights[code] / total / count for code, count in rows.items()}
 
 
-def repeat(table: pa.Table, often: float, seed: int) -> pa.Table:
-    """Use every row `often` times on average: the whole part for all, one more for the clips that the seed draws.
+def repeat_rows(table: pa.Table, times: float, seed: int) -> pa.Table:
+    """Repeat every row `times` on average: the whole part of it for all, one more for the clips that the seed draws.
 
-    The column `copy` counts the uses of a row from 0. Rows of a clip share their fate.
+    The column `copy` counts the copies of a row from 0. Rows of a clip are repeated alike.
     """
-    whole, rest = divmod(often, 1)
+    whole, rest = divmod(times, 1)
     clips = table["clip"].to_pylist()
-    times = np.full(len(clips), int(whole))
+    copies = np.full(len(clips), int(whole))
     if rest > 1e-9:
-        times += np.fromiter(
+        copies += np.fromiter(
             (uniform(seed, clip, "copy") < rest for clip in clips), dtype=int, count=len(clips)
         )
-    rows = np.repeat(np.arange(len(clips)), times)
-    ends = np.cumsum(times)
-    copy = np.arange(len(rows)) - np.repeat(ends - times, times)
+    rows = np.repeat(np.arange(len(clips)), copies)
+    ends = np.cumsum(copies)
+    copy = np.arange(len(rows)) - np.repeat(ends - copies, copies)
     return table.take(pa.array(rows)).set_column(
         table.column_names.index("copy"), table.schema.field("copy"), pa.array(copy, pa.int32())
     )
 
 
-def play(table: pa.Table, speeds: Sequence[float], seed: int) -> pa.Table:
-    """Draw the speed of every clip (of each of its copies), and shorten or lengthen `seconds` accordingly."""
+def draw_speeds(table: pa.Table, speeds: Sequence[float], seed: int) -> pa.Table:
+    """Draw the speed at which every clip (each of its copies) is played, and divide `seconds` by it."""
     drawn = np.fromiter(
         (
             speeds[int(uniform(seed, clip, copy, "speed") * len(speeds))]

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from llast.artifacts import Summary
-from llast.corpus.decode import Decoded
+from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
 from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
 from llast.evaluation.compare import compare
@@ -37,7 +37,9 @@ def report_page(results: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     flac = io.BytesIO()
     soundfile.write(flac, (0.3 * np.sin(np.arange(32_000) / 8)).astype(np.float32), 16_000, format="FLAC")
     (resampled.parent / "store").mkdir()
-    write_shard(resampled.parent / "store/shard-00000.arrow", iter([Decoded(clip, 2.0, flac.getvalue())]), 10)
+    write_shard(
+        resampled.parent / "store/shard-00000.arrow", iter([DecodedClip(clip, 2.0, flac.getvalue())]), 10
+    )
     write_index(resampled.parent / "store", 1)
     Summary(step="resample", version=1, rows_in=1, rows_out=1, details={"store": "store"}).write(resampled)
     inputs = tree.report_inputs() | {"comparisons": [comparison], "published": PUBLISHED}

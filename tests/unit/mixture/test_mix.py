@@ -293,3 +293,30 @@ def test_dev_rows_are_equally_many_of_each_direction(tmp_path: Path) -> None:
     assert "\n" in chosen(1, cot=1.0)[0]["text"]
     assert chosen(1, asr=1.0)[0]["target"] == "fr"
     assert len(chosen(100)) == 27
+
+
+def test_training_rows_are_the_same_bytes_whatever_dev_rows_are_drawn(tmp_path: Path) -> None:
+    """The digest of `rows.arrow` decides which training goes on: other dev rows must not start a new one."""
+    splits = {
+        split: [(f"{split}{n}", f"phrase {n} {split}", f"text {n} {split}") for n in range(50)]
+        for split in SPLITS
+    }
+    corpus = [filtered(tmp_path, "fr", {"fr_en": splits})]
+
+    def written(seed: int = 1, **options: Any) -> tuple[bytes, bytes]:
+        run(
+            corpus,
+            seed,
+            pairs=["fr_en"],
+            tasks={"st": 0.8, "asr": 0.5},
+            temperature=2,
+            speeds=[0.9, 1.1],
+            **options,
+        )
+        return (tmp_path / "mix/rows.arrow").read_bytes(), (tmp_path / "mix/dev.arrow").read_bytes()
+
+    few, many = written(dev_rows=5), written(dev_rows=40)
+    assert written(dev_rows=5) == few
+    assert few[0] == many[0]
+    assert few[1] != many[1]
+    assert few[0] != written(seed=2, dev_rows=5)[0]

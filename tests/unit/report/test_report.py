@@ -15,7 +15,7 @@ import soundfile
 from sacrebleu import sentence_chrf
 
 from llast.artifacts import Summary
-from llast.corpus.decode import Decoded
+from llast.corpus.decode import DecodedClip
 from llast.corpus.statistics import COLUMNS
 from llast.corpus.store import write_index, write_shard
 from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
@@ -236,7 +236,7 @@ def test_samples_can_be_heard(results: Callable[..., Any], tmp_path: Path) -> No
     resampled = next(path for path in small.corpus if path.parent.parent.name == "resample")
     store = resampled.parent / "store"
     store.mkdir()
-    write_shard(store / "shard-00000.arrow", iter([Decoded(heard, 1.0, flac.getvalue())]), 10)
+    write_shard(store / "shard-00000.arrow", iter([DecodedClip(heard, 1.0, flac.getvalue())]), 10)
     write_index(store, 1)
     Summary(step="resample", version=1, rows_in=1, rows_out=1, details={"store": "store"}).write(resampled)
     page = make(small, "heard.html")
