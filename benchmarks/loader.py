@@ -19,9 +19,9 @@ from llast.demo.phrasebook import PHRASES
 from llast.model.processing import LlastProcessor
 from llast.planning.figures import load_figures
 from llast.planning.work import Work, shape_of
-from llast.training.batches import TrainingRows
+from llast.training.dataset import TrainingRows
 from llast.training.loader import Loader
-from llast.training.updates import Updates
+from llast.training.sampler import UpdateSampler
 
 BASES = ROOT / "llast" / "demo" / "base_models"
 MELS = 80
@@ -49,9 +49,9 @@ def _alone(mix: Path, audio: Sequence[Path], rounds: int) -> Measured:
 
     def ours() -> None:
         rows = opened()
-        updates = Updates(rows.clip_of_row, 256, seed=1)
-        loader = Loader(rows, updates, rank=0, ranks=1, budget=16_384, shared=True)
-        assert sum(1 for _ in loader.work(0, updates.per_epoch)) == updates.per_epoch
+        sampler = UpdateSampler(rows.clip_of_row, 256, seed=1)
+        loader = Loader(rows, sampler, rank=0, ranks=1, budget=16_384, packed=True)
+        assert sum(1 for _ in loader.updates(0, sampler.per_epoch)) == sampler.per_epoch
 
     def released() -> None:
         rows = opened()

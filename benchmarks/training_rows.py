@@ -18,8 +18,8 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from llast.mixture.rows import open_rows
-from llast.training.batches import TrainingRows
-from llast.training.updates import Updates
+from llast.training.dataset import TrainingRows
+from llast.training.sampler import UpdateSampler
 from llast.model.processing import LlastProcessor
 def anonymous():  # without the pages of mapped files, which ranks share
     status = Path("/proc/self/status").read_text()
@@ -29,8 +29,8 @@ processor = LlastProcessor.from_llm(llm, "tinyllama")
 processor.target_ids(["warm up"])
 own, began = anonymous(), time.perf_counter()
 rows = TrainingRows(mix, audio, processor, 1)
-updates = Updates(rows.clip_of_row, 256, 1).epoch(0)
-lengths = [rows.length(item) for item in next(updates)]
+updates = UpdateSampler(rows.clip_of_row, 256, 1).epoch(0)
+lengths = [rows.length(example) for example in next(updates)]
 took, own = time.perf_counter() - began, anonymous() - own
 texts = open_rows(mix).column("text")[:: 20].to_pylist()
 began = time.perf_counter()

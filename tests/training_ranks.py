@@ -94,28 +94,30 @@ def first_step(run_folder: Path) -> dict[str, Any]:
     from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_grad
 
     from llast.training.step import optimise
-    from llast.training.worker import join
+    from llast.training.worker import set_up
 
-    me = join(run_folder)
-    work = next(me.loader().work(0, 1))
-    names = {name: p for name, p in me.engine.module.named_parameters() if p.requires_grad}
+    trainer = set_up(run_folder)
+    update = next(trainer.loader().updates(0, 1))
+    names = {name: p for name, p in trainer.engine.module.named_parameters() if p.requires_grad}
 
     def every(read: Callable[[Any], Any]) -> dict[str, Any]:
         return {name: read(parameter).clone().numpy() for name, parameter in names.items()}
 
-    before, gradients, step = every(safe_get_full_fp32_param), {}, me.engine.step
+    before, gradients, step = every(safe_get_full_fp32_param), {}, trainer.engine.step
 
     def watched() -> None:
-        if me.engine.is_gradient_accumulation_boundary():
+        if trainer.engine.is_gradient_accumulation_boundary():
             gradients.update(every(safe_get_full_grad))
         step()
 
-    me.engine.step = watched
-    result = optimise(me.engine, work, me.rows, me.options.learning_rate, me.device, False, None)
+    trainer.engine.step = watched
+    result = optimise(
+        trainer.engine, update, trainer.rows, trainer.options.learning_rate, trainer.device, False, None
+    )
     return {
         "loss": result.loss,
         "norm": result.grad_norm,
-        "micro_batches": [len(batch.items) if batch.counts else 0 for batch in work.micro_batches],
+        "micro_batches": [len(batch.examples) if batch.counts else 0 for batch in update.micro_batches],
         "before": before,
         "gradients": gradients,
         "after": every(safe_get_full_fp32_param),
@@ -124,15 +126,15 @@ def first_step(run_folder: Path) -> dict[str, Any]:
 
 def engine_settings(run_folder: Path) -> dict[str, Any]:
     """What the engine was configured with."""
-    from llast.training.worker import join
+    from llast.training.worker import set_up
 
-    me = join(run_folder)
-    zero = me.engine._config.zero_config
+    trainer = set_up(run_folder)
+    zero = trainer.engine._config.zero_config
     return {
         "stage": int(zero.stage),
         "reduce_bucket_size": zero.reduce_bucket_size,
-        "gradient_clipping": me.engine.gradient_clipping(),
-        "communication": str(me.engine.communication_data_type),
+        "gradient_clipping": trainer.engine.gradient_clipping(),
+        "communication": str(trainer.engine.communication_data_type),
     }
 
 

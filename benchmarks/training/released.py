@@ -24,8 +24,8 @@ from transformers.models.whisper.modeling_whisper import WhisperDecoder
 from llast.config.experiment import WHISPER_TARGETS
 from llast.model.features import log_mel_30s
 from llast.model.modeling import IGNORE
-from llast.training.batches import TrainingRows
-from llast.training.updates import Item
+from llast.training.dataset import TrainingRows
+from llast.training.sampler import Example
 
 ROWS_PER_MICRO_BATCH = 16
 
@@ -85,7 +85,7 @@ def micro_batches(rows: TrainingRows, order: list[int], mels: int) -> list[dict[
     after_mask (rows, longest) bool.
     """
     return [
-        _collate([rows.batch([Item(int(rows.clip_of_row[row]), (row,))]) for row in part], mels)
+        _collate([rows.batch([Example(int(rows.clip_of_row[row]), (row,))]) for row in part], mels)
         for part in (
             order[start : start + ROWS_PER_MICRO_BATCH]
             for start in range(0, len(order), ROWS_PER_MICRO_BATCH)

@@ -15,7 +15,7 @@ from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
 from llast.mixture.rows import ROWS, write_rows
 from llast.model.processing import LlastProcessor
-from llast.training.batches import TrainingRows
+from llast.training.dataset import TrainingRows
 
 ENGLISH_CLIPS, OTHER_CLIPS = 289_430, 454_125
 """Train clips of the paper's nine directions. English: three targets and its transcript; others: English and theirs."""

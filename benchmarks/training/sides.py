@@ -28,7 +28,7 @@ from training.rows import paper_rows
 from llast.model.checkpointing import checkpoint_activations
 from llast.model.lora import trainable_parameters
 from llast.model.lora_linear import fuse
-from llast.training import updates
+from llast.training import sampler
 
 SIDES = ("released", "30s", "clip", "30s rows", "clip rows")
 """The released step, and ours with both windows of the encoder; `rows`: a sequence per row, not one per clip."""
@@ -53,7 +53,7 @@ class Sides:
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         self._model: Any = build(self._shape, "30s", self.device, dtype)
         self.rows = paper_rows(folder, rows, self._shape.vocabulary, stack=1)
-        (self.update,) = updates.Updates(self.rows.clip_of_row, rows, seed=0).epoch(0)
+        (self.update,) = sampler.UpdateSampler(self.rows.clip_of_row, rows, seed=0).epoch(0)
         self.positions = sum(map(self.rows.length, self.update))
         self.target_tokens = self.rows.target_tokens(self.update)
         self._budget = budget
@@ -74,11 +74,15 @@ class Sides:
 
     @cached_property
     def _by_row(self) -> list[dict[str, torch.Tensor]]:
-        return self._batches([updates.Item(item.clip, (row,)) for item in self.update for row in item.rows])
+        return self._batches(
+            [sampler.Example(example.clip, (row,)) for example in self.update for row in example.rows]
+        )
 
-    def _batches(self, items: list[updates.Item]) -> list[dict[str, torch.Tensor]]:
-        lengths = [self.rows.length(item) for item in items]
-        return [self.rows.batch(part) for part in updates.micro_batches(items, lengths, 1, self._budget)[0]]
+    def _batches(self, examples: list[sampler.Example]) -> list[dict[str, torch.Tensor]]:
+        lengths = [self.rows.length(example) for example in examples]
+        return [
+            self.rows.batch(part) for part in sampler.micro_batches(examples, lengths, 1, self._budget)[0]
+        ]
 
     def prepare(self, side: str) -> None:
         """Make what a side needs before its first step."""

@@ -3,7 +3,7 @@
 {output folder}/run.json                    the declared output, written last
 {output folder}/{spec hash}/spec.json       what is trained; a changed spec gets a folder of its own
                            /job.json        the submitted job
-                           /sharing.json    whether a clip is shared by its rows, or why not
+                           /packing.json    whether a clip is shared by its rows, or why not
                            /restarts.json   starts of the job since its newest checkpoint, on Slurm and elsewhere
                            /metrics.jsonl   a record per optimiser step
                            /checkpoints/    see llast.training.checkpoint
@@ -38,7 +38,7 @@ from llast.launch import restarts
 from llast.launch.failure import find_failure
 from llast.launch.follow import Forwarder, follow
 from llast.mixture.rows import rows_path
-from llast.training.updates import checkpoint_steps, total_steps
+from llast.training.schedule import checkpoint_steps, total_steps
 
 
 def launch(
@@ -108,9 +108,9 @@ def launch(
             _run(run_folder, what, machine, steps, kept)
         finally:
             forwarder.stop()
-    sharing = read_json(run_folder / "sharing.json")
-    if not sharing["shared"]:
-        print(f"train {experiment}: a sequence per row, not per clip: {sharing['reason']}", file=sys.stderr)
+    packing = read_json(run_folder / "packing.json")
+    if not packing["packed"]:
+        print(f"train {experiment}: a sequence per row, not per clip: {packing['reason']}", file=sys.stderr)
     write_json(
         output,
         {
@@ -123,7 +123,7 @@ def launch(
             "steps": steps,
             "world_size": machine.ranks,
             "earlier": earlier,
-            "shares_clips": sharing["shared"],
+            "packs_rows": packing["packed"],
             "seconds": _training_seconds(run_folder),
             "checkpoints": [
                 {"checkpoint": number, "step": step, "folder": f"{key}/checkpoints/step-{step:06d}"}

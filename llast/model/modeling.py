@@ -64,7 +64,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.encoder: Any = encoder if encoder is not None else new_encoder(config.encoder_config)
         self.llm: Any = llm if llm is not None else AutoModelForCausalLM.from_config(config.llm_config)
         self.adaptor = Adaptor(config.encoder_config.hidden_size, config.llm_config.hidden_size, config.stack)
-        self.shares_clips = True  # False: the LLM has to see every row alone, see llast.training.sharing
+        self.packs_rows = True  # False: the LLM has to see every row alone, see llast.training.packing
         if encoder is None:
             self.post_init()
 
@@ -177,7 +177,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         A sequence is the text before the audio, the audio, then one branch per row (prompt and target). Every
         branch sees the shared start and itself, at the positions it would have alone, so losses and gradients equal
-        those of separate rows. Logits are computed at target positions only. With `shares_clips` false, a sequence
+        those of separate rows. Logits are computed at target positions only. With `packs_rows` false, a sequence
         has one row and goes through the LLM's own forward pass.
 
         Args:
@@ -197,7 +197,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
         embeddings = embeddings.masked_scatter(audio[..., None], speech[inside].to(embeddings.dtype))
         wanted = labels != IGNORE
-        if self.shares_clips:
+        if self.packs_rows:
             hidden = read_branches(self.llm, embeddings, branch, position_ids)
             logits = logits_of(self.llm, hidden[wanted])
         else:

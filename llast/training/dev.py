@@ -5,37 +5,37 @@ from typing import Any
 import torch
 import torch.distributed
 
-from llast.training.batches import TrainingRows
+from llast.training.dataset import TrainingRows
 from llast.training.loader import split
-from llast.training.updates import Item
+from llast.training.sampler import Example
 
 
-def all_items(rows: TrainingRows) -> list[Item]:
+def all_examples(rows: TrainingRows) -> list[Example]:
     """Every clip with all its rows."""
-    items: dict[int, list[int]] = {}
+    examples: dict[int, list[int]] = {}
     for row, clip in enumerate(rows.clip_of_row.tolist()):
-        items.setdefault(clip, []).append(row)
-    return [Item(clip, tuple(own)) for clip, own in items.items()]
+        examples.setdefault(clip, []).append(row)
+    return [Example(clip, tuple(own)) for clip, own in examples.items()]
 
 
 @torch.no_grad()
-def dev_loss(engine: Any, rows: TrainingRows, budget: int, shared: bool, device: torch.device) -> float:
+def dev_loss(engine: Any, rows: TrainingRows, budget: int, packed: bool, device: torch.device) -> float:
     """Mean cross-entropy per target token over all rows; every rank calls this and takes its part.
 
     Args:
         engine: the DeepSpeed engine; dropout is off meanwhile.
         rows: rows of the dev sets.
         budget: most LLM positions of a micro-batch.
-        shared: whether a clip's rows share a sequence.
+        packed: whether a clip's rows share a sequence.
         device: of this rank.
     """
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    items = all_items(rows)
+    examples = all_examples(rows)
     engine.eval()
     total = torch.zeros(1, dtype=torch.float64, device=device)
-    for batch in split(rows, items, rank, ranks, budget, shared):
+    for batch in split(rows, examples, rank, ranks, budget, packed):
         tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
         total += engine(**tensors).loss.double() * float(batch.counts)
     engine.train()
     torch.distributed.all_reduce(total)
-    return float(total) / rows.target_tokens(items)
+    return float(total) / rows.target_tokens(examples)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 import torch.distributed
 
-from llast.training.batches import TrainingRows
-from llast.training.loader import Work
+from llast.training.dataset import TrainingRows
+from llast.training.loader import Update
 
 
 class TrainingDiverged(RuntimeError):
@@ -32,21 +32,21 @@ class StepResult:
 
 def optimise(
     engine: Any,
-    work: Work,
+    update: Update,
     rows: TrainingRows,
     learning_rate: float,
     device: torch.device,
     stop: bool,
     loss_limit: float | None,
 ) -> StepResult:
-    """One optimiser step; every rank calls this with its own work.
+    """One optimiser step; every rank calls this with its own part of the update.
 
     The engine averages gradients over ranks, so each summed loss is divided by the update's global count of target
     tokens and multiplied by the number of ranks: the result does not depend on who holds which row.
 
     Args:
         engine: the DeepSpeed engine.
-        work: this rank's micro-batches.
+        update: with this rank's micro-batches.
         rows: where they are from, for messages.
         learning_rate: of this step.
         device: of this rank.
@@ -59,10 +59,10 @@ def optimise(
     ranks = torch.distributed.get_world_size()
     for group in engine.optimizer.param_groups:
         group["lr"] = learning_rate
-    tokens = work.target_tokens
-    losses = torch.zeros(len(work.micro_batches), dtype=torch.float64, device=device)
-    for number, batch in enumerate(work.micro_batches):
-        engine.set_gradient_accumulation_boundary(number == len(work.micro_batches) - 1)
+    tokens = update.target_tokens
+    losses = torch.zeros(len(update.micro_batches), dtype=torch.float64, device=device)
+    for number, batch in enumerate(update.micro_batches):
+        engine.set_gradient_accumulation_boundary(number == len(update.micro_batches) - 1)
         tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.tensors.items()}
         loss = engine(**tensors).loss * float(batch.counts)
         engine.backward(loss * (ranks / tokens))
@@ -74,12 +74,12 @@ def optimise(
     total, asked = shared.tolist()
     loss, grad_norm = total / tokens, float(engine.get_global_grad_norm())
     if not math.isfinite(loss) or not math.isfinite(grad_norm) or (loss_limit and loss > loss_limit):
-        raise TrainingDiverged(_blame(work, rows, losses.tolist(), loss, grad_norm, loss_limit))
+        raise TrainingDiverged(_blame(update, rows, losses.tolist(), loss, grad_norm, loss_limit))
     return StepResult(loss, grad_norm, asked > 0)
 
 
 def _blame(
-    work: Work,
+    update: Update,
     rows: TrainingRows,
     losses: list[float],
     loss: float,
@@ -88,12 +88,15 @@ def _blame(
 ) -> str:
     """What happened and the clips that it happened with, in one line, the same on every rank."""
     means = [
-        total / max(1, rows.target_tokens(batch.items))
-        for total, batch in zip(losses, work.micro_batches, strict=True)
+        total / max(1, rows.target_tokens(batch.examples))
+        for total, batch in zip(losses, update.micro_batches, strict=True)
     ]
     mine = [
-        (math.inf if not math.isfinite(mean) else mean, sorted({rows.name(item) for item in batch.items}))
-        for mean, batch in zip(means, work.micro_batches, strict=True)
+        (
+            math.inf if not math.isfinite(mean) else mean,
+            sorted({rows.name(example) for example in batch.examples}),
+        )
+        for mean, batch in zip(means, update.micro_batches, strict=True)
         if batch.counts
     ]
     every: list[Any] = [None] * torch.distributed.get_world_size()
@@ -108,6 +111,6 @@ def _blame(
     if math.isfinite(loss) and math.isfinite(grad_norm):
         what += f", {loss_limit:.4g} is the limit (training.loss_limit)"
     return (
-        f"training diverged at step {work.step}: {what}. Look at these clips, or lower training.learning_rate; "
+        f"training diverged at step {update.step}: {what}. Look at these clips, or lower training.learning_rate; "
         f"clips of the batch: {names}"
     )

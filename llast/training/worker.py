@@ -21,22 +21,23 @@ from llast.model.lora import add_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.training import checkpoint
-from llast.training.batches import TrainingRows
+from llast.training.dataset import TrainingRows
 from llast.training.dev import dev_loss
 from llast.training.engine import init_process_group, start_engine
 from llast.training.loader import Loader
-from llast.training.sharing import check_sharing
+from llast.training.packing import check_packing
+from llast.training.sampler import UpdateSampler
+from llast.training.schedule import checkpoint_steps, learning_rate, total_steps
 from llast.training.step import optimise
-from llast.training.updates import Updates, checkpoint_steps, learning_rate, total_steps
 from llast.training.usage import usage
 
 METRICS = "metrics.jsonl"
-SHARING = "sharing.json"
-"""Whether a clip is shared by its rows, and if not, why."""
+PACKING = "packing.json"
+"""Whether the rows of a clip are packed into one sequence, and if not, why."""
 
 
 @dataclass(frozen=True)
-class Rank:
+class Trainer:
     """What one rank trains with.
 
     Attributes:
@@ -44,7 +45,7 @@ class Rank:
         engine: the DeepSpeed engine around the model with its adapters.
         rows: the rows to train on.
         dev: rows to measure the loss on, if there are any.
-        shared: whether a clip is shared by its rows.
+        packed: whether the rows of a clip are packed into one sequence.
         seed: of the run.
         made_by: what decides the weights of a run, besides its rows and bases.
         device: of this rank.
@@ -54,7 +55,7 @@ class Rank:
     engine: Any
     rows: TrainingRows
     dev: TrainingRows | None
-    shared: bool
+    packed: bool
     seed: int
     made_by: dict[str, Any]
     device: torch.device
@@ -62,8 +63,8 @@ class Rank:
     def loader(self) -> Loader:
         """This rank's part of every update."""
         rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        updates = Updates(self.rows.clip_of_row, self.options.rows_per_update, self.seed)
-        return Loader(self.rows, updates, rank, ranks, self.options.tokens_per_micro_batch, self.shared)
+        sampler = UpdateSampler(self.rows.clip_of_row, self.options.rows_per_update, self.seed)
+        return Loader(self.rows, sampler, rank, ranks, self.options.tokens_per_micro_batch, self.packed)
 
 
 def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -82,49 +83,53 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     Raises:
         TrainingDiverged: a loss or gradient is not finite, or the loss explodes; names the clips.
     """
-    me = join(run_folder)
-    options = me.options
-    steps = total_steps(len(me.rows), options)
+    trainer = set_up(run_folder)
+    options = trainer.options
+    steps = total_steps(len(trainer.rows), options)
     kept = checkpoint_steps(steps, options.checkpoints)
     rank = torch.distributed.get_rank()
-    torch.manual_seed(me.seed * 1000 + rank)  # dropout differs between ranks, and is resumed
-    done, state = checkpoint.load_newest(me.engine, run_folder, me.made_by)
+    torch.manual_seed(trainer.seed * 1000 + rank)  # dropout differs between ranks, and is resumed
+    done, state = checkpoint.load_newest(trainer.engine, run_folder, trainer.made_by)
     if rank == 0:
         _cut_metrics(run_folder / METRICS, done)
     stopped = False
     with (run_folder / METRICS).open("a", encoding="utf-8") as metrics:
         began = time.monotonic()
-        for work in me.loader().work(done, steps):
+        for update in trainer.loader().updates(done, steps):
             waited = time.monotonic() - began
-            rate = learning_rate(work.step, steps, options)
-            result = optimise(me.engine, work, me.rows, rate, me.device, stop(), state.get("loss_limit"))
+            rate = learning_rate(update.step, steps, options)
+            result = optimise(
+                trainer.engine, update, trainer.rows, rate, trainer.device, stop(), state.get("loss_limit")
+            )
             seconds = time.monotonic() - began
             state.setdefault("loss_limit", options.loss_limit * result.loss)
             record = {
-                "step": work.step,
+                "step": update.step,
                 "time": round(time.time(), 3),
                 "loss": result.loss,
                 "learning_rate": rate,
                 "grad_norm": result.grad_norm,
-                "target_tokens_per_s": round(work.target_tokens / seconds, 1),
-                "tokens_per_s": round(work.positions / seconds, 1),
-                "rows_per_s": round(work.rows / seconds, 2),
+                "target_tokens_per_s": round(update.target_tokens / seconds, 1),
+                "tokens_per_s": round(update.positions / seconds, 1),
+                "rows_per_s": round(update.rows / seconds, 2),
                 "seconds": round(seconds, 4),
                 "wait_s": round(waited, 4),
-                "rows": work.rows,
-                "epoch": round(work.epoch, 4),
-                **usage(me.device),
+                "rows": update.rows,
+                "epoch": round(update.epoch, 4),
+                **usage(trainer.device),
             }
-            if me.dev is not None and (work.step % options.dev_every == 0 or work.step == steps):
+            if trainer.dev is not None and (update.step % options.dev_every == 0 or update.step == steps):
                 budget = options.tokens_per_micro_batch
-                record["dev_loss"] = dev_loss(me.engine, me.dev, budget, me.shared, me.device)
+                record["dev_loss"] = dev_loss(
+                    trainer.engine, trainer.dev, budget, trainer.packed, trainer.device
+                )
             if rank == 0:
                 metrics.write(json.dumps(record) + "\n")
                 metrics.flush()
-            stopped = result.stop and work.step < steps
-            if stopped or work.step in kept or work.step % options.save_every == 0:
+            stopped = result.stop and update.step < steps
+            if stopped or update.step in kept or update.step % options.save_every == 0:
                 os.fsync(metrics.fileno())
-                checkpoint.save(me.engine, run_folder, work.step, kept, state, me.made_by)
+                checkpoint.save(trainer.engine, run_folder, update.step, kept, state, trainer.made_by)
             if stopped:
                 break
             began = time.monotonic()
@@ -133,8 +138,8 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     return not stopped
 
 
-def join(run_folder: Path) -> Rank:
-    """Join the other ranks with everything loaded that `run_folder/spec.json` asks for."""
+def set_up(run_folder: Path) -> Trainer:
+    """Set up this rank: join the process group and load all that `run_folder/spec.json` asks for."""
     spec = read_json(run_folder / "spec.json")
     train_spec = TrainSpec.model_validate(spec["options"])
     options = train_spec.training
@@ -164,26 +169,26 @@ def join(run_folder: Path) -> Rank:
     rows = TrainingRows(mix, audio, processor, train_spec.adaptor.stack)
     has_dev = read_summary(mix).details.get("dev_rows", 0) > 0
     dev = TrainingRows(mix, audio, processor, train_spec.adaptor.stack, "dev") if has_dev else None
-    model.shares_clips = _shares_clips(model, rows, device, run_folder / SHARING)
+    model.packs_rows = _packs_rows(model, rows, device, run_folder / PACKING)
     engine = start_engine(adapted, options)
     made_by = {name: spec[name] for name in ("options", "seed", "threads")}
     made_by["world_size"] = torch.distributed.get_world_size()
-    return Rank(options, engine, rows, dev, model.shares_clips, spec["seed"], made_by, device)
+    return Trainer(options, engine, rows, dev, model.packs_rows, spec["seed"], made_by, device)
 
 
-def _shares_clips(
+def _packs_rows(
     model: LlastForConditionalGeneration, rows: TrainingRows, device: torch.device, path: Path
 ) -> bool:
     """What all ranks agree on; rank 0 writes it down."""
-    found = check_sharing(model, rows)
-    agreed = torch.tensor(float(found.shared), device=device)
+    found = check_packing(model, rows)
+    agreed = torch.tensor(float(found.packed), device=device)
     torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MIN)
-    shared = bool(agreed > 0)
+    packed = bool(agreed > 0)
     if torch.distributed.get_rank() == 0:
-        write_json(path, {"shared": shared, "reason": found.reason})
-        if not shared:
+        write_json(path, {"packed": packed, "reason": found.reason})
+        if not packed:
             print(f"a sequence per row, not per clip: {found.reason}", file=sys.stderr, flush=True)
-    return shared
+    return packed
 
 
 def _cut_metrics(path: Path, done: int) -> None:

@@ -11,8 +11,8 @@ from llast.model import modeling
 from llast.model.lora import add_adapters, load_adapters, save_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.training.batches import TrainingRows
-from llast.training.updates import Item
+from llast.training.dataset import TrainingRows
+from llast.training.sampler import Example
 
 
 def build(bases: Path, load_in_4bit: bool = True) -> LlastForConditionalGeneration:
@@ -48,7 +48,7 @@ def test_adapters_are_trained_on_4_bit_weights_and_laid_on_them_again(
     assert {layer.weight.dtype for layer in held} == {torch.uint8}
     adapted = add_adapters(model, LoraOptions(rank=2, alpha=4), LoraOptions(rank=4, alpha=8))
     rows = TrainingRows(*training_rows, LlastProcessor.from_llm(base_models / "llama", "llama2"), 4)
-    batch = rows.batch([Item(0, (0,))])
+    batch = rows.batch([Example(0, (0,))])
     generator = torch.Generator().manual_seed(1)
     for parameter in trainable_parameters(adapted):
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)

@@ -11,8 +11,8 @@ from llast.config.experiment import LoraOptions
 from llast.model.lora import add_adapters, load_adapters, save_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor, pad_audio
-from llast.training.batches import TrainingRows
-from llast.training.updates import Item
+from llast.training.dataset import TrainingRows
+from llast.training.sampler import Example
 
 LORA = LoraOptions(rank=4, alpha=8)
 
@@ -54,17 +54,17 @@ def test_shared_clip_equals_separate_rows(
     for part in ("encoder.layers.0", "llm.model.layers.0"):
         attention_of = model.get_submodule(f"{part}.self_attn")
         attention_of.register_forward_pre_hook(lambda *_, part=part: runs.update([part]))
-    shared = [Item(int(rows.clip_of_row[row]), (row, row + 1)) for row in (1, 3) if shares(rows, row)]
+    shared = [Example(int(rows.clip_of_row[row]), (row, row + 1)) for row in (1, 3) if shares(rows, row)]
     assert len(shared) == 2
-    separate = [Item(item.clip, (row,)) for item in shared for row in item.rows]
+    separate = [Example(example.clip, (row,)) for example in shared for row in example.rows]
 
-    def loss_and_gradients(items: list[Item], shared: bool) -> tuple[float, list[torch.Tensor]]:
+    def loss_and_gradients(examples: list[Example], shared: bool) -> tuple[float, list[torch.Tensor]]:
         """Mean over target tokens, as in training; separate rows go through the LLM's own forward pass."""
         adapted.zero_grad()
-        model.shares_clips = shared
-        output = adapted(**rows.batch(items))
-        assert int(output.target_tokens) == rows.target_tokens(items)
-        loss = output.loss / rows.target_tokens(items)
+        model.packs_rows = shared
+        output = adapted(**rows.batch(examples))
+        assert int(output.target_tokens) == rows.target_tokens(examples)
+        loss = output.loss / rows.target_tokens(examples)
         loss.backward()
         return float(loss.detach()), [
             p.grad.clone() for p in trainable_parameters(adapted) if p.grad is not None
@@ -90,8 +90,8 @@ def test_loss_is_that_of_the_plain_causal_lm(base_models: Path, rows: TrainingRo
     """One row, laid out by hand: BOS, text, audio, text, target, EOS; cross-entropy on target and EOS."""
     model = build(base_models).eval()
     processor = LlastProcessor.from_llm(base_models / "llama", "llama2")
-    item = Item(int(rows.clip_of_row[0]), (0,))
-    batch = rows.batch([item])
+    example = Example(int(rows.clip_of_row[0]), (0,))
+    batch = rows.batch([example])
     tokenizer = processor.tokenizer
     before = [1, *tokenizer("[INST] ", add_special_tokens=False).input_ids]
     after = tokenizer(
@@ -127,7 +127,7 @@ def test_adapters_survive_saving(
     saved = sum(file.stat().st_size for file in tmp_path.glob("*.safetensors"))
     trained = sum(parameter.numel() for parameter in trainable_parameters(adapted))
     assert saved < 4 * trained + 50_000, "the folder must not hold the bases"
-    batch = rows.batch([Item(0, (0,))])
+    batch = rows.batch([Example(0, (0,))])
     adapted.eval()
     with torch.no_grad():
         expected = adapted(**batch).loss

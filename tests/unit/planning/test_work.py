@@ -13,8 +13,8 @@ from llast.model.lora import add_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.planning.work import Work, shape_of
-from llast.training.batches import TrainingRows
-from llast.training.updates import Item
+from llast.training.dataset import TrainingRows
+from llast.training.sampler import Example
 
 ROOT = Path(__file__).parents[3]
 LORA = LoraOptions(rank=4, alpha=8)
@@ -62,15 +62,15 @@ def test_parameters_and_flops_of_a_training_step_are_those_of_the_model(
     assert work.trainable == sum(parameter.numel() for parameter in trainable_parameters(adapted))
 
     rows = TrainingRows(*training_rows, LlastProcessor.from_llm(base_models / "llama", "llama2"), stack=1)
-    items = [Item(clip, tuple(np.flatnonzero(rows.clip_of_row == clip).tolist())) for clip in (1, 2, 3)]
-    batches = [rows.batch([item]) for item in items]
+    examples = [Example(clip, tuple(np.flatnonzero(rows.clip_of_row == clip).tolist())) for clip in (1, 2, 3)]
+    batches = [rows.batch([example]) for example in examples]
     with FlopCounterMode(display=False) as counter:
         for batch in batches:
             adapted(**batch).loss.backward()
     estimated = 0.0
-    for item, batch in zip(items, batches, strict=True):
+    for example, batch in zip(examples, batches, strict=True):
         seconds = float(batch["positions"].sum()) / 50
-        targets = rows.target_tokens([item]) / len(item.rows)
-        others = (rows.length(item) - int(batch["audio"].sum())) / len(item.rows) - targets
-        estimated += work.train(seconds, len(item.rows), others, targets)
+        targets = rows.target_tokens([example]) / len(example.rows)
+        others = (rows.length(example) - int(batch["audio"].sum())) / len(example.rows) - targets
+        estimated += work.train(seconds, len(example.rows), others, targets)
     assert estimated == pytest.approx(counter.get_total_flops(), rel=0.15)

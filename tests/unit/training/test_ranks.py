@@ -18,9 +18,9 @@ from llast.mixture.rows import open_rows, write_rows
 from llast.model.lora import load_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.training.batches import TrainingRows
 from llast.training.checkpoint import complete_steps
-from llast.training.dev import all_items
+from llast.training.dataset import TrainingRows
+from llast.training.dev import all_examples
 from tests.training_ranks import engine_settings, first_step, on_ranks, tiny_spec, train_and_stop, write_spec
 
 Rows = tuple[Path, list[Path]]
@@ -102,8 +102,8 @@ def test_the_loss_on_dev_is_that_of_the_model_at_that_step(
         )
         model = load_adapters(model, tmp_path / f"checkpoints/step-{step:06d}/adapter").eval()
         with torch.no_grad():
-            total = model(**rows.batch(all_items(rows))).loss
-        assert loss == pytest.approx(float(total) / rows.target_tokens(all_items(rows)), rel=1e-4)
+            total = model(**rows.batch(all_examples(rows))).loss
+        assert loss == pytest.approx(float(total) / rows.target_tokens(all_examples(rows)), rel=1e-4)
 
 
 def test_a_loss_that_is_not_a_number_names_the_clip(

@@ -22,14 +22,14 @@ def test_rows_of_one_have_our_loss(tmp_path: Path) -> None:
     from training.released import micro_batches  # type: ignore[import-not-found]
     from training.sides import Sides  # type: ignore[import-not-found]
 
-    from llast.training.updates import Item
+    from llast.training.sampler import Example
 
     sides = Sides("tiny", "cpu", 6, 100_000, tmp_path)
     for row in range(6):
         (batch,) = micro_batches(sides.rows, [row], 80)
-        item = Item(int(sides.rows.clip_of_row[row]), (row,))
+        example = Example(int(sides.rows.clip_of_row[row]), (row,))
         with torch.no_grad():
-            ours = sides._model(**sides.rows.batch([item])).loss / sides.rows.target_tokens([item])
+            ours = sides._model(**sides.rows.batch([example])).loss / sides.rows.target_tokens([example])
             assert float(sides._released(**batch)) == pytest.approx(float(ours), rel=1e-5)
 
 

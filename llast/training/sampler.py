@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llast.config.experiment import TrainingOptions
-
 PADDING = 0.05
 """Largest share of padding for which an update is not divided further."""
 
@@ -20,37 +18,19 @@ SMALLEST = 2048
 
 
 @dataclass(frozen=True)
-class Item:
-    """A clip and those of its rows that are in one update. `rows` index the mixture's table."""
+class Example:
+    """A clip with those of its rows that are in one update.
+
+    Attributes:
+        clip: number of the clip.
+        rows: indices of the rows in the mixture's table.
+    """
 
     clip: int
     rows: tuple[int, ...]
 
 
-def total_steps(rows: int, options: TrainingOptions) -> int:
-    """Optimiser steps of a training run over so many rows."""
-    if options.max_steps is not None:
-        return options.max_steps
-    assert options.epochs is not None
-    return max(1, math.ceil(options.epochs * math.ceil(rows / options.rows_per_update)))
-
-
-def checkpoint_steps(steps: int, checkpoints: int) -> list[int]:
-    """Steps after which a checkpoint is kept: evenly spaced, the last at the end. Fewer steps than checkpoints
-    repeat a step, so that the plan's count of checkpoints always holds."""
-    return [max(1, round(steps * (k + 1) / checkpoints)) for k in range(checkpoints)]
-
-
-def learning_rate(step: int, steps: int, options: TrainingOptions) -> float:
-    """Learning rate of the `step`-th optimiser step (from 1): linear warm-up, then cosine to 0."""
-    warmup = options.warmup * steps
-    if step <= warmup:
-        return options.learning_rate * step / warmup
-    done = (step - warmup) / max(1.0, steps + 1 - warmup)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-class Updates:
+class UpdateSampler:
     """The order in which a mixture's rows are trained on.
 
     Args:
@@ -66,7 +46,7 @@ class Updates:
         self._seed = seed
         self.per_epoch = math.ceil(len(clip_of_row) / rows_per_update)
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[list[Item]]:
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[list[Example]]:
         """The updates of an epoch after the first `skip`, in order, each put together when it is asked for."""
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._starts))
         ends = np.cumsum(self._counts[order])
@@ -79,26 +59,28 @@ class Updates:
                 clip, end = int(order[place]), int(ends[place])
                 row = int(self._starts[clip] + self._counts[clip]) - (end - done)
                 taken = min(end, stop) - done
-                update.append(Item(clip, tuple(range(row, row + taken))))
+                update.append(Example(clip, tuple(range(row, row + taken))))
                 done, place = done + taken, place + 1
             yield update
 
 
-def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: int) -> list[list[list[Item]]]:
+def micro_batches(
+    update: list[Example], lengths: list[int], ranks: int, budget: int
+) -> list[list[list[Example]]]:
     """Divide an update into equally many micro-batches for every rank.
 
-    Items are grouped by length; a group costs its number of items times its longest sequence. There are as many groups
-    as the budget asks for, and more until little of the cost is padding. Groups that stand at the same place of each
-    rank are alike in length, so that ranks do not wait for each other.
+    Examples are grouped by length; a group costs their number times the longest. There are as many
+    groups as the budget asks for, and more until little of the cost is padding. Groups that stand at the same place
+    of each rank are alike in length, so that ranks do not wait for each other.
 
     Args:
-        update: the items of an update.
-        lengths: LLM positions of each item.
+        update: the examples of an update.
+        lengths: LLM positions of each example.
         ranks: number of ranks.
-        budget: most positions, padding included, of one micro-batch; a longer single item stands alone.
+        budget: most positions, padding included, of one micro-batch; a longer single example stands alone.
 
     Returns:
-        [rank][micro-batch] lists of items. A rank's list may be empty where there are fewer items than ranks.
+        [rank][micro-batch] lists of examples. A rank's list may be empty where there are fewer examples than ranks.
     """
     order = sorted(
         range(len(update)), key=lambda index: (-lengths[index], update[index].clip, update[index].rows)
@@ -117,7 +99,7 @@ def micro_batches(update: list[Item], lengths: list[int], ranks: int, budget: in
 
 
 def _divided(costs: list[int], places: int, budget: int) -> list[range]:
-    """Contiguous groups for so many places, as equal in cost as can be; fewer where there are fewer items."""
+    """Contiguous groups for so many places, as equal in cost as can be; fewer where there are fewer examples."""
     low, high = 1, budget
     while low < high:  # the smallest cap that still gives no more groups than places
         middle = (low + high) // 2

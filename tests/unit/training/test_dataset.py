@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llast.training.batches import at_speed
+from llast.training.dataset import at_speed
 
 
 @pytest.mark.parametrize("speed", [0.9, 1.0, 1.1])

@@ -16,7 +16,7 @@ from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.modeling import IGNORE
 from llast.model.processing import LlastProcessor, pad_audio
-from llast.training.updates import Item
+from llast.training.sampler import Example
 
 CACHED_ROWS = 1 << 16
 """Rows whose target's token ids are kept: those of a few hundred updates, or all of a small mixture."""
@@ -58,27 +58,27 @@ class TrainingRows:
     def __len__(self) -> int:
         return len(self.clip_of_row)
 
-    def name(self, item: Item) -> str:
-        """Clip id of an item, for messages."""
-        return str(self._value("clip", item.rows[0]))
+    def name(self, example: Example) -> str:
+        """Clip id of an example, for messages."""
+        return str(self._value("clip", example.rows[0]))
 
-    def length(self, item: Item) -> int:
-        """LLM positions of an item."""
-        positions = encoder_positions(round(self._value("seconds", item.rows[0]) * SAMPLE_RATE))
-        prompts = [self._prompts(row) for row in item.rows]
-        branches = sum(len(after) for _, after in prompts) + self.target_tokens([item])
+    def length(self, example: Example) -> int:
+        """LLM positions of an example."""
+        positions = encoder_positions(round(self._value("seconds", example.rows[0]) * SAMPLE_RATE))
+        prompts = [self._prompts(row) for row in example.rows]
+        branches = sum(len(after) for _, after in prompts) + self.target_tokens([example])
         return len(prompts[0][0]) + stacked(positions, self._stack) + branches
 
-    def target_tokens(self, items: Sequence[Item]) -> int:
-        """Tokens with a loss in these items."""
-        return sum(len(self._target(row)) for item in items for row in item.rows)
+    def target_tokens(self, examples: Sequence[Example]) -> int:
+        """Tokens with a loss in these examples."""
+        return sum(len(self._target(row)) for example in examples for row in example.rows)
 
-    def batch(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
+    def batch(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """The tensors of a micro-batch: arguments of the model's forward pass, on the host."""
-        samples, positions = pad_audio([self._samples(item.rows[0]) for item in items])
+        samples, positions = pad_audio([self._samples(example.rows[0]) for example in examples])
         sequences = [
-            self._sequence(item, stacked(int(count), self._stack))
-            for item, count in zip(items, positions, strict=True)
+            self._sequence(example, stacked(int(count), self._stack))
+            for example, count in zip(examples, positions, strict=True)
         ]
         longest = max(len(sequence["input_ids"]) for sequence in sequences)
         padding: dict[str, Any] = {
@@ -108,14 +108,14 @@ class TrainingRows:
         store = self._stores[self._value("source", row)]
         return at_speed(store.samples(self._value("clip", row)), self._value("speed", row))
 
-    def _sequence(self, item: Item, audio_length: int) -> dict[str, list[Any]]:
+    def _sequence(self, example: Example, audio_length: int) -> dict[str, list[Any]]:
         """Text before the audio, audio, then a branch per row; see the model's forward pass."""
-        before = self._prompts(item.rows[0])[0]
+        before = self._prompts(example.rows[0])[0]
         shared = len(before) + audio_length
         ids = before + [0] * audio_length
         audio = [False] * len(before) + [True] * audio_length
         position, branch, labels = list(range(shared)), [0] * shared, [IGNORE] * shared
-        for number, row in enumerate(item.rows, start=1):
+        for number, row in enumerate(example.rows, start=1):
             after, target = self._prompts(row)[1], self._target(row)
             own = after + target
             ids += own

@@ -1,14 +1,12 @@
 """Updates and micro-batches: the same rows whatever the ranks, equally many batches, little padding."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llast.config.experiment import TrainingOptions
-from llast.training.updates import Item, Updates, checkpoint_steps, learning_rate, micro_batches, total_steps
+from llast.training.sampler import Example, UpdateSampler, micro_batches
 
 
 def clip_of_row(counts: list[int]) -> np.ndarray:
@@ -21,38 +19,42 @@ def test_an_epoch_holds_every_row_once_in_updates_of_fixed_size(
     counts: list[int], size: int, seed: int
 ) -> None:
     clips = clip_of_row(counts)
-    updates = Updates(clips, size, seed)
+    updates = UpdateSampler(clips, size, seed)
     epoch = list(updates.epoch(3))
     assert list(updates.epoch(3, skip=len(epoch) // 2)) == epoch[len(epoch) // 2 :]
-    rows = [row for update in epoch for item in update for row in item.rows]
+    rows = [row for update in epoch for example in update for row in example.rows]
     assert sorted(rows) == list(range(len(clips)))
-    assert all(clips[row] == item.clip for update in epoch for item in update for row in item.rows)
-    assert [sum(len(item.rows) for item in update) for update in epoch[:-1]] == [size] * (len(epoch) - 1)
+    assert all(clips[row] == example.clip for update in epoch for example in update for row in example.rows)
+    assert [sum(len(example.rows) for example in update) for update in epoch[:-1]] == [size] * (
+        len(epoch) - 1
+    )
     assert len(epoch) == updates.per_epoch
     for update in epoch:
-        assert len({item.clip for item in update}) == len(update), "a clip's rows stand together in an update"
+        assert len({example.clip for example in update}) == len(update), (
+            "a clip's rows stand together in an update"
+        )
 
 
 def test_order_depends_on_seed_and_epoch_only() -> None:
     clips = clip_of_row([2] * 50)
-    first = list(Updates(clips, 8, 1).epoch(0))
-    assert first == list(Updates(clips, 8, 1).epoch(0))
-    assert first != list(Updates(clips, 8, 1).epoch(1))
-    assert first != list(Updates(clips, 8, 2).epoch(0))
+    first = list(UpdateSampler(clips, 8, 1).epoch(0))
+    assert first == list(UpdateSampler(clips, 8, 1).epoch(0))
+    assert first != list(UpdateSampler(clips, 8, 1).epoch(1))
+    assert first != list(UpdateSampler(clips, 8, 2).epoch(0))
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 5), st.integers(50, 2000))
 @settings(max_examples=120, deadline=None)
 def test_micro_batches_share_an_update_out(lengths: list[int], ranks: int, budget: int) -> None:
-    update = [Item(number, (number,)) for number in range(len(lengths))]
+    update = [Example(number, (number,)) for number in range(len(lengths))]
     divided = micro_batches(update, lengths, ranks, budget)
     assert len(divided) == ranks
     assert len({len(batches) for batches in divided}) == 1, "ZeRO needs equally many on every rank"
-    seen = [item.clip for batches in divided for batch in batches for item in batch]
+    seen = [example.clip for batches in divided for batch in batches for example in batch]
     assert sorted(seen) == list(range(len(lengths)))
     for batches in divided:
         for batch in batches:
-            cost = len(batch) * max((lengths[item.clip] for item in batch), default=0)
+            cost = len(batch) * max((lengths[example.clip] for example in batch), default=0)
             assert cost <= budget or len(batch) == 1
     if len(lengths) >= ranks * len(divided[0]):
         assert all(batch for batches in divided for batch in batches), "no rank idles while there is work"
@@ -64,19 +66,19 @@ def test_padding_is_small_on_lengths_like_covost(ranks: int) -> None:
     random, options = np.random.default_rng(0), TrainingOptions()
     real = computed = 0
     for _ in range(10):
-        update: list[Item] = []
+        update: list[Example] = []
         lengths = []
         rows = 0
         while rows < options.rows_per_update:
             seconds = float(np.clip(random.gamma(8.0, 0.62), 1, 15))
             own = range(rows, min(rows + (4 if random.random() < 0.39 else 2), options.rows_per_update))
-            update.append(Item(len(update), tuple(own)))
+            update.append(Example(len(update), tuple(own)))
             targets = [round(4.5 * seconds * random.lognormal(0, 0.2)) for _ in own]
             lengths.append(5 + int(50 * seconds) + sum(18 + tokens for tokens in targets))
             rows += len(own)
         divided = micro_batches(update, lengths, ranks, options.tokens_per_micro_batch)
         costs = [
-            [len(batch) * max(lengths[item.clip] for item in batch) for batch in batches]
+            [len(batch) * max(lengths[example.clip] for example in batch) for batch in batches]
             for batches in divided
         ]
         assert max(map(sum, costs)) < 1.15 * sum(map(sum, costs)) / ranks, "ranks do not wait for each other"
@@ -86,35 +88,17 @@ def test_padding_is_small_on_lengths_like_covost(ranks: int) -> None:
 
 def test_small_updates_are_not_divided_for_the_sake_of_padding() -> None:
     lengths = [20, 60, 100, 200]
-    update = [Item(number, (number,)) for number in range(4)]
+    update = [Example(number, (number,)) for number in range(4)]
     assert [len(batches) for batches in micro_batches(update, lengths, 2, 1_000)] == [1, 1]
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=40), st.integers(1, 9))
 @settings(max_examples=40, deadline=None)
 def test_an_update_has_the_same_rows_whatever_the_ranks(counts: list[int], ranks: int) -> None:
-    update = next(Updates(clip_of_row(counts), 32, 1).epoch(0))
-    lengths = [10 * len(item.rows) + item.clip for item in update]
+    update = next(UpdateSampler(clip_of_row(counts), 32, 1).epoch(0))
+    lengths = [10 * len(example.rows) + example.clip for example in update]
     divided = micro_batches(update, lengths, ranks, 100)
-    rows = sorted(row for batches in divided for batch in batches for item in batch for row in item.rows)
-    assert rows == sorted(row for item in update for row in item.rows)
-
-
-def test_steps_and_checkpoints() -> None:
-    assert total_steps(1000, TrainingOptions(epochs=1, rows_per_update=32)) == 32
-    assert total_steps(1000, TrainingOptions(epochs=0.5, rows_per_update=32)) == 16
-    assert total_steps(1000, TrainingOptions(max_steps=7)) == 7
-    assert checkpoint_steps(300, 2) == [150, 300]
-    assert checkpoint_steps(10, 3) == [3, 7, 10]
-
-
-def test_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
-    options = TrainingOptions(learning_rate=1.0, warmup=0.1)
-    rates = [learning_rate(step, 100, options) for step in range(1, 101)]
-    assert rates[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
-    assert max(rates) == rates[9] == pytest.approx(1.0)
-    assert all(a > b for a, b in pairwise(rates[9:]))
-    assert 0 < rates[-1] < 0.001
-    assert learning_rate(1, 100, TrainingOptions(learning_rate=1.0, warmup=0)) == pytest.approx(
-        1.0, abs=0.001
+    rows = sorted(
+        row for batches in divided for batch in batches for example in batch for row in example.rows
     )
+    assert rows == sorted(row for example in update for row in example.rows)

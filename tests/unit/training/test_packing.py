@@ -11,9 +11,9 @@ from transformers import BloomConfig, BloomForCausalLM, Lfm2Config, Lfm2ForCausa
 
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.training.batches import TrainingRows
-from llast.training.sharing import check_sharing
-from llast.training.updates import Item
+from llast.training.dataset import TrainingRows
+from llast.training.packing import check_packing
+from llast.training.sampler import Example
 from tests.training_ranks import first_step, on_ranks, tiny_spec, write_spec
 
 Rows = tuple[Path, list[Path]]
@@ -52,12 +52,12 @@ def rows_of(bases: Path, training_rows: Rows) -> TrainingRows:
     return TrainingRows(*training_rows, LlastProcessor.from_llm(bases / "llama", "llama2"), 4)
 
 
-def test_a_llama_shares(base_models: Path, training_rows: Rows) -> None:
+def test_a_llama_packs(base_models: Path, training_rows: Rows) -> None:
     model = load(base_models).train()
-    found = check_sharing(model, rows_of(base_models, training_rows))
-    assert (found.shared, found.reason) == (True, "")
+    found = check_packing(model, rows_of(base_models, training_rows))
+    assert (found.packed, found.reason) == (True, "")
     assert model.training
-    assert model.shares_clips
+    assert model.packs_rows
 
 
 @pytest.mark.parametrize("make", [bloom, lfm2])
@@ -65,8 +65,8 @@ def test_an_llm_that_differs_is_found_out(
     base_models: Path, training_rows: Rows, tmp_path: Path, make: Any
 ) -> None:
     bases = bases_with(make, base_models, tmp_path / "bases")
-    found = check_sharing(load(bases), rows_of(bases, training_rows))
-    assert not found.shared
+    found = check_packing(load(bases), rows_of(bases, training_rows))
+    assert not found.packed
     assert found.reason
 
 
@@ -74,19 +74,19 @@ def test_it_trains_with_a_sequence_per_row(base_models: Path, training_rows: Row
     bases = bases_with(bloom, base_models, tmp_path / "bases")
     write_spec(tmp_path / "run", tiny_spec(rows_per_update=40), bases, training_rows)
     (result,) = on_ranks(1, first_step, tmp_path / "run")
-    written = json.loads((tmp_path / "run/sharing.json").read_text())
-    assert not written["shared"]
+    written = json.loads((tmp_path / "run/packing.json").read_text())
+    assert not written["packed"]
     assert written["reason"].startswith("it fails under a mask of branches")
     model, rows = load(bases), rows_of(bases, training_rows)
     assert result["micro_batches"] == [len(rows)]
     total = 0.0
     for row in range(len(rows)):
-        batch = rows.batch([Item(int(rows.clip_of_row[row]), (row,))])
+        batch = rows.batch([Example(int(rows.clip_of_row[row]), (row,))])
         with torch.no_grad():
             speech = model.embed_audio(batch["samples"], batch["positions"])
             embeddings = model.llm.get_input_embeddings()(batch["input_ids"])
             embeddings[batch["audio"]] = speech[0]
             logits = model.llm(inputs_embeds=embeddings).logits
         total += float(torch.nn.functional.cross_entropy(logits[0], batch["labels"][0], reduction="sum"))
-    items = [Item(int(rows.clip_of_row[row]), (row,)) for row in range(len(rows))]
-    assert result["loss"] == pytest.approx(total / rows.target_tokens(items), rel=1e-5)
+    examples = [Example(int(rows.clip_of_row[row]), (row,)) for row in range(len(rows))]
+    assert result["loss"] == pytest.approx(total / rows.target_tokens(examples), rel=1e-5)

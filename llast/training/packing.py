@@ -1,0 +1,81 @@
+"""Shared-prefix packing: a clip with all its rows is one sequence, in which each row is a branch after the audio.
+
+Most causal LMs of transformers give a row the same loss there as alone: they take the attention mask and the positions
+that they are given, and logits are the output layer's. Some scale or cap logits, ignore masks or carry a state from
+token to token. They are found out when a model is loaded, and train with a sequence per row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from llast.model.modeling import LlastForConditionalGeneration
+from llast.training.dataset import TrainingRows
+from llast.training.sampler import Example
+
+CLIPS = 2
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
+"""Largest difference of the mean loss per target token that is rounding."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Whether the rows of a clip are packed into one sequence.
+
+    Attributes:
+        packed: whether one sequence holds a clip with all its rows.
+        reason: why not, for the user; empty if so.
+    """
+
+    packed: bool
+    reason: str = ""
+
+
+def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> Packing:
+    """Compare the loss of a few clips with all their rows in one sequence and with a sequence per row.
+
+    The sequences of one row go through the LLM's own forward pass, mask and logits. Leaves the model as it was.
+
+    Args:
+        model: on its device, without adapters or with fresh ones.
+        rows: where the clips are taken from.
+    """
+    numbers, starts, counts = np.unique(rows.clip_of_row, return_index=True, return_counts=True)
+    several = np.flatnonzero(counts > 1)[:CLIPS]
+    packed = [
+        Example(int(numbers[clip]), tuple(range(starts[clip], starts[clip] + counts[clip])))
+        for clip in several
+    ]
+    if not packed:
+        return Packing(True)
+    separate = [Example(example.clip, (row,)) for example in packed for row in example.rows]
+    training, before = model.training, model.packs_rows
+    model.eval()
+    try:
+        model.packs_rows = False
+        alone = _loss(model, rows, separate)
+        model.packs_rows = True
+        beside = _loss(model, rows, packed)
+    except torch.OutOfMemoryError:
+        raise
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if not model.packs_rows:
+            raise  # not even separate rows: nothing can be trained
+        return Packing(False, f"it fails under a mask of branches ({type(error).__name__}: {error})")
+    finally:
+        model.packs_rows = before
+        model.train(training)
+    difference = abs(alone - beside)
+    if difference <= TOLERANCE[model.dtype]:  # false for a difference that is not a number
+        return Packing(True)
+    return Packing(
+        False, f"a loss of {alone:.4f} a token for separate rows becomes {beside:.4f} for packed ones"
+    )
+
+
+@torch.no_grad()
+def _loss(model: LlastForConditionalGeneration, rows: TrainingRows, examples: list[Example]) -> float:
+    device = next(model.adaptor.parameters()).device
+    batch = {name: tensor.to(device) for name, tensor in rows.batch(examples).items()}
+    return float(model(**batch).loss) / rows.target_tokens(examples)

@@ -1,0 +1,28 @@
+"""How long a training is, where its checkpoints stand, and its learning rate."""
+
+from itertools import pairwise
+
+import pytest
+
+from llast.config.experiment import TrainingOptions
+from llast.training.schedule import checkpoint_steps, learning_rate, total_steps
+
+
+def test_steps_and_checkpoints() -> None:
+    assert total_steps(1000, TrainingOptions(epochs=1, rows_per_update=32)) == 32
+    assert total_steps(1000, TrainingOptions(epochs=0.5, rows_per_update=32)) == 16
+    assert total_steps(1000, TrainingOptions(max_steps=7)) == 7
+    assert checkpoint_steps(300, 2) == [150, 300]
+    assert checkpoint_steps(10, 3) == [3, 7, 10]
+
+
+def test_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
+    options = TrainingOptions(learning_rate=1.0, warmup=0.1)
+    rates = [learning_rate(step, 100, options) for step in range(1, 101)]
+    assert rates[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
+    assert max(rates) == rates[9] == pytest.approx(1.0)
+    assert all(a > b for a, b in pairwise(rates[9:]))
+    assert 0 < rates[-1] < 0.001
+    assert learning_rate(1, 100, TrainingOptions(learning_rate=1.0, warmup=0)) == pytest.approx(
+        1.0, abs=0.001
+    )
