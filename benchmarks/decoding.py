@@ -13,7 +13,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from llast.config.experiment import DecodingOptions
 from llast.languages import EN_X, split_pair
 from llast.model.configuration import LlastConfig
-from llast.model.decoding import Asked, decode
+from llast.model.decoding import Request, decode
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor, pad_audio
 
@@ -91,15 +91,15 @@ def plain(
     model: LlastForConditionalGeneration,
     processor: LlastProcessor,
     samples: list[np.ndarray],
-    asked: list[list[Asked]],
+    requests: list[list[Request]],
     options: DecodingOptions,
 ) -> list[list[str]]:
     """One clip and one target at a time."""
     texts: list[list[str]] = []
-    for clip, of_clip in zip(samples, asked, strict=True):
+    for clip, of_clip in zip(samples, requests, strict=True):
         texts.append([])
-        for one in of_clip:
-            before, after = processor.prompt_ids(one.task, one.source, one.target)
+        for request in of_clip:
+            before, after = processor.prompt_ids(*request)
             ids = model.generate(
                 *pad_audio([clip]), torch.tensor([0]), [torch.tensor(before)], [torch.tensor(after)],
                 num_beams=options.num_beams, max_new_tokens=options.max_new_tokens, do_sample=False,
@@ -113,14 +113,14 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     model = build(shape, window, device)
     processor = Numbers.from_llm(LLAMA, "llama2")
     samples = clips(count)
-    asked = [[Asked("st", *split_pair(pair)) for pair in EN_X[:targets]]] * count
+    requests = [[Request("st", *split_pair(pair)) for pair in EN_X[:targets]]] * count
     options = DecodingOptions(
         num_beams=5, max_new_tokens=MOST_TOKENS, batch_tokens=131_072 if device == "cuda" else 16_384
     )
     texts: dict[str, list[list[str]]] = {}
 
     def side(name: str) -> None:
-        texts[name] = (decode if name == "ours" else plain)(model, processor, samples, asked, options)
+        texts[name] = (decode if name == "ours" else plain)(model, processor, samples, requests, options)
         if device == "cuda":
             torch.cuda.synchronize()
 

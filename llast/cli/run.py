@@ -139,7 +139,14 @@ def _translate_files(args: Namespace) -> None:
 
     several = len(args.files) > 1
     for one in translate_files(
-        args.files, args.model, args.from_, args.to, args.checkpoint, args.beams, args.piece, args.threads
+        args.files,
+        args.model,
+        args.from_,
+        args.to,
+        args.checkpoint,
+        args.beams,
+        args.segment_seconds,
+        args.threads,
     ):
         plain = f"{one.file}\t{one.text}" if several else one.text
         record = json.dumps(as_record(one, args.from_, args.to), ensure_ascii=False)

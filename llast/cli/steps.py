@@ -187,15 +187,15 @@ STEPS = (
             },
             "--checkpoint": CHECKPOINT,
             "--beams": number("beams of the search; 1: greedy (default: %(default)s)", 5),
-            "--piece": {
+            "--segment-seconds": {
                 "type": float,
                 "default": 30.0,
                 "metavar": "SECONDS",
-                "help": "longer files are cut at pauses into pieces of at most so long (default: %(default)g)",
+                "help": "longer files are cut at pauses into segments of at most so long (default: %(default)g)",
             },
             "--jsonl": {
                 "action": "store_true",
-                "help": "a JSON object per file, with the times of its pieces",
+                "help": "a JSON object per file, with the times of its segments",
             },
             "--threads": number("CPU threads (default: %(default)s)", 1),
         },

@@ -12,14 +12,14 @@ from llast.config.evaluation_only import TextLlmOptions
 from llast.config.experiment import DecodingOptions
 from llast.evaluation.whisper import Whisper
 from llast.languages import language
-from llast.model.decoding import TEXT_POSITIONS, Asked, Clip, Decoded
-from llast.model.memory import MemoryBudget
+from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request
+from llast.model.memory_budget import MemoryBudget
 from llast.model.processing import LlastProcessor
 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    asked: Asked
+    request: Request
     ids: list[int]
 
 
@@ -53,29 +53,29 @@ class Cascade:
             pad_token_id=self._processor.eos,
         )
 
-    def __call__(self, clips: Sequence[Clip]) -> Iterator[Decoded]:
+    def __call__(self, clips: Sequence[Clip]) -> Iterator[DecodedBatch]:
         """Decode clips in batches, from long to short."""
         heard = [
-            replace(clip, asked=tuple({Asked("asr", one.source, one.source) for one in clip.asked}))
+            replace(clip, requests=tuple({Request("asr", r.source, r.source) for r in clip.requests}))
             for clip in clips
         ]
         for indices, transcripts in self._whisper(heard):
             spoken = [transcript for (transcript,) in transcripts]
             rows = [
-                [_Row(one, self._prompt(one, text)) for one in clips[index].asked]
+                [_Row(request, self._prompt(request, text)) for request in clips[index].requests]
                 for index, text in zip(indices, spoken, strict=True)
             ]
-            texts = self._translate([row for of_clip in rows for row in of_clip if row.asked.task == "st"])
+            texts = self._translate([row for of_clip in rows for row in of_clip if row.request.task == "st"])
             yield (
                 indices,
                 [
-                    [text if row.asked.task == "asr" else texts[row] for row in of_clip]
+                    [text if row.request.task == "asr" else texts[row] for row in of_clip]
                     for of_clip, text in zip(rows, spoken, strict=True)
                 ],
             )
 
-    def _prompt(self, asked: Asked, text: str) -> list[int]:
-        names = {"source": language(asked.source).name, "target": language(asked.target).name}
+    def _prompt(self, request: Request, text: str) -> list[int]:
+        names = {"source": language(request.source).name, "target": language(request.target).name}
         prompt = self._options.prompt.format(text="{text}", **names).replace(
             "{text}", text
         )  # braces may be said

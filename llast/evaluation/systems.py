@@ -15,13 +15,13 @@ from llast.config.steps import TrainSpec
 from llast.errors import ConfigError
 from llast.evaluation.cascade import Cascade
 from llast.evaluation.whisper import Whisper
-from llast.model.decoding import Clip, Decoded, decode_batches
+from llast.model.decoding import Clip, DecodedBatch, decode_batches
 from llast.model.lora import load_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.release.trained import is_exported
 
-System = Callable[[Sequence[Clip]], Iterator[Decoded]]
+System = Callable[[Sequence[Clip]], Iterator[DecodedBatch]]
 """Decodes clips in batches of its own choice; yields each batch as it is done."""
 
 

@@ -1,4 +1,4 @@
-"""The step `translate`: hypotheses of a checkpoint for all that is asked of the clips of one source language.
+"""The step `translate`: hypotheses of a checkpoint for the clips of one source language.
 
 {output folder}/summary.json                the declared output, written last
                /{pair}.{split}.jsonl        a record per row: task `st`, clip, sentence, reference, hypothesis, seconds
@@ -19,9 +19,9 @@ from llast.artifacts import Summary, read_json, sha256_of, spec_hash, write_text
 from llast.config.steps import STEP_VERSIONS, TranslateOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
-from llast.evaluation.averaging import evaluated_adapter
-from llast.evaluation.rows import Row, read_rows
+from llast.evaluation.selection import EvaluationRow, select_rows
 from llast.evaluation.systems import System, load_system
+from llast.model.averaging import evaluated_adapter
 from llast.model.decoding import Clip
 from llast.model.features import WINDOW_FRAMES
 from llast.progress import batch_progress
@@ -67,7 +67,7 @@ def translate(
     if chosen is None:
         raise DataError(f"{run} has no checkpoint {checkpoint}, only 1 to {len(trained['checkpoints'])}.")
     adapter = evaluated_adapter(run, checkpoint, options.decoding.average_last, output / "averaged")
-    parts = read_rows(filtered, source, pairs, options)
+    parts = select_rows(filtered, source, pairs, options)
     folder = output / _key(trained, adapter, options)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -111,9 +111,9 @@ def translate(
     return summary
 
 
-def _decode(system: System, rows: list[Row], store: AudioStore, folder: Path, what: str) -> None:
+def _decode(system: System, rows: list[EvaluationRow], store: AudioStore, folder: Path, what: str) -> None:
     """Decode rows and keep what is done in parts of `folder`."""
-    of_clip: dict[str, list[Row]] = {}
+    of_clip: dict[str, list[EvaluationRow]] = {}
     for row in rows:
         of_clip.setdefault(row.clip, []).append(row)
     groups = list(of_clip.values())
@@ -121,7 +121,7 @@ def _decode(system: System, rows: list[Row], store: AudioStore, folder: Path, wh
         Clip(
             group[0].seconds,
             lambda clip=group[0].clip: store.samples(clip),  # type: ignore[misc]
-            tuple(dict.fromkeys(row.asked for row in group)),
+            tuple(dict.fromkeys(row.request for row in group)),
         )
         for group in groups
     ]
@@ -133,9 +133,9 @@ def _decode(system: System, rows: list[Row], store: AudioStore, folder: Path, wh
     written = float("-inf")
     batches = batch_progress(system(clips), lambda batch: len(batch[0]), what, len(clips), "clip")
     for indices, texts in batches:
-        for index, of_one in zip(indices, texts, strict=True):
-            for asked, text in zip(clips[index].asked, of_one, strict=True):
-                key = [groups[index][0].clip, asked.task, asked.target]
+        for index, clip_texts in zip(indices, texts, strict=True):
+            for request, text in zip(clips[index].requests, clip_texts, strict=True):
+                key = [groups[index][0].clip, request.task, request.target]
                 lines.append(json.dumps([*key, text], ensure_ascii=False) + "\n")
         if time.monotonic() - written >= PART_EVERY_S:
             write_text(folder / f"part-{number:05d}.jsonl", "".join(lines))
@@ -144,9 +144,9 @@ def _decode(system: System, rows: list[Row], store: AudioStore, folder: Path, wh
         write_text(folder / f"part-{number:05d}.jsonl", "".join(lines))
 
 
-def _record(row: Row, hypothesis: str) -> str:
+def _record(row: EvaluationRow, hypothesis: str) -> str:
     record = {
-        "task": row.asked.task,
+        "task": row.request.task,
         "clip": row.clip,
         "sentence": row.sentence,
         "reference": row.reference,

@@ -13,10 +13,10 @@ from llast.config.evaluation_only import WhisperOptions
 from llast.config.experiment import DecodingOptions
 from llast.errors import ConfigError, DataError
 from llast.languages import language
-from llast.model.decoding import Asked, Clip, Decoded
+from llast.model.decoding import Clip, DecodedBatch, Request
 from llast.model.encoder import encode_clips
 from llast.model.features import WINDOW_FRAMES
-from llast.model.memory import MemoryBudget
+from llast.model.memory_budget import MemoryBudget
 from llast.model.processing import pad_audio
 
 WINDOW_POSITIONS = WINDOW_FRAMES // 2
@@ -31,9 +31,9 @@ class _SameForAllBeams(DynamicCache):
 
 
 class Whisper:
-    """A Whisper checkpoint that decodes clips in batches; each clip is encoded once for all that is asked of it.
+    """A Whisper checkpoint that decodes clips in batches; each clip is encoded once for all its requests.
 
-    A checkpoint without tokens for tasks and languages, such as the demo's, transcribes whatever it is asked. What lies
+    A checkpoint without tokens for tasks and languages, such as the demo's, transcribes whatever the request. What lies
     beyond 30 s of a clip is not heard.
 
     Raises:
@@ -62,7 +62,7 @@ class Whisper:
         start = self.model.generation_config.decoder_start_token_id
         self._start = self.model.config.decoder_start_token_id if start is None else start
 
-    def __call__(self, clips: Sequence[Clip]) -> Iterator[Decoded]:
+    def __call__(self, clips: Sequence[Clip]) -> Iterator[DecodedBatch]:
         """Decode clips in batches, from long to short."""
         order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
 
@@ -71,12 +71,14 @@ class Whisper:
                 return (
                     self.budget.tokens
                 )  # one at a time: Whisper's decoder knows no padding of what it listens to
-            return WINDOW_POSITIONS * self._decoding.num_beams * len(clips[index].asked)
+            return WINDOW_POSITIONS * self._decoding.num_beams * len(clips[index].requests)
 
         def work(indices: Sequence[int]) -> list[list[str]]:
             return self._decode([clips[index] for index in indices])
 
-        for indices, texts in self.budget.work([index for index in order if clips[index].asked], cost, work):
+        for indices, texts in self.budget.work(
+            [index for index in order if clips[index].requests], cost, work
+        ):
             yield list(indices), texts
 
     @torch.no_grad()
@@ -86,8 +88,8 @@ class Whisper:
         if self._window == "30s":
             positions = torch.full_like(positions, WINDOW_POSITIONS)
         heard = encode_clips(self.model.model.encoder, samples.to(device), positions.to(device), self._window)
-        rows = [index for index, clip in enumerate(clips) for _ in clip.asked]
-        prompts = [self._prompt(asked) for clip in clips for asked in clip.asked]
+        rows = [index for index, clip in enumerate(clips) for _ in clip.requests]
+        prompts = [self._prompt(request) for clip in clips for request in clip.requests]
         # The mixin's `generate`, not Whisper's own, which cuts recordings into windows and guesses languages.
         ids: Any = GenerationMixin.generate(
             self.model,
@@ -102,12 +104,12 @@ class Whisper:
             ),
         )
         texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True))
-        return [[next(texts).strip() for _ in clip.asked] for clip in clips]
+        return [[next(texts).strip() for _ in clip.requests] for clip in clips]
 
-    def _prompt(self, asked: Asked) -> list[int]:
+    def _prompt(self, request: Request) -> list[int]:
         """Start, language, task, no time stamps (arXiv 2212.04356, section 2.3)."""
-        code = language(asked.source).whisper_code
-        words = [f"<|{code}|>", f"<|{TASKS[asked.task]}|>", "<|notimestamps|>"]
+        code = language(request.source).whisper_code
+        words = [f"<|{code}|>", f"<|{TASKS[request.task]}|>", "<|notimestamps|>"]
         vocabulary = self.tokenizer.get_vocab()
         if words[1] not in vocabulary:
             return [self._start]

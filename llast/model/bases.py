@@ -99,7 +99,7 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
         ) from None
 
 
-def quiet(folder: Path) -> Any:
+def config_without_dropout(folder: Path) -> Any:
     """Configuration of a base without dropout of any kind.
 
     A frozen base computes the same in training as in decoding; the noise of training is the adapters' dropout.

@@ -1,13 +1,13 @@
-"""Decoding: clips and what is asked of each, to texts.
+"""Decoding: clips with the requests for each, to texts.
 
-Each clip is encoded once and the LLM reads its audio once, whatever is asked of it. A row for each task and target
+Each clip is encoded once and the LLM reads its audio once, however many requests it has. A row for each request
 starts from the LLM's cache of the audio, reads its prompt, and only then come the beams.
 """
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from transformers import DynamicCache
 from llast.config.experiment import DecodingOptions
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
-from llast.model.memory import MemoryBudget
+from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.prefix import can_share, read, repeated, share, shared, spread, tolerates_gaps
 from llast.model.processing import LlastProcessor, pad_audio
@@ -26,9 +26,8 @@ TEXT_POSITIONS = 64
 """What a prompt and a usual hypothesis come to, for the memory budget."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a clip: a task, the spoken language and the language to write, which are the same for `asr`."""
+class Request(NamedTuple):
+    """A text wanted of a clip: the task, the spoken language and the language to write (the same two for `asr`)."""
 
     task: Task
     source: str
@@ -42,40 +41,40 @@ class Clip:
     Attributes:
         seconds: its length.
         samples: gives its samples, (samples,) float at 16 kHz; called when its turn comes.
-        asked: all that is asked of it.
+        requests: the texts wanted of it.
     """
 
     seconds: float
     samples: Callable[[], np.ndarray]
-    asked: tuple[Asked, ...]
+    requests: tuple[Request, ...]
 
 
-Decoded = tuple[list[int], list[list[str]]]
-"""Indices of the clips of a batch; for each its texts, in the order of what is asked."""
+DecodedBatch = tuple[list[int], list[list[str]]]
+"""Indices of the clips of a batch; for each its texts, in the order of its requests."""
 
 
 def decode(
     model: LlastForConditionalGeneration,
     processor: LlastProcessor,
     samples: Sequence[np.ndarray],
-    asked: Sequence[Sequence[Asked]],
+    requests: Sequence[Sequence[Request]],
     options: DecodingOptions,
 ) -> list[list[str]]:
-    """Decode clips: for each the texts that are asked of it.
+    """Decode clips: for each a text per request.
 
     Args:
         model: in evaluation mode, on the device to use.
         processor: the model's.
         samples: a clip each, (samples,) float at 16 kHz. What lies beyond 30 s is not heard.
-        asked: for each clip, tasks and languages.
+        requests: those of each clip.
         options: beams, longest hypothesis, memory budget.
 
     Raises:
         DataError: there is not memory enough for a single clip.
     """
     clips = [
-        Clip(len(clip) / SAMPLE_RATE, lambda clip=clip: clip, tuple(wanted))  # type: ignore[misc]
-        for clip, wanted in zip(samples, asked, strict=True)
+        Clip(len(clip) / SAMPLE_RATE, lambda clip=clip: clip, tuple(of_clip))  # type: ignore[misc]
+        for clip, of_clip in zip(samples, requests, strict=True)
     ]
     texts: dict[int, list[str]] = {}
     for indices, of_clips in decode_batches(model, processor, clips, options):
@@ -88,7 +87,7 @@ def decode_batches(
     processor: LlastProcessor,
     clips: Sequence[Clip],
     options: DecodingOptions,
-) -> Iterator[Decoded]:
+) -> Iterator[DecodedBatch]:
     """As `decode`, batch by batch from long clips to short ones, for work that is saved as it goes."""
     batch = _Batch(model, processor, options)
     order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
@@ -100,7 +99,7 @@ def decode_batches(
     def work(indices: Sequence[int]) -> list[list[str]]:
         return batch.decode([clips[index] for index in indices])
 
-    for indices, texts in budget.work([index for index in order if clips[index].asked], cost, work):
+    for indices, texts in budget.work([index for index in order if clips[index].requests], cost, work):
         yield list(indices), texts
 
 
@@ -132,20 +131,20 @@ class _Batch:
     def cost(self, clip: Clip) -> int:
         """LLM positions that the cache holds for a clip."""
         audio = stacked(encoder_positions(round(clip.seconds * SAMPLE_RATE)), self._model.config.stack)
-        hypotheses = len(clip.asked) * self._beams
+        hypotheses = len(clip.requests) * self._beams
         return TEXT_POSITIONS * hypotheses + audio * (1 if self._shares else hypotheses)
 
     @torch.no_grad()
     def decode(self, clips: Sequence[Clip]) -> list[list[str]]:
-        """The texts that are asked of each clip."""
-        asked = [(index, wanted) for index, clip in enumerate(clips) for wanted in clip.asked]
-        prompts = [self._processor.prompt_ids(*_fields(wanted)) for _, wanted in asked]
+        """The texts of each clip, in the order of its requests."""
+        requests = [(index, request) for index, clip in enumerate(clips) for request in clip.requests]
+        prompts = [self._processor.prompt_ids(*request) for _, request in requests]
         before = prompts[0][0]
         assert all(pieces[0] == before for pieces in prompts), (
             "what stands before the audio is the same for all"
         )
         cache, mask = self._read_audio(clips, before)
-        rows = [_Prompt(index, after) for (index, _), (_, after) in zip(asked, prompts, strict=True)]
+        rows = [_Prompt(index, after) for (index, _), (_, after) in zip(requests, prompts, strict=True)]
         # Prompts of a batch are padded on the left, which leaves a gap between audio and prompt.
         lengths = {len(row.ids) for row in rows}
         groups = [[row for row in rows if len(row.ids) == length] for length in lengths]
@@ -201,7 +200,3 @@ class _Batch:
                 held, generation_config=self._generation, attention_mask=full, past_key_values=filled
             )
         return self._processor.decode(output[:, held.shape[1] :])
-
-
-def _fields(asked: Asked) -> tuple[Any, str, str]:
-    return asked.task, asked.source, asked.target

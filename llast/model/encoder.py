@@ -14,7 +14,7 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from llast.errors import ConfigError
-from llast.model.bases import quiet
+from llast.model.bases import config_without_dropout
 from llast.model.features import HOP, WINDOW_FRAMES, log_mel, log_mel_30s
 
 WAVE_TYPES = ("hubert", "wav2vec2", "wavlm")
@@ -35,7 +35,7 @@ def load_encoder(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     Raises:
         ConfigError: another kind of model, or one whose positions are not 20 ms apart.
     """
-    config = quiet(folder)
+    config = config_without_dropout(folder)
     check_encoder(config, str(folder))
     if config.model_type in WAVE_TYPES:
         return _by_clip(AutoModel.from_pretrained(folder, config=config, dtype=dtype))

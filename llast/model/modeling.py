@@ -21,7 +21,7 @@ from transformers.utils import ModelOutput, is_bitsandbytes_available
 
 from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
-from llast.model.bases import base_folder, folder_of, quiet
+from llast.model.bases import base_folder, config_without_dropout, folder_of
 from llast.model.branches import logits_alone, logits_of, read_branches
 from llast.model.configuration import LlastConfig
 from llast.model.encoder import WAVE_TYPES, encode_clips, load_encoder, new_encoder, normalizes
@@ -252,7 +252,9 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
     """A causal LM; in 4 bit on this process's GPU."""
     if not load_in_4bit:
-        return AutoModelForCausalLM.from_pretrained(folder, config=quiet(folder), dtype=dtype)
+        return AutoModelForCausalLM.from_pretrained(
+            folder, config=config_without_dropout(folder), dtype=dtype
+        )
     if not torch.cuda.is_available():
         raise ConfigError(
             "llm.load_in_4bit needs an NVIDIA GPU, and there is none here. Run it on a GPU node, or leave the key out."
@@ -272,7 +274,7 @@ def _load_4bit(folder: Path, dtype: torch.dtype, device: int | str) -> Any:
     )
     return AutoModelForCausalLM.from_pretrained(
         folder,
-        config=quiet(folder),
+        config=config_without_dropout(folder),
         dtype=dtype,
         quantization_config=quantization,
         device_map={"": device},

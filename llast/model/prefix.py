@@ -1,4 +1,4 @@
-"""A cache whose rows start from what others have in common: the audio of a clip, for all that is asked of it.
+"""A cache whose rows start from what others have in common: the audio of a clip, for all its rows.
 
 Where the LLM's attention can be exchanged, the audio is held once per clip, and the queries of all the clip's rows and
 beams meet it in one matrix product. Elsewhere each row gets a copy.
@@ -46,7 +46,7 @@ class Rows:
         return tensor.unflatten(0, (len(self.clips), self._most))
 
     def by_row(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The way back."""
+        """(clips, rows of a clip, ...) as (rows, ...): undoes `by_clip` and drops its padding."""
         tensor = tensor.flatten(0, 1)
         return tensor if self._even else tensor[self._place]
 

@@ -18,8 +18,8 @@ if (
 from llast.artifacts import read_json
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
-from llast.evaluation.averaging import evaluated_adapter
 from llast.evaluation.checkpoints import RunScores, choose, read_checkpoints
+from llast.model.averaging import evaluated_adapter
 from llast.model.bases import base_folder
 from llast.model.lora import load_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration

@@ -17,14 +17,14 @@ from llast.config.experiment import DecodingOptions
 from llast.config.validation import validate
 from llast.errors import ConfigError, DataError
 from llast.languages import language
-from llast.model.decoding import Asked, decode
+from llast.model.decoding import Request, decode
 from llast.model.features import SAMPLE_RATE, WINDOW_FRAMES
 from llast.progress import LOG_EVERY_S
-from llast.release.pieces import cut_at_pauses, read_audio, seconds_of
+from llast.release.segmentation import cut_at_pauses, read_audio, seconds_of
 from llast.release.trained import load
 
 GROUP = 32
-"""Pieces that are held at once."""
+"""Segments that are held at once."""
 
 
 @dataclass
@@ -34,18 +34,18 @@ class Translation:
     Attributes:
         file: as it was named.
         seconds: its length.
-        pieces: start and end in seconds and text of each piece.
+        segments: start and end in seconds and text of each segment.
         text: all of it.
     """
 
     file: str
     seconds: float
-    pieces: list[tuple[float, float, str]] = field(default_factory=list)
+    segments: list[tuple[float, float, str]] = field(default_factory=list)
     text: str = ""
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Segment:
     of: Translation
     samples: np.ndarray
     start: int
@@ -59,7 +59,7 @@ def translate_files(
     target: str,
     checkpoint: int | None = None,
     beams: int = 5,
-    longest: float = 30.0,
+    segment_seconds: float = 30.0,
     threads: int = 1,
 ) -> Iterator[Translation]:
     """Translate audio files, in their order; a file that cannot be read does not stop the others.
@@ -71,22 +71,22 @@ def translate_files(
         target: code of the language to write; the same as `source`: a transcript.
         checkpoint: number of a run's checkpoint; None: the best on dev.
         beams: 1: greedy.
-        longest: seconds of the longest piece, at most 30.
+        segment_seconds: length of the longest segment, 1 to 30.
         threads: CPU threads.
 
     Raises:
-        ConfigError: an unknown language, or pieces longer than 30 s.
+        ConfigError: an unknown language, or segments longer than 30 s.
         DataError: no such model; or, after all others are done, files that cannot be read.
     """
     spaced = language(target).spaced
     language(source)
-    if not 1 <= longest <= WINDOW_FRAMES / 100:
-        raise ConfigError(f"pieces have to be 1 to {WINDOW_FRAMES // 100} s long, not {longest}.")
+    if not 1 <= segment_seconds <= WINDOW_FRAMES / 100:
+        raise ConfigError(f"segments have to be 1 to {WINDOW_FRAMES // 100} s long, not {segment_seconds}.")
     options = validate(DecodingOptions, {"num_beams": beams}, "--beams")
     torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()
     loaded, processor = load(model, checkpoint)
-    asked = Asked("asr" if source == target else "st", source, target)
+    request = Request("asr" if source == target else "st", source, target)
     broken: list[str] = []
     terminal = sys.stderr.isatty()
     interval = 0.2 if terminal else LOG_EVERY_S
@@ -94,25 +94,25 @@ def translate_files(
         desc="translate", total=int(sum(map(seconds_of, files))), unit="s", file=sys.stderr,
         dynamic_ncols=terminal, ascii=not terminal, mininterval=interval, maxinterval=max(1.0, interval),
     ) as bar:  # fmt: skip
-        pieces, done = _pieces(files, longest, broken), 0.0
-        while group := list(islice(pieces, GROUP)):
-            samples = [piece.samples for piece in group]
-            texts = decode(loaded, processor, samples, [[asked]] * len(group), options)
-            for piece, (text,) in zip(group, texts, strict=True):
-                span = (piece.start / SAMPLE_RATE, (piece.start + len(piece.samples)) / SAMPLE_RATE)
-                piece.of.pieces.append((*span, text))
+        segments, done = _segments(files, segment_seconds, broken), 0.0
+        while group := list(islice(segments, GROUP)):
+            samples = [segment.samples for segment in group]
+            texts = decode(loaded, processor, samples, [[request]] * len(group), options)
+            for segment, (text,) in zip(group, texts, strict=True):
+                span = (segment.start / SAMPLE_RATE, (segment.start + len(segment.samples)) / SAMPLE_RATE)
+                segment.of.segments.append((*span, text))
                 done += span[1] - span[0]
                 bar.update(int(done) - bar.n)
-                if piece.last:
-                    piece.of.text = (" " if spaced else "").join(text for *_, text in piece.of.pieces)
+                if segment.last:
+                    segment.of.text = (" " if spaced else "").join(text for *_, text in segment.of.segments)
                     with bar.external_write_mode(file=sys.stdout) if terminal else nullcontext():
-                        yield piece.of
+                        yield segment.of
     if broken:
         raise DataError("\n  ".join([f"{len(broken)} of {len(files)} files could not be read:", *broken]))
 
 
-def _pieces(files: Sequence[Path], longest: float, broken: list[str]) -> Iterator[_Piece]:
-    """Pieces of all files; notes in `broken` why one cannot be read."""
+def _segments(files: Sequence[Path], longest: float, broken: list[str]) -> Iterator[_Segment]:
+    """Segments of all files; notes in `broken` why one cannot be read."""
     for path in files:
         try:
             samples = read_audio(path)
@@ -124,7 +124,7 @@ def _pieces(files: Sequence[Path], longest: float, broken: list[str]) -> Iterato
         if not spans:
             broken.append(f"{path}: it is silent.")
         for number, (start, end) in enumerate(spans, start=1):
-            yield _Piece(whole, samples[start:end], start, last=number == len(spans))
+            yield _Segment(whole, samples[start:end], start, last=number == len(spans))
 
 
 def as_record(translation: Translation, source: str, target: str) -> dict[str, Any]:
@@ -135,8 +135,8 @@ def as_record(translation: Translation, source: str, target: str) -> dict[str, A
         "target": target,
         "seconds": translation.seconds,
         "text": translation.text,
-        "pieces": [
+        "segments": [
             {"start": round(start, 2), "end": round(end, 2), "text": text}
-            for start, end, text in translation.pieces
+            for start, end, text in translation.segments
         ],
     }

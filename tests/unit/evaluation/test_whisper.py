@@ -1,4 +1,4 @@
-"""Whisper as it comes: the prompts of its tasks, batches, a clip encoded once for all that is asked of it."""
+"""Whisper as it comes: the prompts of its tasks, batches, a clip encoded once for all its requests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from llast.config.evaluation_only import WhisperOptions
 from llast.config.experiment import DecodingOptions
 from llast.errors import ConfigError, DataError
 from llast.evaluation.whisper import Whisper
-from llast.model.decoding import Asked, Clip
+from llast.model.decoding import Clip, Request
 from llast.model.features import log_mel_30s
 
 DEMO = Path(__file__).parents[3] / "llast/demo/base_models/whisper"
@@ -41,18 +41,18 @@ def whisper(folder: Path, beams: int = 3, tokens: int = 20_000, window: str = "3
     return Whisper(folder, options, decoding, torch.float32, torch.device("cpu"))
 
 
-def clips(asked: Sequence[tuple[Asked, ...]]) -> list[Clip]:
+def clips(requests: Sequence[tuple[Request, ...]]) -> list[Clip]:
     random = np.random.default_rng(0)
     made = []
-    for number, wanted in enumerate(asked):
+    for number, of_clip in enumerate(requests):
         samples = (0.1 * random.standard_normal(9_000 + 5_000 * number)).astype(np.float32)
-        made.append(Clip(len(samples) / 16_000, lambda samples=samples: samples, wanted))  # type: ignore[misc]
+        made.append(Clip(len(samples) / 16_000, lambda samples=samples: samples, of_clip))  # type: ignore[misc]
     return made
 
 
 def test_batches_give_what_one_clip_alone_gives(multilingual: Path) -> None:
-    both = (Asked("st", "fr", "en"), Asked("asr", "fr", "fr"))
-    made = clips([both, both, (Asked("st", "zh-CN", "en"),), (Asked("asr", "en", "en"),)])
+    both = (Request("st", "fr", "en"), Request("asr", "fr", "fr"))
+    made = clips([both, both, (Request("st", "zh-CN", "en"),), (Request("asr", "en", "en"),)])
     system = whisper(multilingual)
     encoded: list[int] = []
     system.model.model.encoder.layers[0].register_forward_hook(
@@ -71,8 +71,8 @@ def test_batches_give_what_one_clip_alone_gives(multilingual: Path) -> None:
     codes = {"fr": "<|fr|>", "zh-CN": "<|zh|>", "en": "<|en|>"}
     for index, clip in enumerate(made):
         mel = log_mel_30s(torch.from_numpy(clip.samples())[None], 80)
-        for asked, text in zip(clip.asked, texts[index], strict=True):
-            prompt = [1, word(codes[asked.source]), word(tasks[asked.task]), word("<|notimestamps|>")]
+        for request, text in zip(clip.requests, texts[index], strict=True):
+            prompt = [1, word(codes[request.source]), word(tasks[request.task]), word("<|notimestamps|>")]
             ids: Any = GenerationMixin.generate(
                 system.model, mel, decoder_input_ids=torch.tensor([prompt]), num_beams=3, max_new_tokens=12
             )
@@ -81,8 +81,8 @@ def test_batches_give_what_one_clip_alone_gives(multilingual: Path) -> None:
 
 def test_a_whisper_without_the_language_or_without_tasks(multilingual: Path) -> None:
     with pytest.raises(DataError, match=r"has no token <\|de\|>"):
-        list(whisper(multilingual)(clips([(Asked("asr", "de", "de"),)])))
-    ((_, ((text,),)),) = whisper(DEMO, window="clip")(clips([(Asked("st", "de", "en"),)]))
+        list(whisper(multilingual)(clips([(Request("asr", "de", "de"),)])))
+    ((_, ((text,),)),) = whisper(DEMO, window="clip")(clips([(Request("st", "de", "en"),)]))
     assert isinstance(text, str), "the demo's has neither and takes the clip as it is"
     with pytest.raises(ConfigError, match="of type 'llama', not a Whisper"):
         whisper(DEMO.parent / "llama")

@@ -1,4 +1,4 @@
-"""Decoding clips with all that is asked of them: the same texts as one clip at a time, for a fraction of the work."""
+"""Decoding clips with all their requests: the same texts as one clip at a time, for a fraction of the work."""
 
 import os
 import subprocess
@@ -24,8 +24,8 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 
 from llast.config.experiment import DecodingOptions
 from llast.errors import DataError
-from llast.model.decoding import Asked, decode
-from llast.model.memory import MemoryBudget, is_out_of_memory
+from llast.model.decoding import Request, decode
+from llast.model.memory_budget import MemoryBudget, is_out_of_memory
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.prefix import can_share
 from llast.model.processing import LlastProcessor, pad_audio
@@ -34,12 +34,12 @@ BASES = (
     Path(__file__).parents[3] / "llast/demo/base_models"
 )  # they end their sentences, as random weights do not
 LENGTHS = (16_000, 9_000, 24_000, 30_000, 5_000)
-ASKED = [
-    [Asked("st", "en", "de"), Asked("st", "en", "zh-CN"), Asked("asr", "en", "en")],
-    [Asked("st", "fr", "en")],
-    [Asked("st", "en", "ja"), Asked("st", "en", "sv-SE")],
-    [Asked("st", "ja", "en")],
-    [Asked("asr", "zh-CN", "zh-CN")],
+REQUESTS = [
+    [Request("st", "en", "de"), Request("st", "en", "zh-CN"), Request("asr", "en", "en")],
+    [Request("st", "fr", "en")],
+    [Request("st", "en", "ja"), Request("st", "en", "sv-SE")],
+    [Request("st", "ja", "en")],
+    [Request("asr", "zh-CN", "zh-CN")],
 ]
 
 
@@ -61,11 +61,11 @@ def alone(
     model: LlastForConditionalGeneration,
     processor: LlastProcessor,
     clip: np.ndarray,
-    asked: Asked,
+    request: Request,
     beams: int,
 ) -> tuple[str, torch.Tensor]:
     """What transformers' `generate` makes of one clip and one prompt; and the inputs that it was given."""
-    before, after = processor.prompt_ids(asked.task, asked.source, asked.target)
+    before, after = processor.prompt_ids(*request)
     embed = model.llm.get_input_embeddings()
     with torch.no_grad():
         speech = model.embed_audio(*pad_audio([clip]))[0]
@@ -98,14 +98,14 @@ def test_the_same_texts_as_one_clip_at_a_time(beams: int, window: str, tokens: i
     model, processor = loaded(window)
     options = DecodingOptions(num_beams=beams, max_new_tokens=20, batch_tokens=tokens)
     samples = clips(LENGTHS)
-    decoded = decode(model, processor, samples, ASKED, options)
-    assert [len(texts) for texts in decoded] == [len(asked) for asked in ASKED]
-    for clip, asked_of_clip, texts in zip(samples, ASKED, decoded, strict=True):
-        for asked, text in zip(asked_of_clip, texts, strict=True):
-            expected, inputs = alone(model, processor, clip, asked, beams)
+    decoded = decode(model, processor, samples, REQUESTS, options)
+    assert [len(texts) for texts in decoded] == [len(of_clip) for of_clip in REQUESTS]
+    for clip, of_clip, texts in zip(samples, REQUESTS, decoded, strict=True):
+        for request, text in zip(of_clip, texts, strict=True):
+            expected, inputs = alone(model, processor, clip, request, beams)
             if text != expected:  # a tie, which rounding decides
                 scores = [score(model, processor, inputs, one) for one in (text, expected)]
-                assert abs(scores[0] - scores[1]) < 1e-4, (asked, text, expected, scores)
+                assert abs(scores[0] - scores[1]) < 1e-4, (request, text, expected, scores)
     assert len({text for texts in decoded for text in texts}) > 4, "texts that tell something"
 
 
@@ -133,10 +133,10 @@ def test_llms_with_attention_and_caches_of_other_kinds(config: PretrainedConfig)
     model.llm = AutoModelForCausalLM.from_config(config).eval()
     options = DecodingOptions(num_beams=3, max_new_tokens=20, batch_tokens=2000)
     samples = clips(LENGTHS)
-    for clip, asked, texts in zip(
-        samples, ASKED, decode(model, processor, samples, ASKED, options), strict=True
+    for clip, of_clip, texts in zip(
+        samples, REQUESTS, decode(model, processor, samples, REQUESTS, options), strict=True
     ):
-        assert texts == [alone(model, processor, clip, one, 3)[0] for one in asked]
+        assert texts == [alone(model, processor, clip, request, 3)[0] for request in of_clip]
 
 
 def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_own(
@@ -144,7 +144,7 @@ def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_ow
 ) -> None:
     model, processor = loaded()
     samples, options = clips(LENGTHS), DecodingOptions(num_beams=3, max_new_tokens=20, batch_tokens=2000)
-    expected = decode(model, processor, samples, ASKED, options)
+    expected = decode(model, processor, samples, REQUESTS, options)
     usual: Any = LlamaAttention.forward
     biased = []
 
@@ -154,7 +154,7 @@ def test_an_llm_whose_attention_is_more_than_the_usual_reads_the_audio_by_its_ow
 
     monkeypatch.setattr(LlamaAttention, "forward", forward)
     model, _ = loaded()  # how an LLM reads is found out once
-    assert decode(model, processor, samples, ASKED, options) == expected
+    assert decode(model, processor, samples, REQUESTS, options) == expected
     assert biased
 
 
@@ -170,15 +170,15 @@ def test_a_clip_is_encoded_once_and_its_audio_read_once(tokens: int) -> None:
         with_kwargs=True,
     )
     options = DecodingOptions(num_beams=2, max_new_tokens=4, batch_tokens=tokens)
-    decode(model, processor, clips(LENGTHS), ASKED, options)
+    decode(model, processor, clips(LENGTHS), REQUESTS, options)
     assert sum(encoded) == len(LENGTHS)
     assert sum(len(embedded) for embedded, _ in read if embedded is not None) == len(LENGTHS)
-    asked = [one for of_clip in ASKED for one in of_clip]
-    longest = max(len(processor.prompt_ids(one.task, one.source, one.target)[1]) for one in asked)
+    requests = [request for of_clip in REQUESTS for request in of_clip]
+    longest = max(len(processor.prompt_ids(*request)[1]) for request in requests)
     texts = [ids for _, ids in read if ids is not None]
     assert all(ids.shape[1] < longest for ids in texts), "nothing else is as long as audio"
     prompts = sum(len(ids) for ids in texts if ids.shape[1] > 1)
-    assert prompts == sum(map(len, ASKED)), "each prompt is read once, before the beams"
+    assert prompts == sum(map(len, REQUESTS)), "each prompt is read once, before the beams"
 
 
 LIMITED = """
@@ -187,13 +187,13 @@ from pathlib import Path
 from tests.unit.model.test_decoding import MANY, OPTIONS, decode, loaded
 
 model, processor = loaded()
-samples, asked = MANY
-decode(model, processor, samples[:1], asked[:1], OPTIONS)  # all that is loaded on the first call
+samples, requests = MANY
+decode(model, processor, samples[:1], requests[:1], OPTIONS)  # all that is loaded on the first call
 held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (held + 60 * 2**20,) * 2)
-print(*[text for texts in decode(model, processor, samples, asked, OPTIONS) for text in texts], sep="\\n")
+print(*[text for texts in decode(model, processor, samples, requests, OPTIONS) for text in texts], sep="\\n")
 """
-MANY = clips([16_000] * 40), [ASKED[0]] * 40
+MANY = clips([16_000] * 40), [REQUESTS[0]] * 40
 OPTIONS = DecodingOptions(num_beams=5, max_new_tokens=20, batch_tokens=10_000_000)
 
 

@@ -11,7 +11,7 @@ import soundfile
 import llast.cli as cli
 from llast.errors import ConfigError, DataError
 from llast.release.export import export
-from llast.release.pieces import cut_at_pauses, read_audio
+from llast.release.segmentation import cut_at_pauses, read_audio
 from llast.release.trained import find_checkpoint
 from llast.release.translate_files import translate_files
 
@@ -41,13 +41,13 @@ def test_long_files_are_cut_in_their_pauses() -> None:
     assert cut_at_pauses(noise(29.9), 30) == [(0, len(noise(29.9)))]
 
 
-def test_pieces_without_a_sound_are_left_out() -> None:
+def test_segments_without_a_sound_are_left_out() -> None:
     signal = np.concatenate([noise(20), np.zeros(60 * RATE, np.float32), noise(5)])
     spans = cut_at_pauses(signal, 30)
     heard = sum(end - start for start, end in spans)
     assert heard < 60 * RATE
     for start, end in ((0, 20 * RATE), (80 * RATE, len(signal))):
-        assert any(a <= start and end <= b for a, b in spans), "all that is said is in some piece"
+        assert any(a <= start and end <= b for a, b in spans), "all that is said is in some segment"
     assert cut_at_pauses(np.zeros(RATE, np.float32), 30) == []
 
 
@@ -106,9 +106,9 @@ def test_files_are_translated_in_order_and_long_ones_joined(
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["file"] for record in records] == list(map(str, files))
     long = records[1]
-    assert [round(piece["start"]) for piece in long["pieces"]] == [0, 22]
-    assert long["pieces"][-1]["end"] == long["seconds"] == 40
-    assert long["text"] == " ".join(piece["text"] for piece in long["pieces"])
+    assert [round(segment["start"]) for segment in long["segments"]] == [0, 22]
+    assert long["segments"][-1]["end"] == long["seconds"] == 40
+    assert long["text"] == " ".join(segment["text"] for segment in long["segments"])
     assert (long["source"], long["target"]) == ("fr", "en")
     assert cli.main(arguments(files[:1], run)) == 0
     assert capsys.readouterr().out == records[0]["text"] + "\n"
@@ -145,7 +145,7 @@ def test_mistakes_are_found_before_anything_is_loaded(run: Path, files: list[Pat
     with pytest.raises(ConfigError, match="unknown language 'english'"):
         next(translate_files(files, run, "fr", "english"))
     with pytest.raises(ConfigError, match="1 to 30 s"):
-        next(translate_files(files, run, "fr", "en", longest=60))
+        next(translate_files(files, run, "fr", "en", segment_seconds=60))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from llast.config.experiment import LoraOptions
-from llast.evaluation.averaging import evaluated_adapter
+from llast.model.averaging import evaluated_adapter
 from llast.model.lora import add_adapters, load_adapters, save_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
 

@@ -46,12 +46,12 @@ def seconds_of(path: Path) -> float:
 
 
 def cut_at_pauses(samples: np.ndarray, longest: float) -> list[tuple[int, int]]:
-    """Where to cut a signal, (samples,) at 16 kHz, so that no piece is longer than `longest` seconds.
+    """Where to cut a signal, (samples,) at 16 kHz, so that no segment is longer than `longest` seconds.
 
-    Each cut lies in the quietest 0.3 s of the second half of what a piece may hold.
+    Each cut lies in the quietest 0.3 s of the second half of what a segment may hold.
 
     Returns:
-        start and end of each piece, in samples; pieces without any sound (below -60 dB) are left out.
+        start and end of each segment, in samples; segments without any sound (below -60 dB) are left out.
     """
     most = int(longest * SAMPLE_RATE)
     cuts = [0]
@@ -63,7 +63,7 @@ def cut_at_pauses(samples: np.ndarray, longest: float) -> list[tuple[int, int]]:
 
 
 def _quietest(samples: np.ndarray) -> int:
-    """The middle of the quietest 0.3 s; of equals the last, for longer pieces."""
+    """The middle of the quietest 0.3 s; of equals the last, for longer segments."""
     frames = len(samples) // FRAME
     energy = (samples[: frames * FRAME].reshape(frames, FRAME) ** 2).mean(axis=1)
     width = min(PAUSE_FRAMES, frames)

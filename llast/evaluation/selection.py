@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 
 from llast.config.steps import TranslateOptions
 from llast.languages import split_pair
-from llast.model.decoding import Asked
+from llast.model.decoding import Request
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row to decode. `clip` is the clip id, `seconds` its length, `reference` what should come out."""
+class EvaluationRow:
+    """A dev or test row to decode. `clip` is the clip id, `seconds` its length, `reference` what should come out."""
 
-    asked: Asked
+    request: Request
     clip: str
     sentence: str
     reference: str
@@ -25,11 +25,11 @@ class Row:
     @property
     def key(self) -> tuple[str, str, str]:
         """What tells it from all others: clip, task and the language to write."""
-        return self.clip, self.asked.task, self.asked.target
+        return self.clip, self.request.task, self.request.target
 
 
 @dataclass(frozen=True)
-class Part:
+class HypothesisSet:
     """The rows of one file of hypotheses.
 
     Attributes:
@@ -43,7 +43,7 @@ class Part:
     name: str
     task: str
     split: str
-    rows: list[Row]
+    rows: list[EvaluationRow]
     selected: int
     available: int
 
@@ -53,7 +53,9 @@ class Part:
         return ".".join([self.name, *(["asr"] if self.task == "asr" else []), self.split, "jsonl"])
 
 
-def read_rows(filtered: Path, source: str, pairs: list[str], options: TranslateOptions) -> list[Part]:
+def select_rows(
+    filtered: Path, source: str, pairs: list[str], options: TranslateOptions
+) -> list[HypothesisSet]:
     """The rows of each pair and split, then those to transcribe, which are drawn from the clips of all pairs."""
     tables = {  # pq.read_table would import pandas, a twentieth of a short job
         (pair, split): pq.ParquetFile(filtered.parent / f"{pair}.{split}.parquet").read().to_pylist()
@@ -61,27 +63,29 @@ def read_rows(filtered: Path, source: str, pairs: list[str], options: TranslateO
         for split in options.splits
     }
     limits = {"dev": options.dev_rows, "test": options.test_rows}
-    parts = [
-        _part(pair, split, Asked("st", *split_pair(pair)), "translation", table, limits[split])
+    sets = [
+        _select(pair, split, Request("st", *split_pair(pair)), "translation", table, limits[split])
         for (pair, split), table in tables.items()
     ]
     for split in options.splits if options.asr_rows != 0 else ():
         clips = {row["clip"]: row for (_, of), table in tables.items() if of == split for row in table}
         rows = list(clips.values())
-        parts.append(_part(source, split, Asked("asr", source, source), "sentence", rows, options.asr_rows))
-    return parts
+        sets.append(
+            _select(source, split, Request("asr", source, source), "sentence", rows, options.asr_rows)
+        )
+    return sets
 
 
-def _part(
-    name: str, split: str, asked: Asked, reference: str, table: list[dict[str, Any]], limit: int | None
-) -> Part:
+def _select(
+    name: str, split: str, request: Request, reference: str, table: list[dict[str, Any]], limit: int | None
+) -> HypothesisSet:
     chosen = _draw(table, limit)
     rows = [
-        Row(asked, row["clip"], row["sentence"], row[reference], row["seconds"])
+        EvaluationRow(request, row["clip"], row["sentence"], row[reference], row["seconds"])
         for row in chosen
         if row["seconds"] is not None
     ]
-    return Part(name, asked.task, split, rows, len(chosen), len(table))
+    return HypothesisSet(name, request.task, split, rows, len(chosen), len(table))
 
 
 def _draw(table: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
