@@ -29,7 +29,7 @@ demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, sh
 test: $(VENV)/.installed-demo-dev-gpu  ## Run every test that this machine can run; says what was skipped and why
 	@pytest $(PYTEST_ARGS) $(TESTS)
 
-bench: $(VENV)/.installed-demo-dev-gpu  ## Measure every claim of docs/performance.md and write the page (FULL=1: at full size; GPU=1: LLaST-2B on a GPU)
+bench: $(VENV)/.installed-demo-dev-gpu  ## Measure every claim of docs/performance.md and write the page (FULL=1: at full size, where a missed target fails; GPU=1: LLaST-2B on a GPU)
 	@python benchmarks/run.py $(if $(FULL),--full) $(if $(GPU),--gpu) $(BENCH)
 
 lint: $(VENV)/.installed-demo-dev-gpu  ## Check style, types and the workflow

@@ -84,7 +84,7 @@ def clips(count: int) -> list[np.ndarray]:
     """Noise of CoVoST-2's lengths: 5.2 s on average."""
     random = np.random.default_rng(0)
     seconds = np.clip(random.lognormal(1.57, 0.4, count), 1.0, 15.0)
-    return [(0.1 * random.standard_normal(int(one * 16_000))).astype(np.float32) for one in seconds]
+    return [(0.1 * random.standard_normal(int(length * 16_000))).astype(np.float32) for length in seconds]
 
 
 def plain(
@@ -129,7 +129,7 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     )  # type: ignore[misc]
     flat = {name: [text for of_clip in both for text in of_clip] for name, both in texts.items()}
     rows = len(flat["ours"])
-    same = sum(one == other for one, other in zip(*flat.values(), strict=True))
+    same = sum(ours == theirs for ours, theirs in zip(*flat.values(), strict=True))
     if device == "cpu" and same < 0.95 * rows:  # the others are ties; bf16 rounds too much to tell
         raise SystemExit(f"only {same} of {rows} hypotheses are those of plain generate")
     lengths = [text.count(" ") + 1 for text in flat["ours"]]
@@ -143,13 +143,13 @@ def compare(shape: str, device: str, window: str, targets: int, count: int, roun
     return [
         Measured(
             f"decoding_{name}",
-            f"{what} a clip, beam 5, window {window}: at least {times:g} times as many hypotheses a second ({size}, "
-            f"{np.mean(lengths):.0f} tokens each, {sum(lengths) / seconds['ours']:,.0f} tokens a second; {same} of "
-            f"{rows} hypotheses are the same)",
+            f"{what} a clip, beam 5, window {window}: at least {times:g} times as many hypotheses a second ({size})",
             rows / seconds["ours"],
             "hypotheses/s",
             rate,
             "plain generate, one at a time",
+            ours_is=f"{np.mean(lengths):.0f} tokens each, {sum(lengths) / seconds['ours']:,.0f} tokens a second; "
+            f"{same} of {rows} hypotheses are the same",
             target=times * rate,
             rounds=rounds,
         ),

@@ -59,7 +59,7 @@ def _row(record: Record) -> str:
     unit = record["unit"]
     cells = [
         f"**{record['name']}**: {record['claim']}",
-        f"{number(record['ours'])} {unit}",
+        _named(record["ours"], unit, record.get("ours_is", "")),
         _named(record["target"], unit, "met" if record["met"] else "**missed**"),
         _named(record["alternative"], unit, record["alternative_is"]),
         "" if record["ratio"] is None else f"{record['ratio']:.2f}",
@@ -74,4 +74,4 @@ def _row(record: Record) -> str:
 
 
 def _named(value: float | None, unit: str, what: str) -> str:
-    return "" if value is None else f"{number(value)} {unit} ({what})"
+    return "" if value is None else f"{number(value)} {unit}" + (f" ({what})" if what else "")

@@ -42,7 +42,7 @@ def plans(rounds: int) -> dict[int, list[Ran]]:
         def plan(experiments: int) -> None:
             ran[experiments].append(run(commands[experiments], cwd=Path(name) / str(experiments)))
 
-        in_turn({str(one): lambda one=one: plan(one) for one in ran}, rounds, warm_up=False)  # type: ignore[misc]
+        in_turn({str(count): lambda count=count: plan(count) for count in ran}, rounds, warm_up=False)  # type: ignore[misc]
     return ran
 
 
@@ -55,14 +55,14 @@ def job_seconds(jobs: int) -> tuple[float, float]:
         def snakemake() -> None:
             run([*SNAKEMAKE, "--cores", "1", "--quiet", "all", "--forceall"], cwd=name)
 
-        def one() -> None:
+        def one_job() -> None:
             run([*SNAKEMAKE, "--cores", "1", "--quiet", "all", "--force", "0"], cwd=name)
 
         def shell() -> None:
             run(["bash", "-c", f"for n in $(seq {jobs}); do bash -c 'touch '$n; done"], cwd=name)
 
-        seconds = in_turn({"snakemake": snakemake, "one": one, "shell": shell}, 3)
-    return (seconds["snakemake"] - seconds["one"]) / (jobs - 1), seconds["shell"] / jobs
+        seconds = in_turn({"snakemake": snakemake, "one job": one_job, "shell": shell}, 3)
+    return (seconds["snakemake"] - seconds["one job"]) / (jobs - 1), seconds["shell"] / jobs
 
 
 def measure(full: bool) -> list[Measured]:
@@ -70,7 +70,8 @@ def measure(full: bool) -> list[Measured]:
     rounds = 5 if full else 2
     ran = plans(rounds)
     seconds = {
-        experiments: statistics.median(one.seconds for one in several) for experiments, several in ran.items()
+        experiments: statistics.median(dry_run.seconds for dry_run in several)
+        for experiments, several in ran.items()
     }
     times = {1: 2, 4: 8, 16: 32}
     jobs = 200 if full else 40
@@ -82,13 +83,14 @@ def measure(full: bool) -> list[Measured]:
             target=TARGET_S, rounds=rounds, lower_is_better=True,
         ),
         Measured(
-            "plan_memory", f"`snakemake -n` of {what} stays small", max(one.peak_mib for one in ran[9]), "MiB",
+            "plan_memory", f"`snakemake -n` of {what} stays small", max(dry_run.peak_mib for dry_run in ran[9]), "MiB",
             target=TARGET_MIB, rounds=rounds, lower_is_better=True,
         ),
         growth(
             "plan_growth",
-            f"one more experiment of a plan (2: {seconds[2]:.1f} s, 8: {seconds[8]:.1f} s, 32: {seconds[32]:.1f} s)",
-            "s", {one: seconds[experiments] for one, experiments in times.items()}, times, TARGET_GROWTH, rounds,
+            "one more experiment of a plan", "s",
+            {size: seconds[experiments] for size, experiments in times.items()}, times, TARGET_GROWTH, rounds,
+            f"2: {seconds[2]:.1f} s, 8: {seconds[8]:.1f} s, 32: {seconds[32]:.1f} s",
         ),
         Measured(
             "job", f"what a job of Snakemake on one machine costs (of {jobs} jobs)", ours, "s", bare,

@@ -33,9 +33,11 @@ class Measured:
 
     Attributes:
         name: short and stable, such as `resample` or `plan_memory`; one row of docs/performance.md.
-        claim: what is claimed, in one sentence that the numbers can contradict, with the size measured.
+        claim: what is claimed, in one sentence that the numbers can contradict, with the size measured; the same text
+            on every machine, so nothing that was measured.
         ours: median of our side, in `unit`; of memory, the most.
         unit: such as `clips/s` or `s`.
+        ours_is: what else was measured of our side, such as which verb is the slowest.
         alternative: median of the other side, in the same unit, measured in turn in the same run.
         alternative_is: what the other side is, such as `ffmpeg per clip`.
         target: what the claim asks for, in the same unit.
@@ -53,6 +55,7 @@ class Measured:
     alternative: float | None = None
     alternative_is: str = ""
     _: KW_ONLY
+    ours_is: str = ""
     target: float | None = None
     limit: float | None = None
     limit_is: str = ""
@@ -100,13 +103,13 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
     command += "".join(f" --{name} {value}" for name, value in chosen.items() if value != choices[name][0])
     records = []
     cores = len(os.sched_getaffinity(0))
-    for one in measure(arguments.full, **chosen):
+    for measured in measure(arguments.full, **chosen):
         records.append(
             {
-                **asdict(one),
-                "ratio": one.ratio,
-                "nearness": one.nearness,
-                "met": one.met,
+                **asdict(measured),
+                "ratio": measured.ratio,
+                "nearness": measured.nearness,
+                "met": measured.met,
                 "machine": machine(),
                 "cores": cores,
                 "date": date.today().isoformat(),
@@ -114,7 +117,7 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
                 "full": arguments.full,
             }
         )
-        print(line(one), flush=True)
+        print(line(measured), flush=True)
     if arguments.output:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(
@@ -122,15 +125,20 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
         )
 
 
-def line(one: Measured) -> str:
+def line(measured: Measured) -> str:
     """A claim's figures in one line."""
-    text = f"{one.name}: {number(one.ours)} {one.unit}"
-    if one.alternative is not None and one.ratio is not None:
-        text += f"; {one.alternative_is}: {number(one.alternative)} {one.unit}; ratio {one.ratio:.2f}"
-    if one.limit is not None:
-        text += f"; {one.limit_is}: {number(one.limit)} {one.unit}"
-    if one.target is not None:
-        text += f"; target: {number(one.target)} {one.unit}, {'met' if one.met else 'MISSED'}"
+    unit = measured.unit
+    text = f"{measured.name}: {number(measured.ours)} {unit}"
+    if measured.ours_is:
+        text += f" ({measured.ours_is})"
+    if measured.alternative is not None and measured.ratio is not None:
+        text += (
+            f"; {measured.alternative_is}: {number(measured.alternative)} {unit}; ratio {measured.ratio:.2f}"
+        )
+    if measured.limit is not None:
+        text += f"; {measured.limit_is}: {number(measured.limit)} {unit}"
+    if measured.target is not None:
+        text += f"; target: {number(measured.target)} {unit}, {'met' if measured.met else 'MISSED'}"
     return text
 
 
@@ -239,6 +247,7 @@ def growth(
     work: Mapping[int, int],
     most: float,
     rounds: int,
+    ours_is: str = "",
 ) -> Measured:
     """What one more unit of work costs between 4 and 16 times the work, and between 1 and 4 times: start-up cancels.
 
@@ -250,6 +259,7 @@ def growth(
         work: how much that is.
         most: how many times the one may be the other.
         rounds: how often each was measured.
+        ours_is: what else was measured.
     """
     early, late = ((cost[to] - cost[at]) / (work[to] - work[at]) for at, to in ((1, 4), (4, 16)))
     return Measured(
@@ -259,6 +269,7 @@ def growth(
         unit,
         early,
         f"at {work[1]:,} to {work[4]:,}",
+        ours_is=ours_is,
         target=most * early,
         rounds=rounds,
         lower_is_better=True,

@@ -39,10 +39,8 @@ BY_HAND = (
 )
 """What no step of the workflow calls."""
 
-NOT_RUN = {
-    "fetch-model": "it needs the network",
-    "import-xtuner": "it needs a checkpoint of the released code",
-}
+NOT_RUN = {"fetch-model", "import-xtuner"}
+"""What needs the network, or a checkpoint of the released code."""
 
 HELP_S, HELP_MIB, RUN_MIB = 0.4, 64.0, 2048.0
 
@@ -55,37 +53,21 @@ def measure(full: bool) -> list[Measured]:
     bare = [sys.executable, "-c", "import pydantic; pydantic.BaseModel, pydantic.Field, pydantic.ConfigDict"]
     described: list[Ran] = []
     in_turn({**sides, "bare": lambda: described.append(run(bare))}, rounds, warm_up=False)
-    seconds = {verb: statistics.median(one.seconds for one in several) for verb, several in helps.items()}
-    ran = every_command()
-    found = []
-    for verb, one in seconds.items():
-        if verb in NOT_RUN:
-            took = f"not run: {NOT_RUN[verb]}"
-        else:
-            quickest, most = min(one.seconds for one in ran[verb]), max(one.peak_mib for one in ran[verb])
-            took = f"on the smallest corpus it takes {quickest:.1f} s with its start, and {most:.0f} MiB"
-        found.append(
-            Measured(
-                f"verb_{verb.replace(' ', '_')}",
-                f"`llast {verb} --help` answers at once; {took}",
-                one,
-                "s",
-                target=HELP_S,
-                rounds=rounds,
-                lower_is_better=True,
-            )
-        )
+    seconds = {verb: statistics.median(took.seconds for took in several) for verb, several in helps.items()}
     slowest = max(seconds, key=lambda verb: seconds[verb])
-    heaviest = max(ran, key=lambda verb: max(one.peak_mib for one in ran[verb]))
+    peaks = {verb: max(took.peak_mib for took in several) for verb, several in every_command().items()}
+    if forgotten := set(helps) - set(peaks) - NOT_RUN:
+        raise RuntimeError(f"no command here runs {', '.join(sorted(forgotten))}: add one to BY_HAND")
+    heaviest = max(peaks, key=lambda verb: peaks[verb])
     return [
-        *found,
         Measured(
             "help",
-            f"the slowest help of {len(seconds)} verbs, `llast {slowest}`, against what describes its options",
+            "every verb answers `--help` at once: the slowest of them, against what describes its options",
             seconds[slowest],
             "s",
-            statistics.median(one.seconds for one in described),
+            statistics.median(took.seconds for took in described),
             "Python that imports pydantic",
+            ours_is=f"`llast {slowest}`, of {len(seconds)} verbs",
             target=HELP_S,
             rounds=rounds,
             lower_is_better=True,
@@ -93,7 +75,7 @@ def measure(full: bool) -> list[Measured]:
         Measured(
             "help_memory",
             "the parser of every verb stays small",
-            max(one.peak_mib for several in helps.values() for one in several),
+            max(took.peak_mib for several in helps.values() for took in several),
             "MiB",
             described[0].peak_mib,
             "Python that imports pydantic",
@@ -103,10 +85,11 @@ def measure(full: bool) -> list[Measured]:
         ),
         Measured(
             "verb_memory",
-            f"a laptop has the memory for any verb's start (the most takes `llast {heaviest}`; the ranks of a training "
-            "are processes of their own and not counted)",
-            max(one.peak_mib for one in ran[heaviest]),
+            "a laptop has the memory for any verb on the smallest corpus (the ranks of a training are processes of "
+            "their own and not counted)",
+            peaks[heaviest],
             "MiB",
+            ours_is=f"`llast {heaviest}`",
             target=RUN_MIB,
             lower_is_better=True,
         ),
@@ -130,9 +113,8 @@ def every_command() -> dict[str, list[Ran]]:
             raise RuntimeError(f"the dry run of the smallest workflow shows no commands:\n{shown}")
         (folder / "talk.mp3").write_bytes(clip(0, 5.0))
         for command in map(shlex.split, (*steps, *BY_HAND)):
-            verb = max(
-                (one.name for one in VERBS if command[: len(one.name.split())] == one.name.split()), key=len
-            )
+            names = (verb.name for verb in VERBS)
+            verb = max((name for name in names if command[: len(name.split())] == name.split()), key=len)
             ran[verb].append(run([*LLAST, *command], cwd=folder))
     return ran
 

@@ -101,7 +101,7 @@ def _collate(parts: list[dict[str, torch.Tensor]], mels: int) -> dict[str, torch
         after.append(part["input_ids"][0, spoken[-1] + 1 :])
         labels.append(part["labels"][0, spoken[-1] + 1 :])
     pad = nn.utils.rnn.pad_sequence
-    lengths = torch.tensor([len(one) for one in after])
+    lengths = torch.tensor([len(tokens) for tokens in after])
     after_mask = torch.arange(int(lengths.max())) < lengths[:, None]
     return {
         "mel": torch.cat([log_mel_30s(part["samples"], mels) for part in parts]),

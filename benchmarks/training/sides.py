@@ -137,9 +137,9 @@ class Sides:
                 for e in profiled.key_averages()
                 if e.device_type == DeviceType.CUDA and not e.is_user_annotation
             ]
-            return sum(one.self_device_time_total for one in kernels) / 1e6 / seconds
-        operators = [one for one in profiled.key_averages() if one.key.startswith("aten::")]
-        return sum(one.self_cpu_time_total for one in operators) / 1e6 / seconds
+            return sum(kernel.self_device_time_total for kernel in kernels) / 1e6 / seconds
+        operators = [found for found in profiled.key_averages() if found.key.startswith("aten::")]
+        return sum(operator.self_cpu_time_total for operator in operators) / 1e6 / seconds
 
     def _switch(self, side: str) -> None:
         """Window, layers of LoRA and checkpointing as they are in each side."""

@@ -76,44 +76,44 @@ def sample_meanings(split: str, count: int, seed: int) -> list[Meaning]:
 def _draw(rng: random.Random) -> Meaning:
     """Any meaning; patterns by their weights, words evenly."""
 
-    def one(items: Sequence[Item]) -> Item:
+    def pick(items: Sequence[Item]) -> Item:
         return items[int(rng.random() * len(items))]
 
     def who() -> lexicon.Person | None:
-        return None if rng.random() < SHARE_OF_QUESTIONS else one(lexicon.PERSONS)
+        return None if rng.random() < SHARE_OF_QUESTIONS else pick(lexicon.PERSONS)
 
     def adjective(thing: lexicon.Thing) -> lexicon.Adjective:
-        return one([word for word in lexicon.ADJECTIVES if word.living or not thing.alive])
+        return pick([word for word in lexicon.ADJECTIVES if word.living or not thing.alive])
 
     def goods() -> Goods:
-        thing = one(lexicon.THINGS)
+        thing = pick(lexicon.THINGS)
         plain = rng.random() < SHARE_WITHOUT_ADJECTIVE
-        return Goods(one(lexicon.NUMBERS), None if plain else adjective(thing), thing)
+        return Goods(pick(lexicon.NUMBERS), None if plain else adjective(thing), thing)
 
     pattern = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     match pattern:
         case "act":
-            return Act(who(), one(lexicon_events.VERBS), goods(), one(lexicon_events.TIMES))
+            return Act(who(), pick(lexicon_events.VERBS), goods(), pick(lexicon_events.TIMES))
         case "spot":
-            return Spot(who(), one(lexicon_events.VERBS), goods(), one(lexicon_events.PLACES))
+            return Spot(who(), pick(lexicon_events.VERBS), goods(), pick(lexicon_events.PLACES))
         case "modal":
-            return Modal(who(), one(MODES), one(lexicon_events.VERBS), goods())
+            return Modal(who(), pick(MODES), pick(lexicon_events.VERBS), goods())
         case "give":
             giver = who()
-            recipient = one(
+            recipient = pick(
                 [person for person in lexicon.PERSONS if person.recipient and person is not giver]
             )
-            return Give(giver, one(lexicon_events.GIVING), goods(), recipient, one(lexicon_events.TIMES))
+            return Give(giver, pick(lexicon_events.GIVING), goods(), recipient, pick(lexicon_events.TIMES))
         case "exist":
-            return Exist(goods(), one(lexicon_events.PLACES))
+            return Exist(goods(), pick(lexicon_events.PLACES))
         case "travel":
             return Travel(
-                who(), one(lexicon_events.MEANS), one(lexicon_events.PLACES), one(lexicon_events.TIMES)
+                who(), pick(lexicon_events.MEANS), pick(lexicon_events.PLACES), pick(lexicon_events.TIMES)
             )
         case "quality":
-            thing = one([item for item in lexicon.THINGS if not item.alive])
-            scaled = one([word for word in lexicon.ADJECTIVES if word.scale])
-            return Quality(one(lexicon.PERSONS), thing, one(DEGREES), scaled)
+            thing = pick([item for item in lexicon.THINGS if not item.alive])
+            scaled = pick([word for word in lexicon.ADJECTIVES if word.scale])
+            return Quality(pick(lexicon.PERSONS), thing, pick(DEGREES), scaled)
         case _:
-            thing = one(lexicon.THINGS)
+            thing = pick(lexicon.THINGS)
             return Like(who(), rng.random() < 0.5, adjective(thing), thing)

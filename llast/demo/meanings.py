@@ -1,4 +1,7 @@
-"""What sentences of the demo's grammar say, apart from any language. `who` is None where the sentence asks who."""
+"""What sentences of the demo's grammar say, apart from any language. `who` is None where the sentence asks who.
+
+Each class is a pattern of sentences; its docstring has an example.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +17,7 @@ DEGREES: tuple[Degree, ...] = ("very", "too", "not")
 
 @dataclass(frozen=True)
 class Goods:
-    """Two red apples."""
+    """A noun phrase, such as "two red apples"."""
 
     number: Number
     adjective: Adjective | None
@@ -23,7 +26,7 @@ class Goods:
 
 @dataclass(frozen=True)
 class Act:
-    """The girl bought two red apples yesterday."""
+    """An act at a time: "The girl bought two red apples yesterday"."""
 
     who: Person | None
     verb: Verb
@@ -33,7 +36,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Spot:
-    """The girl found two red apples in the park."""
+    """An act at a place: "The girl found two red apples in the park"."""
 
     who: Person | None
     verb: Verb
@@ -43,7 +46,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Modal:
-    """The girl wants to buy two red apples."""
+    """An act that is wanted, possible or due: "The girl wants to buy two red apples"."""
 
     who: Person | None
     mode: Mode
@@ -53,7 +56,7 @@ class Modal:
 
 @dataclass(frozen=True)
 class Give:
-    """The girl gave the boy two red apples yesterday."""
+    """An act with a recipient: "The girl gave the boy two red apples yesterday"."""
 
     who: Person | None
     verb: Verb
@@ -64,7 +67,7 @@ class Give:
 
 @dataclass(frozen=True)
 class Exist:
-    """There are two red apples in the park."""
+    """What is at a place: "There are two red apples in the park"."""
 
     goods: Goods
     place: Place
@@ -72,7 +75,7 @@ class Exist:
 
 @dataclass(frozen=True)
 class Travel:
-    """The girl goes to the park by bus every day."""
+    """A way: "The girl goes to the park by bus every day"."""
 
     who: Person | None
     means: Means
@@ -82,7 +85,7 @@ class Travel:
 
 @dataclass(frozen=True)
 class Quality:
-    """The girl's bag is too heavy."""
+    """A quality of what somebody owns: "The girl's bag is too heavy"."""
 
     owner: Person
     thing: Thing
@@ -92,7 +95,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Like:
-    """The girl likes red apples."""
+    """What somebody likes or not: "The girl likes red apples"."""
 
     who: Person | None
     likes: bool

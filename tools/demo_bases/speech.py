@@ -287,10 +287,10 @@ def speech_metrics(
     return rates
 
 
-def edit_distance(one: str, other: str) -> int:
+def edit_distance(text: str, other: str) -> int:
     """Levenshtein distance in characters."""
     previous = list(range(len(other) + 1))
-    for row, left in enumerate(one, 1):
+    for row, left in enumerate(text, 1):
         current = [row]
         for column, right in enumerate(other, 1):
             current.append(min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (left != right)))

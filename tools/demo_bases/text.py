@@ -155,8 +155,8 @@ def spoken_frames(tokens: Sequence[int], rng: random.Random) -> list[Frame]:
     frames = []
     for share in shares:
         loudest = sorted(share.items(), key=lambda item: -item[1])[:2]
-        (one, more), (other, less) = (*loudest, (0, 0.0), (0, 0.0))[:2]
-        frames.append(Frame((tokens[one], tokens[other]), (more, less)))
+        (first, more), (second, less) = (*loudest, (0, 0.0), (0, 0.0))[:2]
+        frames.append(Frame((tokens[first], tokens[second]), (more, less)))
     return frames
 
 
