@@ -157,7 +157,7 @@ def _translated(folder: Path, source: str) -> Path:
         (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         described[pair] = {"test": {"rows": len(lines), "expected": len(lines), "file": name}}
     details = {"experiment": "x", "seed": 1, "checkpoint": 1, "step": 1, "pairs": described}
-    return _summary(folder / "summary.json", "translate", details)
+    return _summary(folder / "summary.json", "decode", details)
 
 
 def _summary(path: Path, step: str, details: dict[str, Any] | None = None) -> Path:

@@ -98,9 +98,7 @@ def _translated(folder: Path, source: str, sizes: dict[str, int]) -> Path:
             (folder.parent / f"{pair}.{field}").write_text(text, encoding="utf-8")
         described[pair] = {"test": {"rows": len(lines), "expected": len(lines), "file": name}}
     details = {"experiment": "x", "seed": 1, "checkpoint": 1, "step": 1, "pairs": described}
-    Summary(step="translate", version=1, rows_in=0, rows_out=0, details=details).write(
-        folder / "summary.json"
-    )
+    Summary(step="decode", version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
     return folder / "summary.json"
 
 

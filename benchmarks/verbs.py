@@ -32,7 +32,7 @@ BY_HAND = (
     + " ".join(f"{MODEL}/score/checkpoint{n}.{split}.json" for n in (1, 2) for split in ("dev", "test"))
     + " --translated "
     + " ".join(
-        f"{MODEL}/translate/checkpoint{n}/{source}/summary.json" for n in (1, 2) for source in ("fr", "en")
+        f"{MODEL}/decode/checkpoint{n}/{source}/summary.json" for n in (1, 2) for source in ("fr", "en")
     ),
     "describe --experiment exported --seed 1 --bases model=exported/config.json --output run.json --options "
     + shlex.quote(json.dumps({"experiment": EXPORTED, "pairs": EXPORTED["pairs"]})),

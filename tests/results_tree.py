@@ -65,7 +65,7 @@ def write_results(
             translated = []
             for source in source_languages(tuple(pairs)):
                 quality = 0.55 + 0.3 * checkpoint / checkpoints - 0.12 * number + draw.uniform(-0.08, 0.08)
-                path = base / "translate" / f"checkpoint{checkpoint}" / source / "summary.json"
+                path = base / "decode" / f"checkpoint{checkpoint}" / source / "summary.json"
                 details = {
                     "experiment": experiment,
                     "seed": 1,
@@ -103,7 +103,7 @@ def _translations(
             )
             described[pair][split] = {"rows": rows, "expected": rows + (pair == "de_en"), "file": name}
     Summary(
-        step="translate", version=1, rows_in=rows, rows_out=rows, details={**details, "pairs": described}
+        step="decode", version=1, rows_in=rows, rows_out=rows, details={**details, "pairs": described}
     ).write(path)
 
 

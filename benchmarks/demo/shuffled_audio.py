@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from llast.artifacts import read_json, read_summary
 from llast.config.plan import make_plan
-from llast.config.steps import TranslateOptions
+from llast.config.steps import DecodeOptions
+from llast.evaluation.decode import decode
 from llast.evaluation.score import score
-from llast.evaluation.translate import translate
 from llast.languages import X_EN, pairs_from
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     right = read_json(results / "score" / f"checkpoint{checkpoint}.test.json")["pairs"]
     into_english = [pair for pair in plan.corpus.pairs if pair in X_EN]
     wrong: dict[str, float] = {}
-    options = TranslateOptions(decoding=experiment.decoding, splits=["test"])
+    options = DecodeOptions(decoding=experiment.decoding, splits=["test"])
     with tempfile.TemporaryDirectory() as scratch:
         for source in plan.sources:
             pairs = pairs_from(source, into_english)
@@ -70,7 +70,7 @@ def main() -> None:
             resampled = corpus / "resample" / source / "summary.json"
             output = folder / "hypotheses"
             bases = {"encoder": Path(experiment.encoder.base), "llm": Path(experiment.llm.base)}
-            translate(run, checkpoint, source, pairs, rows, resampled, bases, output, options, threads=2)
+            decode(run, checkpoint, source, pairs, rows, resampled, bases, output, options, threads=2)
             read_summary(output / "summary.json")
             scored = score([output / "summary.json"], "test", folder / "scores.json")
             wrong |= {pair: scored["pairs"][pair]["bleu"] for pair in pairs}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llast import __version__
-from llast.cli.arguments import Arguments, Verb
+from llast.cli.arguments import Verb
 from llast.cli.log import tee
 from llast.cli.verbs import GROUPS, VERBS
 from llast.errors import ConfigError, DataError, UserError
@@ -125,38 +125,9 @@ def _model(name: str) -> "type[BaseModel]":
 
 
 class _Parser(argparse.ArgumentParser):
-    """A verb's parser, which looks its options up only when it is asked for help.
-
-    A verb with two ways to be called needs the arguments of one of them, and takes none of the other's.
-    """
+    """A verb's parser, which looks its options up only when it is asked for help."""
 
     options: str | None = None
-    ways: tuple[Arguments, ...] = ()
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        found, rest = super().parse_known_args(args, namespace)
-        if self.ways:
-            self._check_way(found)
-        return found, rest
-
-    def _check_way(self, found: argparse.Namespace) -> None:
-        step, by_hand = self.ways
-        given = {name for action in self._actions if (name := self._given(action, found))}
-        used, other = (step, by_hand) if given & (step.keys() - by_hand.keys()) else (by_hand, step)
-        needed = [
-            name for name, settings in used.items() if settings.get("required", not name.startswith("-"))
-        ]
-        if foreign := sorted(given & (other.keys() - used.keys())):
-            self.error(f"{', '.join(foreign)} cannot stand here: these are two ways to call it")
-        if missing := [
-            used[name]["metavar"] if name[0] != "-" else name for name in needed if name not in given
-        ]:
-            self.error(f"the following arguments are required: {', '.join(missing)}")
-
-    @staticmethod
-    def _given(action: argparse.Action, found: argparse.Namespace) -> str | None:
-        value = getattr(found, action.dest, None)
-        return None if value in (None, [], action.default) else (action.option_strings or [action.dest])[0]
 
     def format_help(self) -> str:
         if not self.options:
@@ -193,34 +164,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_verb(parser: _Parser, verb: Verb) -> None:
-    if verb.by_hand:
-        _add_ways(parser, verb)
-    else:
-        for name, settings in verb.arguments.items():
-            parser.add_argument(name, **settings)
+    for name, settings in verb.arguments.items():
+        parser.add_argument(name, **settings)
     if verb.options:
         parser.options = verb.options
         parser.add_argument("--options", metavar="JSON", default="{}", help="see below")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write standard error to this file, too")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
     parser.set_defaults(verb=verb)
-
-
-def _add_ways(parser: _Parser, verb: Verb) -> None:
-    """Arguments of both ways, in groups of their own; what both have stands in the first."""
-    parser.ways = (verb.arguments, verb.by_hand)
-    usages, added = [], set()
-    for title, way in (("by hand", verb.by_hand), ("as a step of the workflow", verb.arguments)):
-        group = parser.add_argument_group(title)
-        for name, settings in way.items():
-            if name not in added:
-                group.add_argument(
-                    name, **{key: value for key, value in settings.items() if key != "required"}
-                )
-            added.add(name)
-        needed = [
-            f"{name} {settings['metavar']}" for name, settings in way.items() if settings.get("required")
-        ]
-        words = [f"{way[name]['metavar']} ..." for name in way if not name.startswith("-")]
-        usages.append(" ".join([parser.prog, *words, *needed]))
-    parser.usage = "\n       ".join(usages)

@@ -26,7 +26,6 @@ class Verb:
         run: is given the parsed arguments, and the options if there are any; returns the step's summary if it has one.
         arguments: those of `argparse`, by name.
         options: `module:model` of what `--options` holds.
-        by_hand: arguments of a second way to call it, for people; the verb's own are the workflow's.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Verb:
     run: Callable[..., "Summary | None"]
     arguments: Arguments = field(default_factory=dict)
     options: str | None = None
-    by_hand: Arguments = field(default_factory=dict)
 
 
 def summary_file(text: str) -> Path:

@@ -110,15 +110,12 @@ def describe(args: Namespace, options: Any) -> None:
     describe(args.experiment, args.seed, dict(args.bases), args.output, options)
 
 
-def translate(args: Namespace, options: Any) -> "Summary | None":
-    os.environ["OMP_NUM_THREADS"] = str(args.threads)  # read when torch is imported
-    if args.files:
-        _translate_files(args)
-        return None
+def decode(args: Namespace, options: Any) -> "Summary":
+    _threads(args)
     _offline()
-    from llast.evaluation.translate import translate
+    from llast.evaluation.decode import decode
 
-    return translate(
+    return decode(
         run=args.run,
         checkpoint=args.checkpoint,
         source=args.source,
@@ -132,7 +129,12 @@ def translate(args: Namespace, options: Any) -> "Summary | None":
     )
 
 
-def _translate_files(args: Namespace) -> None:
+def _threads(args: Namespace) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)  # read when torch is imported
+
+
+def translate(args: Namespace) -> None:
+    _threads(args)
     import json
 
     from llast.release.translate_files import as_record, translate_files

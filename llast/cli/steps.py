@@ -1,13 +1,9 @@
 """The verbs of the workflow in the order of the flow: for each its sentence, its arguments, and the step it runs."""
 
-from pathlib import Path
-
 from llast.cli import run
 from llast.cli.arguments import (
     BASES,
     CASE,
-    CHECKPOINT,
-    MODEL,
     NAMED_BASES,
     OFFICIAL,
     PAIRS,
@@ -151,9 +147,9 @@ STEPS = (
         "llast.config.steps:DescribeOptions",
     ),
     Verb(
-        "translate",
-        "Translate audio files; or, as a step, the dev and test rows of one source language with one checkpoint.",
-        run.translate,
+        "decode",
+        "Translate the dev and test rows of one source language with one checkpoint, and transcribe some.",
+        run.decode,
         {
             "--run": file("run.json of train or of describe"),
             "--checkpoint": number("number of the checkpoint, from 1"),
@@ -165,47 +161,14 @@ STEPS = (
             "--threads": number("CPU threads (default: %(default)s)", 1),
             **SUMMARY,
         },
-        "llast.config.steps:TranslateOptions",
-        {
-            "files": {
-                "type": Path,
-                "nargs": "*",
-                "metavar": "FILE",
-                "help": "wav, mp3, flac, ... of any length",
-            },
-            **MODEL,
-            "--from": {
-                "dest": "from_",
-                "required": True,
-                "metavar": "LANG",
-                "help": "the language spoken, such as fr",
-            },
-            "--to": {
-                "required": True,
-                "metavar": "LANG",
-                "help": "the language to write; the spoken one: a transcript",
-            },
-            "--checkpoint": CHECKPOINT,
-            "--beams": number("beams of the search; 1: greedy (default: %(default)s)", 5),
-            "--segment-seconds": {
-                "type": float,
-                "default": 30.0,
-                "metavar": "SECONDS",
-                "help": "longer files are cut at pauses into segments of at most so long (default: %(default)g)",
-            },
-            "--jsonl": {
-                "action": "store_true",
-                "help": "a JSON object per file, with the times of its segments",
-            },
-            "--threads": number("CPU threads (default: %(default)s)", 1),
-        },
+        "llast.config.steps:DecodeOptions",
     ),
     Verb(
         "score",
         "Score one checkpoint on one split: BLEU and chrF2 of every pair.",
         run.score,
         {
-            "--translated": files("summaries of translate, one per source language"),
+            "--translated": files("summaries of decode, one per source language"),
             "--split": {"choices": ["dev", "test"], "required": True, "help": "which rows"},
             "--output": file("JSON file to write"),
             **WORKERS,
@@ -225,7 +188,7 @@ STEPS = (
             },
             "--runs": files("run.json of both"),
             "--scores": files("score files of all checkpoints of both"),
-            "--translated": files("summaries of translate, all checkpoints of both"),
+            "--translated": files("summaries of decode, all checkpoints of both"),
             **CASE,
             "--output": file("JSON file to write"),
             **WORKERS,

@@ -13,6 +13,44 @@ GROUPS = {
 VERBS = (
     *STEPS,
     Verb(
+        "translate",
+        "Translate audio files with a trained model.",
+        run.translate,
+        {
+            "files": {
+                "type": Path,
+                "nargs": "+",
+                "metavar": "FILE",
+                "help": "wav, mp3, flac, ... of any length",
+            },
+            **MODEL,
+            "--from": {
+                "dest": "from_",
+                "required": True,
+                "metavar": "LANG",
+                "help": "the language spoken, such as fr",
+            },
+            "--to": {
+                "required": True,
+                "metavar": "LANG",
+                "help": "the language to write; the spoken one: a transcript",
+            },
+            "--checkpoint": CHECKPOINT,
+            "--beams": number("beams of the search; 1: greedy (default: %(default)s)", 5),
+            "--segment-seconds": {
+                "type": float,
+                "default": 30.0,
+                "metavar": "SECONDS",
+                "help": "longer files are cut at pauses into segments of at most so long (default: %(default)g)",
+            },
+            "--jsonl": {
+                "action": "store_true",
+                "help": "a JSON object per file, with the times of its segments",
+            },
+            "--threads": number("CPU threads (default: %(default)s)", 1),
+        },
+    ),
+    Verb(
         "export",
         "Write a trained model as one folder in Hugging Face format, with a model card.",
         run.export,

@@ -87,7 +87,7 @@ class Files:
 
     def translations_of(self, experiment: str, seed: int | str, checkpoint: int | str) -> list[str]:
         """The summaries of one checkpoint's translations, one per source language."""
-        folder = f"{self.run_folder(experiment, seed)}/translate/checkpoint{checkpoint}"
+        folder = f"{self.run_folder(experiment, seed)}/decode/checkpoint{checkpoint}"
         sources = source_languages(self.experiments[experiment].translates(self.corpus.pairs))
         return [f"{folder}/{source}/summary.json" for source in sources]
 

@@ -19,7 +19,7 @@ from llast.config.evaluation_only import Experiment
 from llast.config.experiment import DecodingOptions, ExperimentConfig
 from llast.config.files import Files, files_of_model, is_folder, model_file
 from llast.config.load import check_baseline, load_corpus, load_experiment, load_workflow
-from llast.config.steps import DescribeOptions, FetchOptions, ScoreOptions, TrainSpec, TranslateOptions
+from llast.config.steps import DecodeOptions, DescribeOptions, FetchOptions, ScoreOptions, TrainSpec
 from llast.errors import ConfigError
 from llast.languages import pairs_from, source_languages
 
@@ -86,10 +86,10 @@ class Plan(Files):
             )
         )
 
-    def translate_options(self, wildcards: Wildcards) -> str:
+    def decode_options(self, wildcards: Wildcards) -> str:
         one = self._experiment(wildcards)
         return _json(
-            TranslateOptions(
+            DecodeOptions(
                 decoding=one.decoding,
                 dev_rows=self.config.dev_rows,
                 test_rows=self.config.test_rows,
@@ -105,7 +105,7 @@ class Plan(Files):
     def baseline(self, wildcards: Wildcards) -> str:
         return str(self._experiment(wildcards).baseline)
 
-    def translate_pairs(self, wildcards: Wildcards) -> list[str]:
+    def decode_pairs(self, wildcards: Wildcards) -> list[str]:
         return self._experiment(wildcards).translates(self.source_pairs(wildcards))
 
     def base_arguments(self, wildcards: Wildcards) -> str:
@@ -114,7 +114,7 @@ class Plan(Files):
         return " ".join(f"{key.partition('.')[0]}={model_file(base)}" for key, base in bases)
 
     def described(self, wildcards: Wildcards) -> str:
-        """What it is; its decoding is the business of `translate`, its description nobody's."""
+        """What it is; its decoding is the business of `decode`, its description nobody's."""
         one = self._experiment(wildcards)
         if isinstance(one, ExperimentConfig):
             raise ConfigError(

@@ -27,7 +27,7 @@ STEP_VERSIONS: dict[str, int] = {
     "mix": 5,
     "train": 5,
     "describe": 1,
-    "translate": 2,
+    "decode": 2,
     "score": 2,
     "compare": 1,
     "table": 2,
@@ -66,7 +66,7 @@ class DescribeOptions(Model):
     pairs: Pairs
 
 
-class TranslateOptions(Model):
+class DecodeOptions(Model):
     """Which rows are translated and how."""
 
     decoding: DecodingOptions = DecodingOptions()

@@ -46,7 +46,7 @@ def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
     here = Path.cwd()
     yield check_python()
     yield check_packages(Path("constraints.txt"))
-    needs_gpu = machines.train_gpus > 0 or machines.translate_gpus > 0
+    needs_gpu = machines.train_gpus > 0 or machines.decode_gpus > 0
     yield from check_torch(needs_gpu, machines.slurm)
     yield check_deepspeed()
     if machines.slurm:

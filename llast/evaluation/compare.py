@@ -42,7 +42,7 @@ def compare(
         baseline: name of the experiment to compare with.
         runs: `run.json` of both, one seed each.
         scores: files of the step `score` of both, every checkpoint and split.
-        translated: summaries of the step `translate` of both, every checkpoint.
+        translated: summaries of the step `decode` of both, every checkpoint.
         output: JSON file to write; its content is also returned.
         case: the BLEU to compare.
         workers: processes to work in.

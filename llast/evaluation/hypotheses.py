@@ -1,4 +1,4 @@
-"""Hypotheses of a checkpoint as the step `translate` left them, read and checked against its summary."""
+"""Hypotheses of a checkpoint as the step `decode` left them, read and checked against its summary."""
 
 import json
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class Translated:
 
 
 def read_translated(translated: list[Path], split: str) -> Translated:
-    """The files that the summaries of `translate` name.
+    """The files that the summaries of `decode` name.
 
     Raises:
         DataError: summaries of different checkpoints, a pair twice, or one that was not translated in this split.

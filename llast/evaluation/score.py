@@ -51,7 +51,7 @@ def score(
     under `recognition`.
 
     Args:
-        translated: summaries of the step `translate` for this checkpoint, one per source language.
+        translated: summaries of the step `decode` for this checkpoint, one per source language.
         split: `dev` or `test`.
         output: JSON file to write; its content is also returned.
         options: COMET.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from llast.config.steps import TranslateOptions
+from llast.config.steps import DecodeOptions
 from llast.languages import split_pair
 from llast.model.decoding import Request
 
@@ -53,9 +53,7 @@ class HypothesisSet:
         return ".".join([self.name, *(["asr"] if self.task == "asr" else []), self.split, "jsonl"])
 
 
-def select_rows(
-    filtered: Path, source: str, pairs: list[str], options: TranslateOptions
-) -> list[HypothesisSet]:
+def select_rows(filtered: Path, source: str, pairs: list[str], options: DecodeOptions) -> list[HypothesisSet]:
     """The rows of each pair and split, then those to transcribe, which are drawn from the clips of all pairs."""
     tables = {  # pq.read_table would import pandas, a twentieth of a short job
         (pair, split): pq.ParquetFile(filtered.parent / f"{pair}.{split}.parquet").read().to_pylist()

@@ -170,8 +170,8 @@ class Estimates:
     def _evaluation_jobs(self, name: str, folder: Path, checkpoint: int, run: str) -> Iterator[Job]:
         pairs = self._plan.experiments[name].translates(self._plan.corpus.pairs)
         for source in source_languages(pairs):
-            output = folder / f"translate/checkpoint{checkpoint}/{source}/summary.json"
-            yield self._translate_job(name, source, pairs_from(source, pairs), output, run)
+            output = folder / f"decode/checkpoint{checkpoint}/{source}/summary.json"
+            yield self._decode_job(name, source, pairs_from(source, pairs), output, run)
         for split in ("dev", "test"):
             scored = sum(self._evaluated(pair, split) for pair in pairs)
             cost = self._cores(scored / self._value("score_speed"))
@@ -204,7 +204,7 @@ class Estimates:
             run,
         )
 
-    def _translate_job(self, name: str, source: str, pairs: list[str], output: Path, run: str) -> Job:
+    def _decode_job(self, name: str, source: str, pairs: list[str], output: Path, run: str) -> Job:
         one, work = self._plan.experiments[name], self._work[name]
         rows = seconds = flops_read = flops_spoken = batches = 0.0
         prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
@@ -221,10 +221,10 @@ class Estimates:
                 batches += work.batches(length, decoded, prompt, target)
         size = rows * self._value("hypothesis_row") / GB
         if work is None:
-            return Job("translate", output, rows, seconds / 3600, size, run=run)
-        if self._machines.translate_gpus == 0:
+            return Job("decode", output, rows, seconds / 3600, size, run=run)
+        if self._machines.decode_gpus == 0:
             cost = self._cores((flops_read + flops_spoken) / self._value("cpu_decode_flops"))
-            return Job("translate", output, rows, seconds / 3600, size, cost, run=run)
+            return Job("decode", output, rows, seconds / 3600, size, cost, run=run)
         # A batch runs until its longest hypothesis ends, about twice the mean; each step costs its launches.
         steps = math.ceil(batches) * 2 * target
         spoken = max(
@@ -232,7 +232,7 @@ class Estimates:
             flops_spoken / self._value("gpu_flops"),
         )
         read = flops_read / self._value("gpu_flops") / self._value("gpu_utilisation")
-        return Job("translate", output, rows, seconds / 3600, size, 0.0, (read + spoken) / 3600, run)
+        return Job("decode", output, rows, seconds / 3600, size, 0.0, (read + spoken) / 3600, run)
 
     def _evaluated(self, pair: str, split: str) -> int:
         limit = self._plan.config.dev_rows if split == "dev" else self._plan.config.test_rows

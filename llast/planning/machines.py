@@ -18,7 +18,7 @@ class Machines:
     Attributes:
         train_gpus: GPUs of a training, over all nodes; 0: CPU.
         train_cores: processes times threads of a training on CPU.
-        translate_gpus: GPUs of a job of translate; 0: CPU.
+        decode_gpus: GPUs of a job of decode; 0: CPU.
         configfiles: those of the profile.
         slurm: whether jobs are submitted to Slurm.
         partitions: all that the profile names.
@@ -26,7 +26,7 @@ class Machines:
 
     train_gpus: int = 0
     train_cores: int = 2
-    translate_gpus: int = 0
+    decode_gpus: int = 0
     configfiles: tuple[Path, ...] = ()
     slurm: bool = False
     partitions: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ def read_profile(profile: Path | None) -> Machines:
         raise ConfigError(f"--profile: there is no profile.yaml in {profile}.")
     values = read_yaml(found[0])
     resources = _by_rule(values.get("set-resources"))
-    train, translate = resources.get("train", {}), resources.get("translate", {})
+    train, decode = resources.get("train", {}), resources.get("decode", {})
     nodes = int(train.get("nodes", 1))
     files = values.get("configfile") or []
     everywhere = [_settings(values.get("default-resources")), *resources.values()]
@@ -53,7 +53,7 @@ def read_profile(profile: Path | None) -> Machines:
     return Machines(
         train_gpus=nodes * int(train.get("gpus_per_node", 0)),
         train_cores=nodes * int(train.get("tasks_per_node", 2)) * int(train.get("cpus_per_task", 1)),
-        translate_gpus=int(translate.get("gpu", 0) or "gres" in translate),
+        decode_gpus=int(decode.get("gpu", 0) or "gres" in decode),
         configfiles=tuple(Path(file) for file in ([files] if isinstance(files, str) else files)),
         slurm=values.get("executor") == "slurm" or train.get("cluster") == "slurm",
         partitions=tuple(dict.fromkeys(partitions)),

@@ -68,7 +68,7 @@ def test_the_same_table_as_on_one_machine(cluster: Path, tmp_path: Path) -> None
         "join",
         "filter",
         "mix",
-        "translate",
+        "decode",
         "score",
         "train",
     }
@@ -77,10 +77,10 @@ def test_the_same_table_as_on_one_machine(cluster: Path, tmp_path: Path) -> None
         for rule, job in jobs.items()
     }
     assert wanted["resample"] == ("main", "08:00:00", 16_000, "1")
-    assert wanted["translate"] == ("spot", "12:00:00", 64_000, "1")
+    assert wanted["decode"] == ("spot", "12:00:00", 64_000, "1")
     assert wanted["train"] == ("spot", "2-00:00:00", 2 * 400_000, "2")
     assert "gres/gpu=4" in jobs["train"]["AllocTRES"]
-    assert "gres/gpu=1" in jobs["translate"]["AllocTRES"]
+    assert "gres/gpu=1" in jobs["decode"]["AllocTRES"]
     assert {job["Account"] for job in jobs.values()} == {"test"}
 
 

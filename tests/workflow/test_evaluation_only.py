@@ -30,7 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 
 def records(place: Workplace, experiment: str, source: str, name: str) -> list[dict[str, str]]:
-    folder = place.folder / f"results/{experiment}/seed1/translate/checkpoint1/{source}"
+    folder = place.folder / f"results/{experiment}/seed1/decode/checkpoint1/{source}"
     return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
 
 
@@ -76,7 +76,7 @@ def test_nothing_is_trained_and_nothing_is_left_to_do(finished: Workplace) -> No
     assert {path.name for path in Path(finished.folder / "results/whisper").iterdir()} == {"seed1"}
     assert {path.name for path in Path(finished.folder / "results/whisper/seed1").iterdir()} == {
         "describe",
-        "translate",
+        "decode",
         "score",
     }
     assert "Nothing to be done" in finished.snakemake("--cores", "2", *CONFIG).stdout

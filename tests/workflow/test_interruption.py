@@ -111,8 +111,8 @@ def test_interrupted_at_every_stage(undisturbed: bytes, tmp_path: Path) -> None:
         (trained_for(place, 5), ctrl_c),
         (trained_for(place, 25), kill_a_worker),
         (trained_for(place, 45), kill_everything),
-        (has(place, "results/small/seed1/translate/checkpoint*/*/*/part-*.jsonl"), kill_everything),
-        (has(place, "results/small/seed1/translate/checkpoint*/*/summary.json", 2), ctrl_c),
+        (has(place, "results/small/seed1/decode/checkpoint*/*/*/part-*.jsonl"), kill_everything),
+        (has(place, "results/small/seed1/decode/checkpoint*/*/summary.json", 2), ctrl_c),
     ]
     for number, (condition, interrupt) in enumerate(moments):
         process = start(place)

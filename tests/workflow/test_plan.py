@@ -16,7 +16,7 @@ COVOST2 = {
         "mix": 3,
         "train": 3,
         "describe": 2,
-        "translate": 109,
+        "decode": 109,
         "score": 10,
         "table": 1,
         "statistics": 1,
@@ -30,7 +30,7 @@ SMOKE = {
     **{
         "mix": 1,
         "train": 1,
-        "translate": 2,
+        "decode": 2,
         "score": 4,
         "table": 1,
         "statistics": 1,
@@ -44,7 +44,7 @@ DEMO = {
     **{
         "mix": 2,
         "train": 2,
-        "translate": 24,
+        "decode": 24,
         "score": 8,
         "compare": 1,
         "table": 1,
@@ -59,7 +59,7 @@ TINY36 = {
     **{
         "mix": 1,
         "train": 1,
-        "translate": 44,
+        "decode": 44,
         "score": 4,
         "table": 1,
         "statistics": 1,

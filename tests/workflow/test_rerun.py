@@ -79,7 +79,7 @@ def test_a_change_reruns_what_reads_it(workplace: Workplace) -> None:
         "resample",
         "join",
         "filter",
-        *both("mix", "train", "translate", "score"),
+        *both("mix", "train", "decode", "score"),
     }
     assert ran(workplace) == everything | END | {"statistics"}
     assert ran(workplace) == set(), "nothing changed"
@@ -96,16 +96,16 @@ def test_a_change_reruns_what_reads_it(workplace: Workplace) -> None:
     assert ran(workplace) == END
 
     replace(folder, "experiments/two.yaml", "warmup: 0.1", "warmup: 0.2")
-    assert ran(workplace) == {"train two", "translate two", "score two"} | END
+    assert ran(workplace) == {"train two", "decode two", "score two"} | END
 
     replace(folder, "experiments/one.yaml", "num_beams: 1", "num_beams: 2")
-    assert ran(workplace) == both("translate", "score") | END, "two extends one; neither trains again"
+    assert ran(workplace) == both("decode", "score") | END, "two extends one; neither trains again"
 
     write(folder, "experiments/three.yaml", "extends: two\ndecoding: {num_beams: 3}")
     replace(folder, "config.yaml", "[one, two]", "[one, two, three]")
-    assert ran(workplace) == {f"{verb} three" for verb in ("mix", "train", "translate", "score")} | END
+    assert ran(workplace) == {f"{verb} three" for verb in ("mix", "train", "decode", "score")} | END
 
     replace(folder, "config.yaml", "[one, two, three]", "[one, two]")
     replace(folder, "corpora/small.yaml", "max_seconds: 20", "max_seconds: 15")
-    follows = {"filter", "statistics", *both("mix", "train", "translate", "score")}
+    follows = {"filter", "statistics", *both("mix", "train", "decode", "score")}
     assert ran(workplace) == follows | END

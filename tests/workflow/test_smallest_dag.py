@@ -57,7 +57,7 @@ def test_tidy_scores_name_their_signatures(finished: Workplace) -> None:
 def test_rows_add_up_through_every_step(finished: Workplace) -> None:
     summaries = [json.loads(path.read_text()) for path in finished.folder.rglob("summary.json")]
     steps = {summary["step"] for summary in summaries}
-    assert steps == {"synthesize", "fetch", "resample", "join", "filter", "mix", "translate"}
+    assert steps == {"synthesize", "fetch", "resample", "join", "filter", "mix", "decode"}
     for summary in summaries:
         assert summary["rows_in"] == summary["rows_out"] + sum(summary["dropped"].values())
     mixed = next(summary for summary in summaries if summary["step"] == "mix")
@@ -67,7 +67,7 @@ def test_rows_add_up_through_every_step(finished: Workplace) -> None:
 
 
 def test_hypotheses_are_as_many_as_rows(finished: Workplace) -> None:
-    files = list(finished.folder.glob("results/tiny/seed1/translate/checkpoint*/*/*_*.test.jsonl"))
+    files = list(finished.folder.glob("results/tiny/seed1/decode/checkpoint*/*/*_*.test.jsonl"))
     assert len(files) == 2 * 36
     assert all(path.read_text().count("\n") == 2 for path in files)
 
@@ -120,4 +120,4 @@ def test_folders_show_the_way_of_the_data(finished: Workplace) -> None:
     corpus = {path.name for path in (finished.folder / "resources/tiny36").iterdir()}
     assert {"synthesize", "fetch", "resample", "join", "filter"} <= corpus
     run = {path.name for path in Path(finished.folder / "results/tiny/seed1").iterdir()}
-    assert run == {"mix", "train", "translate", "score"}
+    assert run == {"mix", "train", "decode", "score"}

@@ -103,29 +103,29 @@ rule describe:
         " --bases {params.bases} --output {output.run} --options {params.options:q} --log {log}"
 
 
-rule translate:
+rule decode:
     input:
         run=plan.run_file,
         filtered=plan.filtered,
         audio=plan.resampled,
         models=plan.base_files,
     output:
-        summary="results/{experiment}/seed{seed}/translate/checkpoint{checkpoint}/{source}/summary.json",
+        summary="results/{experiment}/seed{seed}/decode/checkpoint{checkpoint}/{source}/summary.json",
     log:
-        "logs/{experiment}/seed{seed}/translate/checkpoint{checkpoint}/{source}.log",
+        "logs/{experiment}/seed{seed}/decode/checkpoint{checkpoint}/{source}.log",
     resources:
         cpus_per_task=1,
         mem_mb=16000,
         runtime=1440,
     params:
-        pairs=plan.translate_pairs,
+        pairs=plan.decode_pairs,
         bases=plan.base_arguments,
-        options=plan.translate_options,
-        version=STEP_VERSIONS["translate"],
+        options=plan.decode_options,
+        version=STEP_VERSIONS["decode"],
     message:
-        "Translate from {wildcards.source} with checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
+        "Decode {wildcards.source} with checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "llast translate --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
+        "llast decode --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
         " --pairs {params.pairs} --filtered {input.filtered} --audio {input.audio}"
         " --bases {params.bases} --output {output.summary}"
         " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"

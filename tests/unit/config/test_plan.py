@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from llast.config.plan import Plan, make_plan
-from llast.config.steps import DescribeOptions, FetchOptions, TrainSpec, TranslateOptions
+from llast.config.steps import DecodeOptions, DescribeOptions, FetchOptions, TrainSpec
 from llast.errors import ConfigError
 
 WORKFLOW = {"corpus": "small", "experiments": ["one", "two"], "seeds": [1, 2]}
@@ -52,7 +52,7 @@ def params(a_plan: Plan) -> dict[str, str]:
     for rule in rules:
         for experiment in a_plan.experiments:
             wildcards = SimpleNamespace(experiment=experiment, source="fr", seed="1")
-            scope = experiment if rule in ("mix_options", "train_options", "translate_options") else "corpus"
+            scope = experiment if rule in ("mix_options", "train_options", "decode_options") else "corpus"
             found[f"{rule.removesuffix('_options')} {scope}"] = getattr(a_plan, rule)(wildcards)
     return found
 
@@ -65,13 +65,13 @@ def name(value: object) -> str:
 @pytest.mark.parametrize(
     ("change", "reruns"),
     [
-        ({"decoding": {"num_beams": 2}}, {"translate one"}),
+        ({"decoding": {"num_beams": 2}}, {"decode one"}),
         ({"training": {"learning_rate": 1e-3}}, {"train one"}),
         ({"training": {"deepspeed": {"zero_optimization": {"stage": 3}}}}, {"train one"}),
         ({"encoder": {"window": "clip"}}, {"train one"}),
         ({"llm": {"lora": {"rank": 1, "alpha": 1}}}, {"train one"}),
         ({"adaptor": {"stack": 2}}, {"train one"}),
-        ({"mixture": {"tasks": {"st": 1.0}}}, {"mix one", "train one", "translate one"}),
+        ({"mixture": {"tasks": {"st": 1.0}}}, {"mix one", "train one", "decode one"}),
         ({"description": "another word"}, set()),
     ],
     ids=name,
@@ -111,7 +111,7 @@ def test_a_change_of_the_corpus_reaches_the_rules_that_read_it(
 @pytest.mark.parametrize(
     ("change", "reruns"),
     [
-        ({"dev_rows": 7}, {"translate one", "translate two"}),
+        ({"dev_rows": 7}, {"decode one", "decode two"}),
         ({"tracking_uri": "http://server"}, set()),
         ({"seeds": [3]}, set()),
     ],
@@ -130,7 +130,7 @@ def test_options_are_what_the_steps_models_read(here: Path) -> None:
     wildcards = SimpleNamespace(experiment="one", source="zh-CN", seed="1")
     one = a_plan.trained["one"]
     assert TrainSpec.model_validate_json(a_plan.train_options(wildcards)).training == one.training
-    assert TranslateOptions.model_validate_json(a_plan.translate_options(wildcards)).dev_rows == 500
+    assert DecodeOptions.model_validate_json(a_plan.decode_options(wildcards)).dev_rows == 500
     assert FetchOptions.model_validate_json(a_plan.fetch_options(wildcards)).source.kind == "synthetic"
     assert json.loads(a_plan.synthesize_options(wildcards))["train"] == 5
 
@@ -150,7 +150,7 @@ def test_inputs_are_the_files_that_are_needed(here: Path) -> None:
     assert a_plan.llm_files(wildcards) == ["llm/config.json"]
     assert a_plan.models == {"org--enc@abc": "org/enc@abc"}
     assert a_plan.translations(wildcards) == [
-        f"results/one/seed2/translate/checkpoint1/{source}/summary.json" for source in ("fr", "zh-CN", "en")
+        f"results/one/seed2/decode/checkpoint1/{source}/summary.json" for source in ("fr", "zh-CN", "en")
     ]
     assert len(a_plan.run_files(wildcards)) == 4
     assert len(a_plan.score_files(wildcards)) == 4 * 2 * 2
@@ -208,12 +208,12 @@ def test_what_is_not_trained_is_described_and_runs_once(here: Path) -> None:
     ]
     assert len(a_plan.mix_summaries(wildcards)) == 2
     assert len(a_plan.score_files(wildcards)) == 2 + 2 * 4
-    folder = "results/one/seed1/translate/checkpoint1"
+    folder = "results/one/seed1/decode/checkpoint1"
     assert a_plan.translations(wildcards) == [
         f"{folder}/{source}/summary.json" for source in ("fr", "zh-CN")
     ], "Whisper translates into English only"
     assert a_plan.base_arguments(wildcards) == "whisper=resources/models/org--whisper@abc/summary.json"
-    assert TranslateOptions.model_validate_json(a_plan.translate_options(wildcards)).asr_rows == 500
+    assert DecodeOptions.model_validate_json(a_plan.decode_options(wildcards)).asr_rows == 500
     spec = DescribeOptions.model_validate_json(a_plan.described(wildcards))
     assert spec.pairs == ["fr_en", "zh-CN_en"]
     with pytest.raises(ConfigError, match="'one' is of kind 'whisper', which is not trained"):
@@ -229,11 +229,11 @@ def test_a_cascade_needs_all_its_models_and_translates_everything(here: Path) ->
     ]
     assert a_plan.base_arguments(wildcards).endswith(" llm=llm/config.json")
     assert set(a_plan.models) == {"org--whisper@abc", "org--enc@abc"}
-    assert a_plan.translate_pairs(wildcards) == ["en_de"]
-    before = a_plan.described(wildcards), a_plan.translate_options(wildcards)
+    assert a_plan.decode_pairs(wildcards) == ["en_de"]
+    before = a_plan.described(wildcards), a_plan.decode_options(wildcards)
     changed = plan(WORKFLOW, CORPUS, {**CASCADE, "decoding": {"num_beams": 1}})
     assert changed.described(wildcards) == before[0], "a beam changes what is translated, not what it is"
-    assert changed.translate_options(wildcards) != before[1]
+    assert changed.decode_options(wildcards) != before[1]
 
 
 def test_kinds_that_cannot_be(here: Path) -> None:

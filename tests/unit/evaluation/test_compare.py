@@ -37,7 +37,7 @@ def test_sacrebleu_command_line_finds_the_same(both: Any, tmp_path: Path) -> Non
     found = result["pairs"]["fr_en"]
     texts: dict[str, str] = {}
     for name, checkpoint in (("good", result["checkpoint"]), ("plain", result["baseline"]["checkpoint"])):
-        folder = both.folder / name / "seed1" / "translate" / f"checkpoint{checkpoint}" / "fr"
+        folder = both.folder / name / "seed1" / "decode" / f"checkpoint{checkpoint}" / "fr"
         records = [json.loads(line) for line in (folder / "fr_en.test.jsonl").read_text().splitlines()]
         texts[name] = "".join(record["hypothesis"] + "\n" for record in records)
         texts["reference"] = "".join(record["reference"] + "\n" for record in records)

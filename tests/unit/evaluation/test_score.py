@@ -69,9 +69,7 @@ def write_translation(
         count = len(rows) if claimed is None else claimed
         described[pair] = {"test": {"rows": count, "expected": count + missing, "file": f"{pair}.test.jsonl"}}
     details = {"experiment": "x", "seed": 3, "checkpoint": 1, "step": step, "pairs": described}
-    Summary(step="translate", version=1, rows_in=0, rows_out=0, details=details).write(
-        folder / "summary.json"
-    )
+    Summary(step="decode", version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
     return folder / "summary.json"
 
 

@@ -146,21 +146,3 @@ def test_mistakes_are_found_before_anything_is_loaded(run: Path, files: list[Pat
         next(translate_files(files, run, "fr", "english"))
     with pytest.raises(ConfigError, match="1 to 30 s"):
         next(translate_files(files, run, "fr", "en", segment_seconds=60))
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("", "the following arguments are required: FILE, --model, --from, --to"),
-        ("--run x", "the following arguments are required: --checkpoint, --source, --pairs,"),
-        ("a.wav --model x", "the following arguments are required: --from, --to"),
-        ("a.wav --model x --from fr --to en --run y", "cannot stand here: these are two ways to call it"),
-    ],
-)
-def test_the_two_ways_to_call_it_do_not_mix(
-    words: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as leave:
-        cli.main(["translate", *words.split()])
-    assert leave.value.code == 2
-    assert message in capsys.readouterr().err

@@ -211,7 +211,7 @@ def test_samples_are_those_of_the_chosen_checkpoint(demo: Any) -> None:
     assert len(drawn["fr_en"]) == 3
     for row in chosen:
         experiment = row.run.experiment
-        folder = demo.folder / experiment / "seed1" / "translate" / f"checkpoint{row.checkpoint}" / "fr"
+        folder = demo.folder / experiment / "seed1" / "decode" / f"checkpoint{row.checkpoint}" / "fr"
         records = [json.loads(line) for line in (folder / "fr_en.test.jsonl").read_text().splitlines()]
         hypotheses = {record["clip"]: record["hypothesis"] for record in records}
         references = {record["clip"]: record["reference"] for record in records}

@@ -1,4 +1,4 @@
-"""The step `translate`: hypotheses of a checkpoint for the clips of one source language.
+"""The step `decode`: hypotheses of a checkpoint for the clips of one source language.
 
 {output folder}/summary.json                the declared output, written last
                /{pair}.{split}.jsonl        a record per row: task `st`, clip, sentence, reference, hypothesis, seconds
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from llast.artifacts import Summary, read_json, sha256_of, spec_hash, write_text
-from llast.config.steps import STEP_VERSIONS, TranslateOptions
+from llast.config.steps import STEP_VERSIONS, DecodeOptions
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
 from llast.evaluation.selection import EvaluationRow, select_rows
@@ -32,7 +32,7 @@ PART_EVERY_S = 10.0
 Key = tuple[str, str, str]
 
 
-def translate(
+def decode(
     run: Path,
     checkpoint: int,
     source: str,
@@ -41,7 +41,7 @@ def translate(
     resampled: Path,
     bases: dict[str, Path],
     output: Path,
-    options: TranslateOptions,
+    options: DecodeOptions,
     threads: int,
 ) -> Summary:
     """Translate the dev and test rows of the pairs out of `source` with one checkpoint, and transcribe some.
@@ -76,7 +76,7 @@ def translate(
     if left:
         torch.set_num_threads(threads)
         system = load_system(trained, adapter, bases, options.decoding)
-        _decode(system, left, AudioStore.open(resampled), folder, f"translate {source}")
+        _decode_rows(system, left, AudioStore.open(resampled), folder, f"decode {source}")
         done = _done(folder)
 
     identity = {"experiment": trained["experiment"], "seed": trained["seed"], "checkpoint": checkpoint}
@@ -96,8 +96,8 @@ def translate(
     rows = sum(len(part.rows) for part in translated)
     dropped = {"not selected": available - selected, "no audio": selected - rows}
     summary = Summary(
-        step="translate",
-        version=STEP_VERSIONS["translate"],
+        step="decode",
+        version=STEP_VERSIONS["decode"],
         rows_in=available,
         rows_out=rows,
         dropped={reason: count for reason, count in dropped.items() if count},
@@ -111,7 +111,9 @@ def translate(
     return summary
 
 
-def _decode(system: System, rows: list[EvaluationRow], store: AudioStore, folder: Path, what: str) -> None:
+def _decode_rows(
+    system: System, rows: list[EvaluationRow], store: AudioStore, folder: Path, what: str
+) -> None:
     """Decode rows and keep what is done in parts of `folder`."""
     of_clip: dict[str, list[EvaluationRow]] = {}
     for row in rows:
@@ -156,10 +158,10 @@ def _record(row: EvaluationRow, hypothesis: str) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _key(trained: dict[str, Any], adapter: Path | None, options: TranslateOptions) -> str:
+def _key(trained: dict[str, Any], adapter: Path | None, options: DecodeOptions) -> str:
     """Names the folder of parts: anything that changes the hypothesis of a clip changes the name."""
     spec = {
-        "version": STEP_VERSIONS["translate"],
+        "version": STEP_VERSIONS["decode"],
         "run": trained["spec_hash"],
         "weights": [sha256_of(file) for file in sorted(adapter.glob("*.safetensors"))] if adapter else [],
         "decoding": options.decoding.model_dump(exclude={"batch_tokens"}),

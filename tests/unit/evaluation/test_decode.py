@@ -1,4 +1,4 @@
-"""The step translate on a tiny trained run: files, counts, resumption."""
+"""The step decode on a tiny trained run: files, counts, resumption."""
 
 import json
 import pickle
@@ -15,11 +15,11 @@ import pytest
 
 from llast.artifacts import Summary, read_summary
 from llast.config.experiment import DecodingOptions
-from llast.config.steps import Machine, TrainSpec, TranslateOptions
+from llast.config.steps import DecodeOptions, Machine, TrainSpec
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
+from llast.evaluation.decode import decode
 from llast.evaluation.score import score
-from llast.evaluation.translate import translate
 from llast.launch.train import launch
 
 PAIR = "fr_en"
@@ -69,7 +69,7 @@ def call(
 ) -> Summary:
     average = options.pop("average_last", 1)
     decoding = DecodingOptions(num_beams=1, max_new_tokens=6, batch_tokens=200, average_last=average)
-    return translate(
+    return decode(
         run,
         options.pop("checkpoint", 1),
         "fr",
@@ -78,7 +78,7 @@ def call(
         rows[1][0],
         {"encoder": base_models / "whisper", "llm": base_models / "llama"},
         output,
-        TranslateOptions(decoding=decoding, **options),
+        DecodeOptions(decoding=decoding, **options),
         threads=1,
     )
 
@@ -140,8 +140,8 @@ def test_a_mean_of_checkpoints_is_told_on_to_the_scores(
 KILLED = """
 import os, pickle, signal, sys
 from pathlib import Path
-from llast.evaluation import translate as module
-from tests.unit.evaluation.test_translate import call
+from llast.evaluation import decode as module
+from tests.unit.evaluation.test_decode import call
 
 module.PART_EVERY_S = 0.0
 write = module.write_text
