@@ -8,12 +8,14 @@ from typing import Any
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
-from llast.artifacts import read_summary, write_json
+from llast.artifacts import write_json
+from llast.artifacts.hypotheses import Hypothesis
+from llast.artifacts.summaries import DecodeSummary
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.pool import map_in_order
 from llast.errors import DataError
 from llast.evaluation.checkpoints import Case, CheckpointScores, choose, read_checkpoints, read_runs
-from llast.evaluation.hypotheses import Record, read_translated
+from llast.evaluation.hypotheses import read_translated
 from llast.evaluation.score import BOOTSTRAP_MIN_ROWS, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
 from llast.languages import language, split_pair
 from llast.progress import progress
@@ -83,7 +85,7 @@ def compare(
     return result
 
 
-def paired_test(pair: str, matched: list[tuple[Record, Record]], case: Case) -> dict[str, Any]:
+def paired_test(pair: str, matched: list[tuple[Hypothesis, Hypothesis]], case: Case) -> dict[str, Any]:
     """BLEU of both over the same rows, and the p-value of their difference."""
     os.environ["SACREBLEU_SEED"] = BOOTSTRAP_SEED
     tokenizer = language(split_pair(pair)[1]).bleu_tokenizer
@@ -120,12 +122,12 @@ def holm(p_values: dict[str, float]) -> dict[str, float]:
     return corrected
 
 
-def _records(translated: list[Path], row: CheckpointScores) -> dict[str, list[Record]]:
+def _records(translated: list[Path], row: CheckpointScores) -> dict[str, list[Hypothesis]]:
     """Test translations of a checkpoint by pair."""
     identity = (row.run.experiment, row.run.seed, row.checkpoint)
     own = []
     for path in translated:
-        details = read_summary(path).details
-        if (details["experiment"], details["seed"], details["checkpoint"]) == identity:
+        details = DecodeSummary.read(path).details
+        if (details.experiment, details.seed, details.checkpoint) == identity:
             own.append(path)
     return {pair: file.read() for pair, file in read_translated(own, "test").pairs.items()}

@@ -11,14 +11,15 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from llast.artifacts import Summary, read_json, sha256_of, spec_hash, write_text
+from llast.artifacts import sha256_of, spec_hash, write_text
+from llast.artifacts.hypotheses import Hypothesis, write_hypotheses
+from llast.artifacts.run import Run
+from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, Split
 from llast.config.steps import STEP_VERSIONS, DecodeOptions
 from llast.corpus.store import AudioStore
-from llast.errors import DataError
 from llast.evaluation.selection import EvaluationRow, select_rows
 from llast.evaluation.systems import System, load_system
 from llast.model.averaging import evaluated_adapter
@@ -43,7 +44,7 @@ def decode(
     output: Path,
     options: DecodeOptions,
     threads: int,
-) -> Summary:
+) -> DecodeSummary:
     """Translate the dev and test rows of the pairs out of `source` with one checkpoint, and transcribe some.
 
     Args:
@@ -62,47 +63,48 @@ def decode(
         DataError: the run has no such checkpoint, or there is not memory enough for one clip.
     """
     started = time.monotonic()
-    trained = read_json(run)
-    chosen = next((c for c in trained["checkpoints"] if c["checkpoint"] == checkpoint), None)
-    if chosen is None:
-        raise DataError(f"{run} has no checkpoint {checkpoint}, only 1 to {len(trained['checkpoints'])}.")
+    evaluated = Run.read(run)
+    chosen = evaluated.checkpoint(checkpoint, run)
     adapter = evaluated_adapter(run, checkpoint, options.decoding.average_last, output / "averaged")
     parts = select_rows(filtered, source, pairs, options)
-    folder = output / _key(trained, adapter, options)
+    folder = output / _key(evaluated, adapter, options)
     folder.mkdir(parents=True, exist_ok=True)
 
     done = _done(folder)
     left = [row for part in parts for row in part.rows if row.key not in done]
     if left:
         torch.set_num_threads(threads)
-        system = load_system(trained, adapter, bases, options.decoding)
+        system = load_system(evaluated, adapter, bases, options.decoding)
         _decode_rows(system, left, AudioStore.open(resampled), folder, f"decode {source}")
         done = _done(folder)
 
-    identity = {"experiment": trained["experiment"], "seed": trained["seed"], "checkpoint": checkpoint}
-    if adapter and options.decoding.average_last > 1:
-        identity["average_last"] = options.decoding.average_last
-    details: dict[str, Any] = {**identity, "step": chosen["step"], "pairs": {}, "asr": {}}
+    pairs_written: dict[str, dict[Split, Hypotheses]] = {}
+    transcripts: dict[Split, Hypotheses] = {}
     for part in parts:
-        write_text(output / part.file, "".join(_record(row, done[row.key]) for row in part.rows))
-        described = {"rows": len(part.rows), "expected": part.selected, "file": part.file}
-        if part.task == "asr":
-            details["asr"][part.split] = described
-        else:
-            details["pairs"].setdefault(part.name, {})[part.split] = described
+        write_hypotheses(output / part.file, (_hypothesis(row, done[row.key]) for row in part.rows))
+        written = Hypotheses(file=part.file, rows=len(part.rows), expected=part.selected)
+        of_part = transcripts if part.task == "asr" else pairs_written.setdefault(part.name, {})
+        of_part[part.split] = written
     translated = [part for part in parts if part.task == "st"]
     available = sum(part.available for part in translated)
     selected = sum(part.selected for part in translated)
     rows = sum(len(part.rows) for part in translated)
     dropped = {"not selected": available - selected, "no audio": selected - rows}
-    summary = Summary(
-        step="decode",
+    summary = DecodeSummary(
         version=STEP_VERSIONS["decode"],
         rows_in=available,
         rows_out=rows,
         dropped={reason: count for reason, count in dropped.items() if count},
         seconds=round(time.monotonic() - started, 2),
-        details=details,
+        details=DecodeDetails(
+            experiment=evaluated.experiment,
+            seed=evaluated.seed,
+            checkpoint=checkpoint,
+            step=chosen.step,
+            average_last=options.decoding.average_last if adapter else 1,
+            pairs=pairs_written,
+            transcripts=transcripts,
+        ),
     )
     summary.write(output / "summary.json")
     for path in output.iterdir():
@@ -146,23 +148,22 @@ def _decode_rows(
         write_text(folder / f"part-{number:05d}.jsonl", "".join(lines))
 
 
-def _record(row: EvaluationRow, hypothesis: str) -> str:
-    record = {
-        "task": row.request.task,
-        "clip": row.clip,
-        "sentence": row.sentence,
-        "reference": row.reference,
-        "hypothesis": hypothesis,
-        "seconds": round(row.seconds, 3),
-    }
-    return json.dumps(record, ensure_ascii=False) + "\n"
+def _hypothesis(row: EvaluationRow, text: str) -> Hypothesis:
+    return Hypothesis(
+        task=row.request.task,
+        clip=row.clip,
+        sentence=row.sentence,
+        reference=row.reference,
+        hypothesis=text,
+        seconds=round(row.seconds, 3),
+    )
 
 
-def _key(trained: dict[str, Any], adapter: Path | None, options: DecodeOptions) -> str:
+def _key(run: Run, adapter: Path | None, options: DecodeOptions) -> str:
     """Names the folder of parts: anything that changes the hypothesis of a clip changes the name."""
     spec = {
         "version": STEP_VERSIONS["decode"],
-        "run": trained["spec_hash"],
+        "run": run.identity,
         "weights": [sha256_of(file) for file in sorted(adapter.glob("*.safetensors"))] if adapter else [],
         "decoding": options.decoding.model_dump(exclude={"batch_tokens"}),
     }

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from llast.evaluation.hypotheses import Record
+from llast.artifacts.hypotheses import Hypothesis
 from llast.languages import LANGUAGES, split_pair
 
 KINDS = ("empty", "loops", "wrong_script", "wrong_language")
@@ -50,7 +50,7 @@ def profiles(texts: Mapping[str, Iterable[str]]) -> Profiles:
     return found
 
 
-def count_faults(pair: str, records: Sequence[Record], known: Profiles) -> dict[str, int]:
+def count_faults(pair: str, records: Sequence[Hypothesis], known: Profiles) -> dict[str, int]:
     """How many hypotheses of a pair are empty, loop, or are in another script or language than the target's.
 
     Each is counted once, as the first of `KINDS` that holds.

@@ -3,7 +3,6 @@
 import hashlib
 import math
 import os
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric
 
 from llast.artifacts import write_json
+from llast.artifacts.hypotheses import Hypothesis
+from llast.artifacts.summaries import Split
 from llast.config.steps import STEP_VERSIONS, ScoreOptions
 from llast.corpus.pool import map_in_order
 from llast.evaluation.comet import comet
-from llast.evaluation.hypotheses import HypothesisFile, Record, read_translated
+from llast.evaluation.hypotheses import HypothesisFile, read_translated
 from llast.evaluation.outputs import count_faults, profiles
 from llast.evaluation.recognition import error_rate
 from llast.languages import language, split_pair
@@ -36,7 +37,7 @@ INTERVALS = {"bleu": "bleu_ci95", "bleu_lc": "bleu_lc_ci95"}
 
 def score(
     translated: list[Path],
-    split: str,
+    split: Split,
     output: Path,
     options: ScoreOptions = ScoreOptions(),  # noqa: B008 (frozen)
     workers: int = 1,
@@ -75,7 +76,7 @@ def score(
     result = {
         "step_version": STEP_VERSIONS["score"],
         "split": split,
-        **found.identity,
+        **found.of.model_dump(exclude={"pairs", "transcripts"}),
         "pairs": pairs,
         "recognition": {code: _recognition(code, file) for code, file in found.transcripts.items()},
     }
@@ -83,7 +84,7 @@ def score(
     return result
 
 
-def score_pair(pair: str, records: list[Record], options: ScoreOptions) -> dict[str, Any]:
+def score_pair(pair: str, records: list[Hypothesis], options: ScoreOptions) -> dict[str, Any]:
     """Scores of one pair, each with the sacreBLEU signature that makes it comparable."""
     os.environ["SACREBLEU_SEED"] = BOOTSTRAP_SEED
     hypotheses, references = [r.hypothesis for r in records], [r.reference for r in records]
@@ -115,7 +116,7 @@ def score_pair(pair: str, records: list[Record], options: ScoreOptions) -> dict[
     return result
 
 
-def _by_seconds(records: list[Record], metric: BLEU) -> list[dict[str, Any]]:
+def _by_seconds(records: list[Hypothesis], metric: BLEU) -> list[dict[str, Any]]:
     """Cased BLEU of clips up to each of `SECONDS`, where there are enough of them."""
     found = []
     for shortest, longest in pairwise((0.0, *SECONDS)):
@@ -127,7 +128,7 @@ def _by_seconds(records: list[Record], metric: BLEU) -> list[dict[str, Any]]:
     return found
 
 
-def _samples(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
+def _samples(records: list[Hypothesis]) -> dict[str, list[dict[str, Any]]]:
     """Rows to read: some drawn by a hash of their clips, the same for every run, and the worst and best of many.
 
     Worst and best by sentence-level chrF2, among the first `SAMPLED` rows in the order of the hash.
@@ -135,7 +136,9 @@ def _samples(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
     drawn = sorted(records, key=lambda r: hashlib.sha256(r.clip.encode()).digest())[:SAMPLED]
     chrf = CHRF()
     scored = [
-        asdict(r) | {"chrf2": round(chrf.sentence_score(r.hypothesis, [r.reference]).score, 2)} for r in drawn
+        r.model_dump(exclude={"task"})
+        | {"chrf2": round(chrf.sentence_score(r.hypothesis, [r.reference]).score, 2)}
+        for r in drawn
     ]
     ordered = sorted(scored, key=lambda one: (one["chrf2"], one["clip"]))
     few = min(SAMPLES, len(ordered) // 2)
@@ -146,7 +149,7 @@ def _samples(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _texts(records: dict[str, list[Record]]) -> dict[str, list[str]]:
+def _texts(records: dict[str, list[Hypothesis]]) -> dict[str, list[str]]:
     """Sentences and references of the split by language: what its languages look like."""
     texts: dict[str, list[str]] = {}
     for pair, rows in records.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from llast.artifacts.summaries import Split
 from llast.config.steps import DecodeOptions
 from llast.languages import split_pair
 from llast.model.decoding import Request
@@ -42,7 +43,7 @@ class HypothesisSet:
 
     name: str
     task: str
-    split: str
+    split: Split
     rows: list[EvaluationRow]
     selected: int
     available: int
@@ -75,7 +76,7 @@ def select_rows(filtered: Path, source: str, pairs: list[str], options: DecodeOp
 
 
 def _select(
-    name: str, split: str, request: Request, reference: str, table: list[dict[str, Any]], limit: int | None
+    name: str, split: Split, request: Request, reference: str, table: list[dict[str, Any]], limit: int | None
 ) -> HypothesisSet:
     chosen = _draw(table, limit)
     rows = [

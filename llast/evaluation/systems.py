@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 import transformers
-from pydantic import TypeAdapter
 
-from llast.config.evaluation_only import CascadeExperiment, EvaluationOnlyExperiment, WhisperExperiment
+from llast.artifacts.run import Run
+from llast.config.evaluation_only import CascadeExperiment, WhisperExperiment
 from llast.config.experiment import DecodingOptions
 from llast.config.steps import TrainSpec
 from llast.errors import ConfigError
@@ -25,13 +25,11 @@ System = Callable[[Sequence[Clip]], Iterator[DecodedBatch]]
 """Decodes clips in batches of its own choice; yields each batch as it is done."""
 
 
-def load_system(
-    run: dict[str, Any], adapter: Path | None, bases: dict[str, Path], decoding: DecodingOptions
-) -> System:
+def load_system(run: Run, adapter: Path | None, bases: dict[str, Path], decoding: DecodingOptions) -> System:
     """The system of a run, on a GPU if there is one.
 
     Args:
-        run: content of its `run.json`.
+        run: its `run.json`.
         adapter: folder with the adapters of a trained checkpoint; None: a run that is not trained.
         bases: folders of its models, by name.
         decoding: beams, longest hypothesis, memory budget.
@@ -41,9 +39,10 @@ def load_system(
     """
     transformers.utils.logging.disable_progress_bar()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if adapter is not None:
-        return _trained(TrainSpec.model_validate(run["options"]), adapter, bases, decoding, device)
-    one: EvaluationOnlyExperiment = TypeAdapter(EvaluationOnlyExperiment).validate_python(run["options"])
+    one = run.options
+    if isinstance(one, TrainSpec):
+        assert adapter is not None
+        return _trained(one, adapter, bases, decoding, device)
     dtype = DTYPES[one.precision]
     if isinstance(one, WhisperExperiment):
         return Whisper(bases["whisper"], one.whisper, decoding, dtype, device)

@@ -31,6 +31,7 @@ from llast.artifacts import (
     spec_hash,
     write_json,
 )
+from llast.artifacts.run import Run, RunCheckpoint
 from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
@@ -111,28 +112,24 @@ def launch(
     packing = read_json(run_folder / "packing.json")
     if not packing["packed"]:
         print(f"train {experiment}: a sequence per row, not per clip: {packing['reason']}", file=sys.stderr)
-    write_json(
-        output,
-        {
-            "step_version": STEP_VERSIONS["train"],
-            "experiment": experiment,
-            "seed": seed,
-            "spec_hash": key,
-            "folder": key,
-            "trained_pairs": options.trained_pairs,
-            "steps": steps,
-            "world_size": machine.ranks,
-            "earlier": earlier,
-            "packs_rows": packing["packed"],
-            "seconds": _training_seconds(run_folder),
-            "checkpoints": [
-                {"checkpoint": number, "step": step, "folder": f"{key}/checkpoints/step-{step:06d}"}
-                for number, step in enumerate(kept, start=1)
-            ],
-            "options": options.model_dump(),
-            "environment": _environment(),
-        },
-    )
+    Run(
+        experiment=experiment,
+        seed=seed,
+        identity=key,
+        folder=key,
+        trained_pairs=options.trained_pairs,
+        steps=steps,
+        world_size=machine.ranks,
+        earlier=earlier,
+        packs_rows=packing["packed"],
+        seconds=_training_seconds(run_folder),
+        checkpoints=[
+            RunCheckpoint(checkpoint=number, step=step, folder=f"{key}/checkpoints/step-{step:06d}")
+            for number, step in enumerate(kept, start=1)
+        ],
+        options=options,
+        environment=_environment(),
+    ).write(output)
 
 
 def _run(run_folder: Path, what: str, machine: Machine, steps: int, kept: list[int]) -> None:

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from llast.artifacts import read_json, write_text
+from llast.artifacts.run import Run
 
 
 def average_adapters(folders: list[Path], output: Path) -> None:
@@ -62,11 +63,10 @@ def evaluated_adapter(run: Path, checkpoint: int, count: int, folder: Path) -> P
         count: how many are averaged; the first checkpoints of a run have fewer before them.
         folder: where a mean is written.
     """
-    numbered: dict[int, dict[str, Any]] = {one["checkpoint"]: one for one in read_json(run)["checkpoints"]}
-    last = [numbered[number] for number in range(max(1, checkpoint - count + 1), checkpoint + 1)]
-    if "folder" not in last[-1]:
+    last = Run.read(run).checkpoints[max(0, checkpoint - count) : checkpoint]
+    adapters = [run.parent / saved.folder / "adapter" for saved in last if saved.folder]
+    if not adapters:
         return None
-    adapters = [run.parent / one["folder"] / "adapter" for one in last]
     if len(adapters) == 1:
         return adapters[0]
     average_adapters(adapters, folder)

@@ -16,6 +16,7 @@ if (
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 from llast.artifacts import read_json
+from llast.artifacts.run import Run
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
 from llast.evaluation.checkpoints import RunScores, choose, read_checkpoints
@@ -56,9 +57,9 @@ class Checkpoint:
             return
         run = self.folder.parents[2] / "run.json"
         number = next(
-            one["checkpoint"]
-            for one in read_json(run)["checkpoints"]
-            if run.parent / one["folder"] == self.folder
+            saved.checkpoint
+            for saved in Run.read(run).checkpoints
+            if saved.folder and run.parent / saved.folder == self.folder
         )
         with TemporaryDirectory() as place:
             mean = evaluated_adapter(run, number, self.average_last, Path(place))
@@ -137,21 +138,19 @@ def load(model: Path, number: int | None = None) -> tuple[LlastForConditionalGen
 
 
 def _of_run(run: Path, number: int | None) -> Checkpoint:
-    value = read_json(run)
+    value = Run.read(run)
     score = run.parents[1] / "score"
     if number is None:
         scores = RunScores(
-            value["experiment"], value["seed"], value["trained_pairs"], sorted(score.glob("checkpoint*.json"))
+            value.experiment, value.seed, value.trained_pairs, sorted(score.glob("checkpoint*.json"))
         )
         number = (
-            choose(read_checkpoints(scores)).checkpoint
-            if scores.scores
-            else value["checkpoints"][-1]["checkpoint"]
+            choose(read_checkpoints(scores)).checkpoint if scores.scores else value.checkpoints[-1].checkpoint
         )
-    folders = {one["checkpoint"]: run.parent / one["folder"] for one in value["checkpoints"]}
-    if number not in folders:
-        raise DataError(f"{run} has no checkpoint {number}, only {', '.join(map(str, folders))}.")
-    return _checkpoint(folders[number], tuple(sorted(score.glob(f"checkpoint{number}.*.json"))))
+    folder = value.checkpoint(number, run).folder
+    if folder is None:
+        raise DataError(f"{run} is of kind {value.kind}, which is not trained. Name a run that is.")
+    return _checkpoint(run.parent / folder, tuple(sorted(score.glob(f"checkpoint{number}.*.json"))))
 
 
 def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:

@@ -63,7 +63,7 @@ class Run:
     @property
     def trained(self) -> bool:
         """Whether it was trained."""
-        return "kind" not in self.description
+        return bool(self.description["options"]["kind"] == "train")
 
     def series(self, metric: str) -> list[tuple[float, float]]:
         """Optimiser steps and values of a metric, where it was recorded."""
@@ -114,7 +114,7 @@ def read_scores(path: Path) -> Cells:
 def read_run(path: Path) -> Run:
     """Read a `run.json` and the training records beside it; a half-written last record is left out."""
     description = read_json(path)
-    metrics = path.parent / description["folder"] / "metrics.jsonl"
+    metrics = path.parent / (description["folder"] or "") / "metrics.jsonl"
     records = []
     if metrics.exists():
         with metrics.open(encoding="utf-8") as lines:

@@ -57,7 +57,8 @@ def track(
     """
     configs = [read_json(path) for path in runs]
     records = [
-        read_records(path.parent / config["folder"]) for path, config in zip(runs, configs, strict=True)
+        read_records(path.parent / (config["folder"] or "none"))
+        for path, config in zip(runs, configs, strict=True)
     ]
     scored = read_runs(runs, scores, case)
     params = varying_params(configs)
@@ -91,7 +92,7 @@ def track(
 
 
 def _identity(config: dict[str, Any]) -> RunIdentity:
-    return RunIdentity(config["experiment"], config["seed"], config["spec_hash"])
+    return RunIdentity(config["experiment"], config["seed"], config["identity"])
 
 
 def _send_workflow(
@@ -129,7 +130,7 @@ def _send_run(
         store.client.log_batch(run_id, params=known[start : start + PARAMS_PER_CALL])
     new_scores = _send_scores(store, run_id, scored)
     pairs = config["trained_pairs"]
-    what = f"{config['steps']} steps on" if "kind" not in config else f"not trained ({config['kind']}),"
+    what = f"{config['steps']} steps on" if config["steps"] else f"not trained ({config['options']['kind']}),"
     described = f"{what} {len(pairs)} pairs: {' '.join(pairs)}"
     store.client.log_batch(run_id, tags=[RunTag(WORKFLOW, workflow), RunTag(DESCRIPTION, described)])
     with tempfile.TemporaryDirectory() as folder:

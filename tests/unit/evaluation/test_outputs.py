@@ -2,18 +2,22 @@
 
 import pytest
 
+from llast.artifacts.hypotheses import Hypothesis
 from llast.demo.phrasebook import PHRASES
-from llast.evaluation.hypotheses import Record
 from llast.evaluation.outputs import count_faults, loops, other_language, profiles, wrong_script
 from llast.languages import PAIRS, split_pair
 
 KNOWN = profiles(PHRASES)
 
 
-def records(pair: str, hypotheses: list[str]) -> list[Record]:
+def record(clip: str, reference: str, hypothesis: str) -> Hypothesis:
+    return Hypothesis(clip=clip, sentence="", reference=reference, hypothesis=hypothesis, seconds=1.0)
+
+
+def records(pair: str, hypotheses: list[str]) -> list[Hypothesis]:
     references = PHRASES[split_pair(pair)[1]]
     return [
-        Record(f"clip{i}", "", references[i % len(references)], hypothesis, 1.0)
+        record(f"clip{i}", references[i % len(references)], hypothesis)
         for i, hypothesis in enumerate(hypotheses)
     ]
 
@@ -55,8 +59,8 @@ def test_loops(text: str, code: str, looping: bool) -> None:
 
 def test_a_loop_that_stands_in_the_reference_is_none() -> None:
     chant = "row row row row row row row row the boat"
-    assert count_faults("fr_en", [Record("a", "", chant, chant + "s", 1.0)], {})["loops"] == 0
-    assert count_faults("fr_en", [Record("a", "", "Row the boat.", chant, 1.0)], {})["loops"] == 1
+    assert count_faults("fr_en", [record("a", chant, chant + "s")], {})["loops"] == 0
+    assert count_faults("fr_en", [record("a", "Row the boat.", chant)], {})["loops"] == 1
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from sacrebleu import corpus_bleu
 
 from llast.artifacts import Summary, read_json
+from llast.artifacts.summaries import Split
 from llast.config.steps import ScoreOptions
 from llast.errors import ConfigError, DataError
 from llast.evaluation.score import score
@@ -256,13 +257,14 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     good = write_translation(tmp_path / "good", {"fr_en": rows})
     other_step = write_translation(tmp_path / "other", {"de_en": rows}, step=300)
     cut = write_translation(tmp_path / "cut", {"de_en": rows}, claimed=13)
-    for translated, split, message in [
+    cases: list[tuple[list[Path], Split, str]] = [
         ([good, other_step], "test", "different checkpoints"),
         ([good, good.parent / "../good/summary.json"], "test", "more than one"),
         ([good, cut], "test", "12 rows, its summary says 13"),
         ([good], "dev", "no dev rows of fr_en"),
         ([], "test", "nothing to score"),
-    ]:
+    ]
+    for translated, split, message in cases:
         with pytest.raises(DataError, match=message):
             score(translated, split, tmp_path / "score.json")
     (good.parent / "fr_en.test.jsonl").unlink()

@@ -1,15 +1,16 @@
 """The mean of checkpoints: of what they do to the weights, not of the factors that they keep."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from llast.artifacts.run import RunCheckpoint
 from llast.config.experiment import LoraOptions
 from llast.model.averaging import evaluated_adapter
 from llast.model.lora import add_adapters, load_adapters, save_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
+from tests.runs import trained_run
 
 
 def load(bases: Path) -> LlastForConditionalGeneration:
@@ -31,9 +32,9 @@ def test_weights_are_the_mean_of_the_last_checkpoints(
         for parameter in trainable_parameters(adapted):
             parameter.data += 0.5 * torch.randn(parameter.shape, generator=generator)
         save_adapters(adapted, tmp_path / f"step-{number}/adapter")
-        checkpoints.append({"checkpoint": number, "step": number, "folder": f"step-{number}"})
+        checkpoints.append(RunCheckpoint(checkpoint=number, step=number, folder=f"step-{number}"))
     run = tmp_path / "run.json"
-    run.write_text(json.dumps({"checkpoints": checkpoints}))
+    trained_run(checkpoints=checkpoints).write(run)
 
     def weights(adapter: Path | None) -> dict[str, torch.Tensor]:
         assert adapter is not None
@@ -43,7 +44,7 @@ def test_weights_are_the_mean_of_the_last_checkpoints(
     for checkpoint, expected in ((4, each[1:]), (2, each[:2])):
         found = weights(evaluated_adapter(run, checkpoint, 3, tmp_path / f"mean{checkpoint}"))
         for name, tensor in found.items():
-            mean = torch.stack([one[name] for one in expected]).mean(dim=0)
+            mean = torch.stack([state[name] for state in expected]).mean(dim=0)
             torch.testing.assert_close(tensor, mean, atol=1e-5, rtol=1e-5)
     assert evaluated_adapter(run, 1, 3, tmp_path / "x") == tmp_path / "step-1/adapter"
     assert evaluated_adapter(run, 4, 1, tmp_path / "x") == tmp_path / "step-4/adapter"

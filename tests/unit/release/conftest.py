@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from llast.artifacts import write_json
+from llast.artifacts.hypotheses import Hypothesis
 from llast.config.steps import Machine, ScoreOptions, TrainSpec
-from llast.evaluation.hypotheses import Record
 from llast.evaluation.score import score_pair
 from llast.launch.train import launch
 
@@ -52,7 +52,10 @@ def run(
             said = (
                 texts if (checkpoint, split) == (1, "dev") else [texts[0], texts[checkpoint - 2][:19] + "hat"]
             )
-            records = [Record("a", "", *both, 1.0) for both in zip(texts, said, strict=True)]
+            records = [
+                Hypothesis(clip="a", sentence="", reference=reference, hypothesis=hypothesis, seconds=1.0)
+                for reference, hypothesis in zip(texts, said, strict=True)
+            ]
             pairs = {
                 pair: {**score_pair(pair, records, ScoreOptions()), "rows": 2, "expected": 2}
                 for pair in ("fr_en", "zh-CN_en", "de_en", "en_de")

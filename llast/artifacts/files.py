@@ -1,4 +1,4 @@
-"""Files that later steps trust: written under a temporary name, synced, renamed; and the summary beside them."""
+"""Files that later steps trust: written under a temporary name, synced, renamed."""
 
 import contextlib
 import hashlib
@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel, model_validator
 
 from llast.errors import DataError
 
@@ -64,7 +62,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Run the step that writes it first.") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no UTF-8
         raise DataError(
             f"{path} is not valid JSON ({error}). Delete it and run the step that writes it."
         ) from None
@@ -97,55 +95,3 @@ MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.model")
 def model_files(folder: Path) -> list[Path]:
     """The files of a model in Hugging Face format that decide what it computes: weights, configuration, tokenizer."""
     return sorted(path for pattern in MODEL_FILES for path in folder.glob(pattern))
-
-
-class Summary(BaseModel, extra="forbid"):
-    """What a step did with its rows. It is the step's declared output, written last, data beside it.
-
-    Attributes:
-        step: name of the step (rule, verb and module have the same).
-        version: version of the step's behaviour; a change of it reruns the step.
-        rows_in: rows read.
-        rows_out: rows written.
-        dropped: rows left out, by reason; `rows_in == rows_out + sum(dropped.values())`.
-        seconds: wall time of the step.
-        details: what else is worth knowing, by step.
-    """
-
-    step: str
-    version: int
-    rows_in: int
-    rows_out: int
-    dropped: dict[str, int] = {}
-    seconds: float = 0.0
-    details: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> "Summary":
-        if self.rows_in != self.rows_out + sum(self.dropped.values()):
-            raise ValueError(f"{self.step}: {self.rows_in} in, {self.rows_out} out, dropped {self.dropped}")
-        return self
-
-    def line(self) -> str:
-        """The summary in one line, for a terminal."""
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
-        dropped = f" (dropped: {reasons})" if reasons else ""
-        return f"{self.rows_in:,} in, {self.rows_out:,} out{dropped}, {self.seconds:.1f} s"
-
-    def write(self, path: Path) -> None:
-        """Write the summary as JSON, atomically."""
-        write_json(path, self.model_dump())
-
-
-def read_summary(path: Path) -> Summary:
-    """Read a step's summary.
-
-    Raises:
-        DataError: the file is missing or is not a summary.
-    """
-    try:
-        return Summary.model_validate(read_json(path))
-    except ValueError as error:
-        raise DataError(
-            f"{path} is not a step's summary: {error}. Delete it and run the step again."
-        ) from None

@@ -1,0 +1,33 @@
+"""Files between steps: how they are written, and what stands in them."""
+
+from llast.artifacts.base import Artifact, Typed
+from llast.artifacts.files import (
+    MODEL_FILES,
+    atomic_path,
+    differences,
+    model_files,
+    read_json,
+    sha256_of,
+    spec_hash,
+    sweep,
+    write_json,
+    write_text,
+)
+from llast.artifacts.summaries import Summary, read_summary
+
+__all__ = [
+    "MODEL_FILES",
+    "Artifact",
+    "Summary",
+    "Typed",
+    "atomic_path",
+    "differences",
+    "model_files",
+    "read_json",
+    "read_summary",
+    "sha256_of",
+    "spec_hash",
+    "sweep",
+    "write_json",
+    "write_text",
+]

@@ -1,0 +1,105 @@
+"""`run.json`: what was trained, or what is evaluated as it comes, and where its checkpoints lie."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from llast.artifacts.base import Artifact, Typed
+from llast.config.evaluation_only import CascadeExperiment, PretrainedExperiment, WhisperExperiment
+from llast.config.steps import TrainSpec
+from llast.errors import DataError
+
+
+class RunCheckpoint(Typed):
+    """A checkpoint that is evaluated.
+
+    Attributes:
+        checkpoint: its number, from 1.
+        step: optimiser steps done; 0 where nothing is trained.
+        folder: where it lies, from the folder of `run.json`; None where nothing is trained.
+    """
+
+    checkpoint: int
+    step: int
+    folder: str | None = None
+
+
+Options = Annotated[
+    TrainSpec | WhisperExperiment | CascadeExperiment | PretrainedExperiment, Field(discriminator="kind")
+]
+
+
+class Run(Artifact):
+    """A finished run of an experiment with one seed.
+
+    Attributes:
+        experiment: name of the experiment.
+        seed: its seed.
+        identity: hash of all that decides its weights.
+        folder: where its training records lie, from the folder of `run.json`; None where nothing is trained.
+        trained_pairs: the pairs that count in its averages.
+        steps: optimiser steps of the whole training; 0 where nothing is trained.
+        seconds: time spent in training steps.
+        checkpoints: its checkpoints, in order.
+        options: what it is, with its kind.
+        world_size: processes that trained it.
+        earlier: folders of other identities of this run, with the options that differ.
+        packs_rows: whether the rows of a clip were trained in one sequence.
+        environment: versions that a result depends on.
+    """
+
+    WRITTEN_BY = "train or describe"
+
+    format: int = 2
+    experiment: str
+    seed: int
+    identity: str
+    folder: str | None = None
+    trained_pairs: list[str]
+    steps: int = 0
+    seconds: float = 0.0
+    checkpoints: list[RunCheckpoint] = Field(min_length=1)
+    options: Options
+    world_size: int | None = None
+    earlier: dict[str, list[str]] = {}
+    packs_rows: bool | None = None
+    environment: dict[str, str] = {}
+
+    @property
+    def kind(self) -> str:
+        """`train`, `whisper`, `cascade` or `pretrained`."""
+        return self.options.kind
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained."""
+        return isinstance(self.options, TrainSpec)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Experiment and seed."""
+        return self.experiment, self.seed
+
+    def checkpoint(self, number: int, path: Path) -> RunCheckpoint:
+        """A checkpoint by its number.
+
+        Args:
+            number: from 1.
+            path: of this file, for the message.
+
+        Raises:
+            DataError: there is no such checkpoint.
+        """
+        for checkpoint in self.checkpoints:
+            if checkpoint.checkpoint == number:
+                return checkpoint
+        numbers = ", ".join(str(checkpoint.checkpoint) for checkpoint in self.checkpoints)
+        raise DataError(f"{path} has no checkpoint {number}, only {numbers}.")
+
+    def model_options(self) -> dict[str, Any]:
+        """The options as JSON, without what only describes the experiment or decides how it is decoded."""
+        shown: dict[str, Any] = self.options.model_dump(
+            mode="json", exclude={"kind", "decoding", "description", "baseline"}
+        )
+        return shown

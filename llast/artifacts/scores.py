@@ -1,0 +1,97 @@
+"""Score files: every metric of one checkpoint on one split."""
+
+from typing import Literal
+
+from llast.artifacts.base import Artifact, Typed
+from llast.artifacts.summaries import Split
+
+SampleKind = Literal["drawn", "worst", "best"]
+
+
+class MetricScore(Typed):
+    """A score with what makes it comparable.
+
+    Attributes:
+        value: on the metric's own scale.
+        signature: settings and version of the scorer.
+        interval: 95 % interval, where one was computed.
+    """
+
+    value: float
+    signature: str
+    interval: tuple[float, float] | None = None
+
+
+class LengthScore(Typed):
+    """Cased BLEU of the clips of one class of lengths, from `shortest` up to below `longest` seconds (None: any)."""
+
+    shortest: float
+    longest: float | None
+    bleu: float
+    rows: int
+
+
+class Sample(Typed):
+    """A row to read; `chrf2` is of this sentence, `seconds` the length of the clip."""
+
+    clip: str
+    sentence: str
+    reference: str
+    hypothesis: str
+    seconds: float
+    chrf2: float
+
+
+class SetScores(Typed):
+    """Scores of one set of hypotheses.
+
+    Attributes:
+        metrics: by name of `llast.evaluation.metrics`; none where there are no rows.
+        rows: rows that were scored.
+        expected: rows that were chosen to be decoded; those without audio have no hypothesis.
+    """
+
+    metrics: dict[str, MetricScore]
+    rows: int
+    expected: int
+
+
+class PairScores(SetScores):
+    """Scores of the translations of a pair.
+
+    Attributes:
+        faults: hypotheses by fault, see `llast.evaluation.faults`.
+        by_seconds: cased BLEU by length of the clip, where a class has enough rows.
+        samples: rows to read.
+    """
+
+    faults: dict[str, int] = {}
+    by_seconds: list[LengthScore] = []
+    samples: dict[SampleKind, list[Sample]] = {}
+
+
+class ScoreFile(Artifact):
+    """What the step score writes.
+
+    Attributes:
+        experiment: name of the experiment.
+        seed: seed of the run.
+        checkpoint: number of the checkpoint, from 1.
+        step: its optimiser step.
+        average_last: how many checkpoints up to it were averaged.
+        split: `dev` or `test`.
+        pairs: scores of translations.
+        transcripts: scores of transcripts by spoken language.
+    """
+
+    WRITTEN_BY = "score"
+
+    format: int = 2
+    experiment: str
+    seed: int
+    checkpoint: int
+    step: int
+    average_last: int = 1
+    split: Split
+    pairs: dict[str, PairScores]
+    transcripts: dict[str, SetScores] = {}
