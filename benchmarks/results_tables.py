@@ -15,12 +15,12 @@ from record import ROOT, Measured, main, peak_mib
 from llast.artifacts import Summary, read_json, write_json
 from llast.demo.phrasebook import PHRASES
 from llast.evaluation.score import score
-from llast.evaluation.table import read_runs, table
 from llast.languages import PAIRS, pairs_from, source_languages, split_pair
-from llast.report.report import report
-from llast.tracking.forward import RunIdentity, forward
-from llast.tracking.store import open_store
-from llast.tracking.track import track
+from llast.results.report.report import report
+from llast.results.table import read_runs, table
+from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.store import open_store
+from llast.results.tracking.track import track
 
 TARGET_S, TARGET_POINTS, TARGET_PAGE_MIB, TARGET_MIB = 60.0, 5_000.0, 10.0, 2048.0
 STEPS = 8000  # of the paper's epoch on eight GPUs

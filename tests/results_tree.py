@@ -10,8 +10,8 @@ from typing import Any
 
 from llast.artifacts import Summary, write_json
 from llast.evaluation.score import score
-from llast.evaluation.table import read_runs, table
 from llast.languages import pairs_from, source_languages
+from llast.results.table import read_runs, table
 
 WORDS = "the old house stands by a river and two boats wait for <b>rain</b> & wind".split()
 

@@ -204,14 +204,14 @@ def compare(args: Namespace) -> None:
 
 
 def table(args: Namespace) -> None:
-    from llast.evaluation.table import read_runs, table
+    from llast.results.table import read_runs, table
 
     runs = read_runs(args.runs, args.scores, args.case)
     table(runs, args.output.parent, args.comparisons, args.published)
 
 
 def report(args: Namespace) -> None:
-    from llast.report.report import report
+    from llast.results.report.report import report
 
     report(
         table=args.table,
@@ -232,7 +232,7 @@ def report(args: Namespace) -> None:
 
 
 def track(args: Namespace) -> None:
-    from llast.tracking.track import track
+    from llast.results.tracking.track import track
 
     track(args.runs, args.scores, args.artifacts, args.tracking_uri, args.output, args.case)
 

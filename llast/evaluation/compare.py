@@ -14,11 +14,11 @@ from llast.artifacts.summaries import DecodeSummary
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.pool import map_in_order
 from llast.errors import DataError
-from llast.evaluation.checkpoints import Case, CheckpointScores, choose, read_checkpoints, read_runs
 from llast.evaluation.hypotheses import read_translated
 from llast.evaluation.score import BOOTSTRAP_MIN_ROWS, BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
 from llast.languages import language, split_pair
 from llast.progress import progress
+from llast.results.checkpoints import Case, CheckpointScores, choose, read_checkpoints, read_runs
 
 LEVEL = 0.05
 """A difference counts as more than chance below this p-value, after the correction."""

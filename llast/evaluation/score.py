@@ -16,8 +16,8 @@ from llast.artifacts.summaries import Split
 from llast.config.steps import STEP_VERSIONS, ScoreOptions
 from llast.corpus.pool import map_in_order
 from llast.evaluation.comet import comet
+from llast.evaluation.faults import count_faults, profiles
 from llast.evaluation.hypotheses import HypothesisFile, read_translated
-from llast.evaluation.outputs import count_faults, profiles
 from llast.evaluation.recognition import error_rate
 from llast.languages import language, split_pair
 from llast.progress import progress
@@ -48,7 +48,7 @@ def score(
     and Japanese targets also on characters, as in the CoVoST 2 paper (arXiv 2007.10310). The 95 % intervals of
     BLEU are sacreBLEU's bootstrap (Koehn 2004; its seed stands in the signature). Lower-cased BLEU is the number
     of the released LLaST scorer, which lower-cases both sides and has the same tokenizers. A pair without rows has null
-    scores. `faults` counts hypotheses as `llast.evaluation.outputs` says. Transcripts are scored by spoken language,
+    scores. `faults` counts hypotheses as `llast.evaluation.faults` says. Transcripts are scored by spoken language,
     under `recognition`.
 
     Args:

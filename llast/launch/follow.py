@@ -101,7 +101,7 @@ class Forwarder:
             self._thread.start()
 
     def _run(self) -> None:
-        from llast.tracking.forward import RunIdentity, forward
+        from llast.results.tracking.forward import RunIdentity, forward
 
         run_folder, experiment, seed, key = self._arguments
         identity = RunIdentity(experiment=experiment, seed=seed, spec_hash=key)

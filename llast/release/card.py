@@ -6,10 +6,10 @@ import yaml
 from pydantic import BaseModel
 
 from llast.config.steps import TrainSpec
-from llast.evaluation.checkpoints import AVERAGES, RunScores, read_checkpoints
 from llast.languages import PAIRS, language, split_pair
 from llast.model.bases import is_folder, known_bases
 from llast.release.trained import Checkpoint
+from llast.results.checkpoints import AVERAGES, RunScores, read_checkpoints
 
 
 class Card(BaseModel):

@@ -19,12 +19,12 @@ from llast.artifacts import read_json
 from llast.artifacts.run import Run
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
-from llast.evaluation.checkpoints import RunScores, choose, read_checkpoints
 from llast.model.averaging import evaluated_adapter
 from llast.model.bases import base_folder
 from llast.model.lora import load_adapters
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
+from llast.results.checkpoints import RunScores, choose, read_checkpoints
 
 
 @dataclass(frozen=True)

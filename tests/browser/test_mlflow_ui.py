@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mlflow import MlflowClient
 
-from llast.tracking.track import track
+from llast.results.tracking.track import track
 from tests.tracked_runs import mlflow_server, write_workflow
 
 if TYPE_CHECKING:

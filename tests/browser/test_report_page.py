@@ -12,10 +12,10 @@ import soundfile
 from llast.artifacts import Summary
 from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
-from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
 from llast.evaluation.compare import compare
-from llast.evaluation.samples import gather_samples
-from llast.report.report import report
+from llast.results.checkpoints import choose, read_checkpoints, read_runs
+from llast.results.report.report import report
+from llast.results.samples import gather_samples
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from llast.config.steps import TrainSpec
-from llast.tracking.forward import RunIdentity, forward
+from llast.results.tracking.forward import RunIdentity, forward
 
 Rows = tuple[Path, list[Path]]
 STEPS = 150

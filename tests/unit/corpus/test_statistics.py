@@ -8,7 +8,7 @@ from llast.corpus.filter import filter_rows
 from llast.corpus.join import join
 from llast.corpus.resample import resample
 from llast.corpus.statistics import statistics
-from llast.report.statistics import read_statistics
+from llast.results.report.statistics import read_statistics
 from tests.unit.corpus.conftest import Release, tone
 
 Rows = dict[tuple[str, str], dict[str, str]]

@@ -15,7 +15,7 @@ import pytest
 from llast.artifacts import read_json
 from llast.errors import DataError
 from llast.evaluation.compare import compare, holm
-from llast.evaluation.table import read_runs, table
+from llast.results.table import read_runs, table
 
 PAIRS = ("fr_en", "de_en", "en_ja")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llast.artifacts import read_json, write_text
-from llast.evaluation.checkpoints import (
+from llast.results.checkpoints import (
     AVERAGES,
     CheckpointScores,
     RunScores,
@@ -17,10 +17,10 @@ from llast.evaluation.checkpoints import (
     read_runs,
     spread,
 )
-from llast.evaluation.layout import as_html, as_markdown
-from llast.evaluation.outputs import KINDS
-from llast.evaluation.published import read_published
-from llast.evaluation.sections import Comparisons, sections
+from llast.results.markdown import as_html, as_markdown
+from llast.evaluation.faults import KINDS
+from llast.results.published import read_published
+from llast.results.sections import Comparisons, sections
 from llast.languages import PAIRS
 
 __all__ = ["RunScores", "read_runs", "table"]

@@ -8,7 +8,7 @@ from typing import Any
 from mlflow.entities import Metric
 
 from llast.errors import DataError
-from llast.tracking.store import METRICS_PER_CALL, Store, open_store
+from llast.results.tracking.store import METRICS_PER_CALL, Store, open_store
 
 METRICS = {
     "learning_rate": "train/learning_rate",
@@ -61,7 +61,7 @@ def forward(run_folder: Path, identity: RunIdentity, tracking_uri: str) -> int:
 
     Raises:
         DataError: a line of `metrics.jsonl` is broken.
-        llast.tracking.store.StoreError, mlflow.exceptions.MlflowException: the store does not take the records.
+        llast.results.tracking.store.StoreError, mlflow.exceptions.MlflowException: the store does not take the records.
     """
     records = read_records(run_folder)
     if not records:

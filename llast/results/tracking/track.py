@@ -12,13 +12,13 @@ from mlflow.exceptions import MlflowException
 
 from llast.artifacts import read_json, spec_hash, write_json
 from llast.config.steps import STEP_VERSIONS
-from llast.evaluation.checkpoints import Case, RunScores, choose, read_checkpoints, read_runs
-from llast.evaluation.samples import gather_samples
+from llast.results.checkpoints import Case, RunScores, choose, read_checkpoints, read_runs
+from llast.results.samples import gather_samples
 from llast.progress import progress
-from llast.tracking.forward import RunIdentity, milliseconds, read_records, send_metrics, send_records
-from llast.tracking.params import varying_params
-from llast.tracking.scores import score_metrics
-from llast.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store, without_password
+from llast.results.tracking.forward import RunIdentity, milliseconds, read_records, send_metrics, send_records
+from llast.results.tracking.params import varying_params
+from llast.results.tracking.scores import score_metrics
+from llast.results.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store, without_password
 
 WORKFLOW = "llast.workflow"
 DESCRIPTION = "mlflow.note.content"

@@ -6,13 +6,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from llast.evaluation.checkpoints import AVERAGES, HEADLINES, CheckpointScores
-from llast.evaluation.outputs import KINDS
-from llast.evaluation.published import OwnScores
-from llast.evaluation.sections import significance
-from llast.evaluation.table import read_comparisons
+from llast.results.checkpoints import AVERAGES, HEADLINES, CheckpointScores
+from llast.evaluation.faults import KINDS
+from llast.results.published import OwnScores
+from llast.results.sections import significance
+from llast.results.table import read_comparisons
 from llast.languages import EN_X, LANGUAGES, PAIRS, X_EN
-from llast.report.inputs import Cells, Row
+from llast.results.report.inputs import Cells, Row
 
 
 @dataclass(frozen=True)

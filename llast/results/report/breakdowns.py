@@ -7,12 +7,12 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llast.evaluation.checkpoints import CheckpointScores
-from llast.evaluation.published import System
-from llast.evaluation.sections import pair_name
+from llast.results.checkpoints import CheckpointScores
+from llast.results.published import System
+from llast.results.sections import pair_name
 from llast.languages import EN_X, X_EN
-from llast.report.inputs import Row
-from llast.report.plots import INK, MUTED, colour, marker, svg
+from llast.results.report.inputs import Row
+from llast.results.report.plots import INK, MUTED, colour, marker, svg
 
 CLASSES = {"avg_high": "high", "avg_mid": "mid", "avg_low": "low"}
 Bounds = tuple[float, float | None]

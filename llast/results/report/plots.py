@@ -13,9 +13,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from llast.evaluation.sections import pair_name
+from llast.results.sections import pair_name
 from llast.languages import EN_X, X_EN
-from llast.report.inputs import Cells, Row, Run, Stage
+from llast.results.report.inputs import Cells, Row, Run, Stage
 
 INK, MUTED, LINE, DROPPED = "#010101", "#020202", "#030303", "#040404"
 SERIES = tuple(f"#0500{i:02x}" for i in range(10))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llast.errors import ConfigError
-from llast.evaluation.published import CASES, beside_ours, read_published
+from llast.results.published import CASES, beside_ours, read_published
 from llast.languages import PAIRS
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"

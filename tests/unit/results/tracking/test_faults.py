@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 from mlflow import MlflowClient
 
-from llast.tracking.forward import RunIdentity, forward
-from llast.tracking.track import track
+from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.track import track
 from tests.tracked_runs import STEPS, Workflow, free_port, mlflow_server, record, write_workflow
-from tests.unit.tracking.test_track import check, stored_history, stored_runs
+from tests.unit.results.tracking.test_track import check, stored_history, stored_runs
 
 WRITERS = 16
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llast.evaluation.checkpoints import CheckpointScores
+from llast.results.checkpoints import CheckpointScores
 from llast.languages import PAIRS
 
 Run = tuple[str, int]  # experiment and seed

@@ -15,8 +15,8 @@ from mlflow.entities import Run
 
 from llast.artifacts import read_json, write_json
 from llast.errors import DataError
-from llast.tracking.forward import RunIdentity, forward
-from llast.tracking.track import track
+from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.track import track
 from tests.tracked_runs import BLEU, STARTED, STEPS, Workflow, mlflow_server, record, scored, write_workflow
 
 History = dict[
@@ -177,7 +177,7 @@ def test_two_trainings_meet_on_a_lost_database(workflow: Workflow, tmp_path: Pat
     """Both writers start where there is no database at all; then `track` brings back all the rest."""
     uri = f"sqlite:///{tmp_path / 'lost' / 'mlflow.db'}"
     program = (
-        "import sys; from pathlib import Path; from llast.tracking.forward import RunIdentity, forward;"
+        "import sys; from pathlib import Path; from llast.results.tracking.forward import RunIdentity, forward;"
         "folder, experiment, key, uri = sys.argv[1:];"
         "print(forward(Path(folder), RunIdentity(experiment, 1, key), uri))"
     )

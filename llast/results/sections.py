@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llast.evaluation.checkpoints import (
+from llast.results.checkpoints import (
     AVERAGES,
     WHOLE,
     CheckpointScores,
     by_experiment,
     spread,
 )
-from llast.evaluation.layout import Section
-from llast.evaluation.outputs import KINDS
-from llast.evaluation.published import CASES, OwnScores, System, beside_ours
+from llast.results.markdown import Section
+from llast.evaluation.faults import KINDS
+from llast.results.published import CASES, OwnScores, System, beside_ours
 from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
 
 AVERAGE_NAMES = {

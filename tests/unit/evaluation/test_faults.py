@@ -4,7 +4,7 @@ import pytest
 
 from llast.artifacts.hypotheses import Hypothesis
 from llast.demo.phrasebook import PHRASES
-from llast.evaluation.outputs import count_faults, loops, other_language, profiles, wrong_script
+from llast.evaluation.faults import count_faults, loops, other_language, profiles, wrong_script
 from llast.languages import PAIRS, split_pair
 
 KNOWN = profiles(PHRASES)

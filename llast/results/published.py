@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from llast.errors import ConfigError
-from llast.evaluation.checkpoints import HEADLINES
+from llast.results.checkpoints import HEADLINES
 from llast.languages import PAIRS, PAPER_X_EN
 
 COLUMNS = ("system", "pair", "value", "case", "source")

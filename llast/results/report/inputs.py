@@ -10,7 +10,7 @@ from typing import Any
 
 from llast.artifacts import Summary, read_json
 from llast.errors import DataError
-from llast.evaluation.checkpoints import AVERAGES
+from llast.results.checkpoints import AVERAGES
 from llast.languages import PAIRS
 
 

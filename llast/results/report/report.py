@@ -8,21 +8,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llast.artifacts import read_summary, write_text
-from llast.evaluation.checkpoints import (
+from llast.results.checkpoints import (
     HEADLINES,
     Case,
     read_checkpoints,
     read_runs,
 )
-from llast.evaluation.published import CASES, System, beside_ours, read_published
-from llast.evaluation.samples import Sample, gather_samples
-from llast.evaluation.sections import AVERAGE_NAMES, CASE_NAMES, pair_name
-from llast.evaluation.table import read_comparisons
+from llast.results.published import CASES, System, beside_ours, read_published
+from llast.results.samples import Sample, gather_samples
+from llast.results.sections import AVERAGE_NAMES, CASE_NAMES, pair_name
+from llast.results.table import read_comparisons
 from llast.languages import language, split_pair
-from llast.report import breakdowns, derived, plots
-from llast.report.audio import clips_of
-from llast.report.inputs import Row, Run, read_run, read_scores, read_table, stages
-from llast.report.statistics import read_statistics
+from llast.results.report import breakdowns, derived, plots
+from llast.results.report.audio import clips_of
+from llast.results.report.inputs import Row, Run, read_run, read_scores, read_table, stages
+from llast.results.report.statistics import read_statistics
 
 KINDS = ("drawn", "worst", "best")
 
@@ -90,7 +90,7 @@ def report(
     if known:
         published_groups = beside_ours(known, derived.own_scores(chosen, cells, names))
     environment = Environment(
-        loader=PackageLoader("llast.report", "."), undefined=StrictUndefined, autoescape=True, trim_blocks=True,
+        loader=PackageLoader("llast.results.report", "."), undefined=StrictUndefined, autoescape=True, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["pair"] = pair_name

@@ -9,7 +9,7 @@ import pytest
 
 from llast.artifacts import read_json, write_json
 from llast.errors import DataError
-from llast.evaluation.table import RunScores, read_runs, table
+from llast.results.table import RunScores, read_runs, table
 from llast.languages import PAPER_X_EN
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"

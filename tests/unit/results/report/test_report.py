@@ -18,17 +18,17 @@ from llast.artifacts import Summary
 from llast.corpus.decode import DecodedClip
 from llast.corpus.statistics import COLUMNS
 from llast.corpus.store import write_index, write_shard
-from llast.evaluation.checkpoints import choose, read_checkpoints, read_runs
+from llast.results.checkpoints import choose, read_checkpoints, read_runs
 from llast.evaluation.compare import compare
 from llast.evaluation.recognition import error_rate
-from llast.evaluation.samples import gather_samples
-from llast.evaluation.table import table
+from llast.results.samples import gather_samples
+from llast.results.table import table
 from llast.languages import PAIRS
-from llast.report.inputs import read_run, read_table
-from llast.report.report import report, varying_options
+from llast.results.report.inputs import read_run, read_table
+from llast.results.report.report import report, varying_options
 
 DEMO_PAIRS = ("fr_en", "de_en", "zh-CN_en", "en_de", "en_ja")
-PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"
+PUBLISHED = Path(__file__).parents[4] / "config" / "published.csv"
 VOID = {"meta", "link", "br", "hr", "img", "input", "col", "wbr"}
 
 

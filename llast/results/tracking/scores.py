@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlflow.entities import Metric
 
-from llast.evaluation.checkpoints import AVERAGES, CheckpointScores, RunScores, choose, read_checkpoints
+from llast.results.checkpoints import AVERAGES, CheckpointScores, RunScores, choose, read_checkpoints
 
 SPLITS = {"test": "", "dev": "dev_"}
 """Splits that are tracked, and what stands before the names of their metrics."""
