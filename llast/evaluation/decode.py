@@ -21,7 +21,8 @@ from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, 
 from llast.config.steps import STEP_VERSIONS, DecodeOptions
 from llast.corpus.store import AudioStore
 from llast.evaluation.selection import EvaluationRow, select_rows
-from llast.evaluation.systems import System, load_system
+from llast.evaluation.systems import load_system
+from llast.evaluation.systems.base import System
 from llast.model.averaging import evaluated_adapter
 from llast.model.decoding import Clip
 from llast.model.features import WINDOW_FRAMES

@@ -1,18 +1,23 @@
 """Configuration of a LLaST model in Hugging Face style."""
 
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PretrainedConfig
+
+from llast.artifacts import read_json
+from llast.config.steps import TrainSpec
+from llast.model.encoders.base import speech_encoder
 
 
 class LlastConfig(PretrainedConfig):
     """Shape of a LLaST model: a speech encoder, a three-layer MLP adaptor, a causal LM (arXiv 2407.15415).
 
     Args:
-        encoder_config: configuration of the Whisper checkpoint, or of the HuBERT-like model.
+        encoder_config: configuration of the model that the speech encoder is, or is a part of.
         llm_config: configuration of the causal LM.
         window: `30s` or `clip`, what the encoder sees of a clip.
-        normalize: whether clips are brought to mean 0 and variance 1 (HuBERT-like encoders only).
+        normalize: whether the encoder gets clips of mean 0 and variance 1.
         stack: encoder positions concatenated into one LLM position.
         template: chat template, a name of `llast.model.prompts.TEMPLATES`, or `chat` for the tokenizer's own.
         bases: of a folder that holds adapters only: where the weights of `encoder` and `llm` are, as
@@ -44,6 +49,33 @@ class LlastConfig(PretrainedConfig):
         self.bases = bases
         self.load_in_4bit = load_in_4bit
         super().__init__(**kwargs)
+
+    @classmethod
+    def from_bases(cls, encoder: Path, llm: Path, **options: Any) -> "LlastConfig":
+        """The configuration of a model on the bases in two Hugging Face folders.
+
+        Raises:
+            ConfigError: LLaST cannot use the encoder.
+        """
+        config = AutoConfig.from_pretrained(encoder)
+        normalize = speech_encoder(config, str(encoder)).normalizes(encoder)
+        return cls(config, AutoConfig.from_pretrained(llm), normalize=normalize, **options)
+
+
+def model_options(spec: TrainSpec) -> dict[str, Any]:
+    """The options of `LlastConfig` that an experiment decides, besides its bases."""
+    return {
+        "window": spec.encoder.window,
+        "stack": spec.adaptor.stack,
+        "template": spec.llm.template,
+        "load_in_4bit": spec.llm.load_in_4bit,
+    }
+
+
+def is_exported(model: Path) -> bool:
+    """Whether a folder was written by `save_pretrained`, `llast export` or `llast import-xtuner`."""
+    config = model / "config.json"
+    return config.is_file() and read_json(config).get("model_type") == LlastConfig.model_type
 
 
 def _config(value: dict[str, Any] | PretrainedConfig | None, default: str) -> PretrainedConfig:

@@ -2,33 +2,44 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
-import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from llast.config.experiment import LoraOptions
 from llast.errors import ConfigError
+from llast.model.encoders.base import speech_encoder
 from llast.model.lora_linear import fuse
-from llast.model.modeling import LlastForConditionalGeneration
 
 ADAPTOR_FILE = "adaptor.safetensors"
 # peft 0.21 reads a property that transformers 5.23 has renamed; nothing that a user could mend.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
+Llast = TypeVar("Llast", bound=PreTrainedModel)
+"""A `LlastForConditionalGeneration`; its module imports this one."""
+
 
 def lora_config(
-    model: LlastForConditionalGeneration, encoder: LoraOptions | None, llm: LoraOptions | None
+    model: PreTrainedModel, encoder: LoraOptions | None, llm: LoraOptions | None
 ) -> LoraConfig | None:
     """The peft configuration of LoRA on encoder, LLM, both or (None) neither, with the adaptor trained besides.
 
     Raises:
         ConfigError: `targets` names a layer that the model does not have.
     """
-    parts = [("encoder", model.encoder, encoder), ("llm", model.llm, llm)]
-    used = [(name, options, _targets(name, part, options)) for name, part, options in parts if options]
+    speech = speech_encoder(model.config.encoder_config, "encoder_config")
+    parts = [("encoder", encoder, speech.lora_targets), ("llm", llm, None)]
+    used = [
+        (name, options, _targets(name, model.get_submodule(name), options.targets, default))
+        for name, options, default in parts
+        if options
+    ]
     if not used:
         return None
     pattern = "|".join(rf"{name}\..*\.({'|'.join(map(re.escape, targets))})" for name, _, targets in used)
@@ -47,60 +58,58 @@ def lora_config(
     )
 
 
-def _targets(name: str, part: torch.nn.Module, options: LoraOptions) -> list[str]:
+def _targets(
+    name: str, part: nn.Module, chosen: list[str] | None, default: Sequence[str] | None
+) -> Sequence[str]:
     """Last names of the layers to adapt: by default every linear layer of the blocks, as in the released code."""
     paths = [
-        path.split(".")
-        for path, module in part.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D))
+        path.split(".") for path, module in part.named_modules() if isinstance(module, (nn.Linear, Conv1D))
     ]
     linear = {path[-1] for path in paths if any(step.isdecimal() for step in path)}
-    if unknown := sorted(set(options.targets or []) - linear):
+    if unknown := sorted(set(chosen or []) - linear):
         raise ConfigError(
             f"{name}.lora.targets: no block has a linear layer called {', '.join(unknown)}. "
             f"There are: {', '.join(sorted(linear))}."
         )
-    return options.targets or sorted(linear)
+    return chosen or default or sorted(linear)
 
 
-def add_adapters(
-    model: LlastForConditionalGeneration, encoder: LoraOptions | None, llm: LoraOptions | None
-) -> LlastForConditionalGeneration | PeftModel:
+def add_adapters(model: Llast, encoder: LoraOptions | None, llm: LoraOptions | None) -> Llast | PeftModel:
     """Make the model trainable: LoRA where asked for, and the adaptor."""
     config = lora_config(model, encoder, llm)
     if config is None:
-        model.adaptor.requires_grad_(True)
+        model.get_submodule("adaptor").requires_grad_(True)
         return model
     adapted = get_peft_model(model, config)
     fuse(adapted)
     return adapted
 
 
-def save_adapters(model: LlastForConditionalGeneration | PeftModel, folder: Path) -> None:
+def save_adapters(model: PreTrainedModel | PeftModel, folder: Path) -> None:
     """Write adapters and adaptor, without the bases."""
     if isinstance(model, PeftModel):
         model.save_pretrained(str(folder), save_embedding_layers=False)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.contiguous() for name, tensor in model.adaptor.state_dict().items()}
-        save_file(state, folder / ADAPTOR_FILE)
+        state = model.get_submodule("adaptor").state_dict()
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / ADAPTOR_FILE)
 
 
-def load_adapters(model: LlastForConditionalGeneration, folder: Path) -> LlastForConditionalGeneration:
+def load_adapters(model: Llast, folder: Path) -> Llast:
     """Put saved adapters and adaptor onto a model of fresh bases.
 
     LoRA is merged into the weights; onto 4-bit weights it is laid, for a merge would round it to 4 bits.
     """
     if (folder / ADAPTOR_FILE).exists():
-        model.adaptor.load_state_dict(load_file(folder / ADAPTOR_FILE))
+        model.get_submodule("adaptor").load_state_dict(load_file(folder / ADAPTOR_FILE))
         return model
     adapted = PeftModel.from_pretrained(model, str(folder))
     if model.config.load_in_4bit:
         return model  # peft has put its layers into it
-    merged: LlastForConditionalGeneration = adapted.merge_and_unload()
+    merged: Llast = adapted.merge_and_unload()
     return merged
 
 
-def trainable_parameters(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
     """The parameters that training changes, in a fixed order."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]

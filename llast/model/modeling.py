@@ -19,12 +19,13 @@ from transformers import (
 )
 from transformers.utils import ModelOutput, is_bitsandbytes_available
 
+from llast.config.steps import TrainSpec
 from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
 from llast.model.bases import base_folder, config_without_dropout, folder_of
 from llast.model.branches import logits_alone, logits_of, read_branches
-from llast.model.configuration import LlastConfig
-from llast.model.encoder import WAVE_TYPES, encode_clips, load_encoder, new_encoder, normalizes
+from llast.model.configuration import LlastConfig, model_options
+from llast.model.encoders.base import load_encoder, speech_encoder
 
 IGNORE = -100
 DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
@@ -61,7 +62,8 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self, config: LlastConfig, encoder: PreTrainedModel | None = None, llm: PreTrainedModel | None = None
     ) -> None:
         super().__init__(config)
-        self.encoder: Any = encoder if encoder is not None else new_encoder(config.encoder_config)
+        self.speech = speech_encoder(config.encoder_config, "encoder_config")
+        self.encoder: Any = encoder if encoder is not None else self.speech.new(config.encoder_config)
         self.llm: Any = llm if llm is not None else AutoModelForCausalLM.from_config(config.llm_config)
         self.adaptor = Adaptor(config.encoder_config.hidden_size, config.llm_config.hidden_size, config.stack)
         self.packs_rows = True  # False: the LLM has to see every row alone, see llast.training.packing
@@ -84,22 +86,12 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Raises:
             ConfigError: the encoder is of no use here, the window does not fit it, or 4 bit without a GPU.
         """
-        speech = load_encoder(encoder, dtype)
-        if speech.config.model_type in WAVE_TYPES and window != "clip":
-            raise ConfigError(
-                f"encoder.window '{window}' is Whisper's; {encoder} reads clips as they are: window: clip."
-            )
+        speech = load_encoder(encoder, window, dtype)
         text = _load_llm(llm, dtype, load_in_4bit)
         speech.requires_grad_(False)
         text.requires_grad_(False)
-        config = LlastConfig(
-            AutoConfig.from_pretrained(encoder),
-            AutoConfig.from_pretrained(llm),
-            window=window,
-            normalize=normalizes(encoder),
-            stack=stack,
-            template=template,
-            load_in_4bit=load_in_4bit,
+        config = LlastConfig.from_bases(
+            encoder, llm, window=window, stack=stack, template=template, load_in_4bit=load_in_4bit
         )
         model = cls(config, speech, text)
         model.is_loaded_in_4bit = load_in_4bit  # type: ignore[assignment]  # peft asks the whole model for it
@@ -110,6 +102,26 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
         text.generation_config = GenerationConfig()  # chat models bring a sampling and a repetition penalty
         return model
+
+    @classmethod
+    def from_spec(
+        cls, spec: TrainSpec, encoder: Path, llm: Path, load_in_4bit: bool | None = None
+    ) -> "LlastForConditionalGeneration":
+        """The model that an experiment trains, on the weights of two folders.
+
+        Args:
+            spec: of the experiment.
+            encoder: folder of its base encoder.
+            llm: folder of its base LLM.
+            load_in_4bit: whether the LLM is held in NF4; None: as the experiment says.
+
+        Raises:
+            ConfigError: as `from_bases`.
+        """
+        options = model_options(spec)
+        if load_in_4bit is not None:
+            options["load_in_4bit"] = load_in_4bit
+        return cls.from_bases(encoder, llm, dtype=DTYPES[spec.training.precision], **options)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -124,7 +136,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         config: Any = kwargs.get("config") or LlastConfig.from_pretrained(name, revision=revision)
         if config.bases is None:
             return super().from_pretrained(name, *args, revision=revision, **kwargs)
-        from llast.model.lora import load_adapters
+        from llast.model.lora import load_adapters  # peft, which takes a second to import
 
         folder = folder_of(name, revision)
         dtype = kwargs.get("dtype")
@@ -158,7 +170,9 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Returns:
             (clips, longest, LLM width); a clip's own positions come first, what follows is of no use.
         """
-        hidden = encode_clips(self.encoder, samples, positions, self.config.window, self.config.normalize)
+        hidden = self.speech.encode(
+            self.encoder, samples, positions, self.config.window, self.config.normalize
+        )
         inside = torch.arange(hidden.shape[1], device=hidden.device) < positions[:, None]
         return self.adaptor(hidden * inside[..., None])
 

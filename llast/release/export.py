@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers import AutoConfig
 
 from llast.artifacts import read_json, write_json
 from llast.config.steps import TrainSpec
 from llast.errors import ConfigError, DataError
 from llast.model.bases import is_folder
-from llast.model.configuration import LlastConfig
-from llast.model.encoder import normalizes
+from llast.model.configuration import LlastConfig, is_exported, model_options
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.release.card import Card, score_lines
-from llast.release.trained import find_checkpoint, is_exported
+from llast.release.trained import find_checkpoint
 
 CARD = "llast.json"
 """What the model card was written from, in the exported folder."""
@@ -60,11 +58,7 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
             _write_whole(folder, found.model(load_in_4bit=False), found.processor(), card)
             return
         encoder, llm = found.base("encoder"), found.base("llm")
-        config = LlastConfig(
-            AutoConfig.from_pretrained(encoder),
-            AutoConfig.from_pretrained(llm),
-            normalize=normalizes(encoder),
-        )
+        config = LlastConfig.from_bases(encoder, llm)
         bases = {
             part: str(folder.resolve()) if is_folder(reference) else reference
             for part, reference, folder in (
@@ -81,11 +75,8 @@ def write_adapters(folder: Path, config: LlastConfig, bases: dict[str, str], car
     """Write what stands beside `adapter/` in a folder of adapters: a configuration that names the bases; the card."""
     spec = card.spec
     config.update(
-        {
-            "window": spec.encoder.window,
-            "stack": spec.adaptor.stack,
-            "template": spec.llm.template,
-            "load_in_4bit": spec.llm.load_in_4bit,
+        model_options(spec)
+        | {
             "bases": bases,
             "dtype": DTYPES[spec.training.precision],
             "architectures": [LlastForConditionalGeneration.__name__],

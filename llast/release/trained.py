@@ -21,8 +21,9 @@ from llast.config.steps import TrainSpec
 from llast.errors import DataError
 from llast.model.averaging import evaluated_adapter
 from llast.model.bases import base_folder
+from llast.model.configuration import is_exported
 from llast.model.lora import load_adapters
-from llast.model.modeling import DTYPES, LlastForConditionalGeneration
+from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.results.checkpoints import RunScores, choose, read_checkpoints
 
@@ -74,14 +75,8 @@ class Checkpoint:
 
     def model(self, load_in_4bit: bool) -> LlastForConditionalGeneration:
         """The model with this checkpoint's adapters."""
-        model = LlastForConditionalGeneration.from_bases(
-            self.base("encoder"),
-            self.base("llm"),
-            window=self.spec.encoder.window,
-            stack=self.spec.adaptor.stack,
-            template=self.spec.llm.template,
-            dtype=DTYPES[self.spec.training.precision],
-            load_in_4bit=load_in_4bit,
+        model = LlastForConditionalGeneration.from_spec(
+            self.spec, self.base("encoder"), self.base("llm"), load_in_4bit
         )
         with self.adapter() as adapter:
             return load_adapters(model, adapter).eval()
@@ -89,12 +84,6 @@ class Checkpoint:
     def processor(self) -> LlastProcessor:
         """The model's prompts and tokenizer."""
         return LlastProcessor.from_llm(self.base("llm"), self.spec.llm.template)
-
-
-def is_exported(model: Path) -> bool:
-    """Whether a folder was written by `save_pretrained`, `llast export` or `llast import-xtuner`."""
-    config = model / "config.json"
-    return config.is_file() and read_json(config).get("model_type") == "llast"
 
 
 def find_checkpoint(model: Path, number: int | None) -> Checkpoint:

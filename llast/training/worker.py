@@ -18,7 +18,7 @@ from llast.config.experiment import TrainingOptions
 from llast.config.steps import TrainSpec
 from llast.model.checkpointing import checkpoint_activations
 from llast.model.lora import add_adapters
-from llast.model.modeling import DTYPES, LlastForConditionalGeneration
+from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.training import checkpoint
 from llast.training.dataset import TrainingRows
@@ -148,15 +148,7 @@ def set_up(run_folder: Path) -> Trainer:
     device = init_process_group()
 
     torch.manual_seed(spec["seed"])
-    model = LlastForConditionalGeneration.from_bases(
-        Path(spec["encoder"]),
-        Path(spec["llm"]),
-        window=train_spec.encoder.window,
-        stack=train_spec.adaptor.stack,
-        template=train_spec.llm.template,
-        dtype=DTYPES[options.precision],
-        load_in_4bit=train_spec.llm.load_in_4bit,
-    )
+    model = LlastForConditionalGeneration.from_spec(train_spec, Path(spec["encoder"]), Path(spec["llm"]))
     if options.gradient_checkpointing:
         checkpoint_activations(model.encoder)
         checkpoint_activations(model.llm)

@@ -3,7 +3,7 @@ import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from llast.demo.grammar import LANGUAGES, render, sample_meanings
-from llast.model.encoder import encode
+from llast.model.encoders.whisper import encode_mels
 from tools.demo_bases.speech import (
     BLANK,
     Aligner,
@@ -56,7 +56,7 @@ def test_decoder_is_transformers_decoder_and_never_sees_padding(
     clips = [clip(60), clip(100)]
     ids = torch.tensor([[1, 300, 301], [1, 302, 303]])
     mel, frames = features(clips)
-    hidden = encode(model.model.encoder, mel, frames)
+    hidden = encode_mels(model.model.encoder, mel, frames)
     inside = torch.arange(hidden.shape[1]) < frames[:, None] // 2
     ours = decoder_logits(model, ids, hidden, inside)
     for row in range(2):

@@ -20,7 +20,7 @@ from llast.corpus.decode import SAMPLE_RATE, decode_clip, decode_flac
 from llast.demo.grammar import LANGUAGES, render
 from llast.demo.meanings import Meaning
 from llast.demo.speech import VOICES_PER_LANGUAGE, encode_mp3, speak, voice_of
-from llast.model.encoder import encode as encode_speech
+from llast.model.encoders.whisper import encode_mels
 from llast.model.features import log_mel
 from llast.model.processing import pad_audio
 from llast.progress import progress
@@ -143,7 +143,7 @@ def _losses(
         labels[row, : len(clip.tokens) + 1] = torch.tensor([*clip.tokens, EOS])
     phase = int(torch.randint(0, STACK, (), generator=hide))
     with torch.autocast("cpu", torch.bfloat16):
-        encoded = encode_speech(model.model.encoder, mel, frames)
+        encoded = encode_mels(model.model.encoder, mel, frames)
         inside = torch.arange(width // 2) < frames[:, None] // 2
         logits = decoder_logits(model, ids, encoded, inside)
         scores = aligner(encoded[:, phase::STACK])
@@ -262,7 +262,7 @@ def transcribe(
 ) -> list[str]:
     """Greedy transcripts."""
     mel, frames = features(clips)
-    hidden = encode_speech(model.model.encoder, mel, frames)
+    hidden = encode_mels(model.model.encoder, mel, frames)
     inside = torch.arange(hidden.shape[1]) < frames[:, None] // 2
     ids = torch.full((len(clips), 1), BOS)
     while ids.shape[1] <= longest and not (ids == EOS).any(1).all():

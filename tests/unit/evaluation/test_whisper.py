@@ -9,16 +9,16 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GenerationMixin, WhisperForConditionalGeneration
 
-from llast.config.evaluation_only import WhisperOptions
+from llast.config.evaluation_only import WhisperExperiment
 from llast.config.experiment import DecodingOptions
 from llast.errors import ConfigError, DataError
-from llast.evaluation.whisper import Whisper
+from llast.evaluation.systems.base import SystemInputs
+from llast.evaluation.systems.whisper import WhisperSystem
 from llast.model.decoding import Clip, Request
 from llast.model.features import log_mel_30s
 
 DEMO = Path(__file__).parents[3] / "llast/demo/base_models/whisper"
 TOKENS = ["<|fr|>", "<|zh|>", "<|en|>", "<|translate|>", "<|transcribe|>", "<|notimestamps|>"]
-OPTIONS = WhisperOptions(base="./whisper")
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,11 @@ def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def whisper(folder: Path, beams: int = 3, tokens: int = 20_000, window: str = "30s") -> Whisper:
+def whisper(folder: Path, beams: int = 3, tokens: int = 20_000, window: str = "30s") -> WhisperSystem:
     decoding = DecodingOptions(num_beams=beams, max_new_tokens=12, batch_tokens=tokens)
-    options = WhisperOptions.model_validate({"base": "./whisper", "window": window})
-    return Whisper(folder, options, decoding, torch.float32, torch.device("cpu"))
+    options = {"kind": "whisper", "whisper": {"base": "./whisper", "window": window}, "precision": "float32"}
+    inputs = SystemInputs(None, {"whisper": folder}, decoding, torch.device("cpu"))
+    return WhisperSystem(WhisperExperiment.model_validate(options), inputs)
 
 
 def clips(requests: Sequence[tuple[Request, ...]]) -> list[Clip]:

@@ -1,25 +1,29 @@
-"""Whisper as it comes: its own transcripts, and its own translations into English."""
+"""Whisper: its own transcripts, and its own translations into English."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, DynamicCache, EncoderDecoderCache, GenerationMixin
-from transformers import WhisperForConditionalGeneration as Model
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    DynamicCache,
+    EncoderDecoderCache,
+    GenerationMixin,
+    WhisperForConditionalGeneration,
+)
 from transformers.modeling_outputs import BaseModelOutput
 
-from llast.config.evaluation_only import WhisperOptions
-from llast.config.experiment import DecodingOptions
+from llast.config.evaluation_only import CascadeExperiment, WhisperExperiment
 from llast.errors import ConfigError, DataError
+from llast.evaluation.systems.base import SystemInputs
 from llast.languages import language
 from llast.model.decoding import Clip, DecodedBatch, Request
-from llast.model.encoder import encode_clips
-from llast.model.features import WINDOW_FRAMES
+from llast.model.encoders.whisper import WhisperSpeechEncoder
 from llast.model.memory_budget import MemoryBudget
+from llast.model.modeling import DTYPES
 from llast.model.processing import pad_audio
 
-WINDOW_POSITIONS = WINDOW_FRAMES // 2
 TASKS = {"asr": "transcribe", "st": "translate"}
 
 
@@ -30,7 +34,7 @@ class _SameForAllBeams(DynamicCache):
         """Leave them where they are."""
 
 
-class Whisper:
+class WhisperSystem:
     """A Whisper checkpoint that decodes clips in batches; each clip is encoded once for all its requests.
 
     A checkpoint without tokens for tasks and languages, such as the demo's, transcribes whatever the request. What lies
@@ -40,23 +44,20 @@ class Whisper:
         ConfigError: the folder holds another kind of model.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        options: WhisperOptions,
-        decoding: DecodingOptions,
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:
+    def __init__(self, experiment: WhisperExperiment | CascadeExperiment, inputs: SystemInputs) -> None:
+        folder, decoding = inputs.bases["whisper"], inputs.decoding
         found = AutoConfig.from_pretrained(folder).model_type
-        if found != "whisper":
+        if found not in WhisperSpeechEncoder.model_types:
             raise ConfigError(
                 f"{folder} is a model of type '{found}', not a Whisper. Name another as whisper.base."
             )
-        model: Any = Model.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
-        self.model = model.to(device).eval()
+        model: Any = WhisperForConditionalGeneration.from_pretrained(
+            folder, dtype=DTYPES[experiment.precision], attn_implementation="sdpa"
+        )
+        self.model = model.to(inputs.device).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._window = options.window
+        self._window = experiment.whisper.window
+        self._padded = WhisperSpeechEncoder().padded_positions(self._window)
         self._decoding = decoding
         self.budget = MemoryBudget(decoding.batch_tokens)
         start = self.model.generation_config.decoder_start_token_id
@@ -67,11 +68,9 @@ class Whisper:
         order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
 
         def cost(index: int) -> int:
-            if self._window == "clip":
-                return (
-                    self.budget.tokens
-                )  # one at a time: Whisper's decoder knows no padding of what it listens to
-            return WINDOW_POSITIONS * self._decoding.num_beams * len(clips[index].requests)
+            if self._padded is None:  # one at a time: Whisper's decoder has no mask over what it listens to
+                return self.budget.tokens
+            return self._padded * self._decoding.num_beams * len(clips[index].requests)
 
         def work(indices: Sequence[int]) -> list[list[str]]:
             return self._decode([clips[index] for index in indices])
@@ -85,9 +84,11 @@ class Whisper:
     def _decode(self, clips: Sequence[Clip]) -> list[list[str]]:
         device = self.model.device
         samples, positions = pad_audio([clip.samples() for clip in clips])
-        if self._window == "30s":
-            positions = torch.full_like(positions, WINDOW_POSITIONS)
-        heard = encode_clips(self.model.model.encoder, samples.to(device), positions.to(device), self._window)
+        if self._padded is not None:
+            positions = torch.full_like(positions, self._padded)
+        heard = WhisperSpeechEncoder().encode(
+            self.model.model.encoder, samples.to(device), positions.to(device), self._window
+        )
         rows = [index for index, clip in enumerate(clips) for _ in clip.requests]
         prompts = [self._prompt(request) for clip in clips for request in clip.requests]
         # The mixin's `generate`, not Whisper's own, which cuts recordings into windows and guesses languages.

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from llast.config.evaluation_only import TextLlmOptions
-from llast.config.experiment import DecodingOptions
-from llast.evaluation.whisper import Whisper
+from llast.config.evaluation_only import CascadeExperiment
+from llast.evaluation.systems.base import SystemInputs
+from llast.evaluation.systems.whisper import WhisperSystem
 from llast.languages import language
 from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request
 from llast.model.memory_budget import MemoryBudget
+from llast.model.modeling import DTYPES
 from llast.model.processing import LlastProcessor
 
 
@@ -23,23 +23,18 @@ class _Row:
     ids: list[int]
 
 
-class Cascade:
+class CascadeSystem:
     """Decodes clips in the batches of its Whisper; the transcript of a clip serves all its targets."""
 
-    def __init__(
-        self,
-        whisper: Whisper,
-        folder: Path,
-        options: TextLlmOptions,
-        decoding: DecodingOptions,
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:
-        self._whisper = whisper
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
-        self._model = model.to(device).eval()
-        self._processor = LlastProcessor.from_llm(folder, options.template)
-        self._options = options
+    def __init__(self, experiment: CascadeExperiment, inputs: SystemInputs) -> None:
+        folder, decoding = inputs.bases["llm"], inputs.decoding
+        self._whisper = WhisperSystem(experiment, inputs)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=DTYPES[experiment.precision], attn_implementation="sdpa"
+        )
+        self._model = model.to(inputs.device).eval()
+        self._processor = LlastProcessor.from_llm(folder, experiment.llm.template)
+        self._template = experiment.llm.prompt
         self._decoding = decoding
         self._budget = MemoryBudget(decoding.batch_tokens)
         eos = model.generation_config.eos_token_id or self._processor.eos
@@ -76,9 +71,7 @@ class Cascade:
 
     def _prompt(self, request: Request, text: str) -> list[int]:
         names = {"source": language(request.source).name, "target": language(request.target).name}
-        prompt = self._options.prompt.format(text="{text}", **names).replace(
-            "{text}", text
-        )  # braces may be said
+        prompt = self._template.format(text="{text}", **names).replace("{text}", text)  # braces may be said
         return self._processor.message_ids(prompt)
 
     def _translate(self, rows: list[_Row]) -> dict[_Row, str]:

@@ -1,0 +1,86 @@
+"""Whisper's encoder half (arXiv 2212.04356)."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from llast.model.encoders.base import SpeechEncoder
+from llast.model.features import WINDOW_FRAMES, log_mel, log_mel_30s
+
+
+class _EncoderHalf(WhisperEncoder):
+    """Whisper's encoder, loadable from a checkpoint of the whole model without a word about the decoder."""
+
+    _keys_to_ignore_on_load_unexpected = [r"^unused_decoder\.", r"^proj_out\."]  # noqa: RUF012
+
+
+class WhisperSpeechEncoder(SpeechEncoder):
+    """Reads log-mels: of a window of 30 s, as it was trained, or of a clip's own frames (`window: clip`)."""
+
+    model_types = ("whisper",)
+    windows = ("30s", "clip")
+
+    def check(self, config: Any, where: str) -> None:
+        """Every Whisper has a position per 20 ms; 80 and 128 mel bins are both computed."""
+
+    def load(self, folder: Path, config: Any, dtype: torch.dtype) -> PreTrainedModel:
+        return _EncoderHalf.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            key_mapping={r"^(model\.)?encoder\.": "", r"^(model\.)?decoder\.": "unused_decoder."},
+        )
+
+    def new(self, config: Any) -> PreTrainedModel:
+        return WhisperEncoder(config)
+
+    def padded_positions(self, window: str) -> int | None:
+        return WINDOW_FRAMES // 2 if window == "30s" else None
+
+    def encode(
+        self,
+        encoder: Any,
+        samples: torch.Tensor,
+        positions: torch.Tensor,
+        window: str,
+        normalize: bool = False,
+    ) -> torch.Tensor:
+        longest, n_mels = int(positions.max()), encoder.config.num_mel_bins
+        if self.padded_positions(window):
+            mel = log_mel_30s(samples, n_mels)
+            assert mel.shape[2] == WINDOW_FRAMES
+            output: torch.Tensor = encoder(mel.to(encoder.conv1.weight.dtype)).last_hidden_state[:, :longest]
+            return output
+        return encode_mels(encoder, log_mel(samples, 2 * positions, n_mels, 2 * longest), 2 * positions)
+
+
+def encode_mels(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """Run Whisper's encoder on mels shorter than 30 s, which transformers' own forward refuses.
+
+    Padding is masked after the first convolution and in attention.
+
+    Args:
+        encoder: Whisper's encoder.
+        mel: (clips, n_mels, frames) log-mel, zero beyond each clip's frames; an even number of frames.
+        frames: (clips,) even number of mel frames of each clip.
+
+    Returns:
+        (clips, frames / 2, d_model); positions beyond `frames / 2` of a clip hold nothing of use.
+    """
+    width = mel.shape[2]
+    inside = torch.arange(width, device=mel.device) < frames[:, None]
+    hidden = nn.functional.gelu(encoder.conv1(mel.to(encoder.conv1.weight.dtype)))
+    hidden = nn.functional.gelu(encoder.conv2(hidden * inside[:, None, :])).transpose(1, 2)
+    hidden = hidden + encoder.embed_positions.weight[: width // 2]
+    mask = inside[:, None, None, ::2].expand(-1, 1, width // 2, -1)
+    if encoder.config._attn_implementation == "eager":
+        floor = torch.finfo(hidden.dtype).min
+        mask = torch.zeros(mask.shape, dtype=hidden.dtype, device=mel.device).masked_fill(~mask, floor)
+    for layer in encoder.layers:
+        hidden = layer(hidden, mask)
+    output: torch.Tensor = encoder.layer_norm(hidden)
+    return output
