@@ -10,19 +10,16 @@ import os
 import select
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llast import __version__
 from llast.cli.arguments import Verb
 from llast.cli.log import tee
 from llast.cli.verbs import GROUPS, VERBS
 from llast.errors import ConfigError, DataError, UserError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 INTERRUPTED = 130
 NO_READER = 141
@@ -36,30 +33,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Exit codes: 0 done, 1 a defect of this program, 2 configuration or usage, 3 data, 4 a training job, 130
     interrupted.
     """
-    args = _parser().parse_args(arguments)
-    verb: Verb = args.verb
-    with tee(args.log) as log:
+    values = vars(_parser().parse_args(arguments))
+    verb: Verb = values.pop("verb")
+    path, debug = values.pop("log"), values.pop("debug")
+    with tee(path) as log:
         try:
-            options = [_options(verb.options, args.options)] if verb.options else []
-            if summary := verb.run(args, *options):
-                print(f"{args.output.parent}: {summary.line()}", file=sys.stderr)
-            sys.stdout.flush()  # at exit, Python would show a traceback where nobody reads any more
+            _print(_call(verb, values), values.get("output"))
         except KeyboardInterrupt:
             return _say(verb, "interrupted. Run it again to go on.", INTERRUPTED)
         except Exception as error:
             if isinstance(error, BrokenPipeError) and _nobody_reads():
                 return NO_READER
-            if args.debug:
+            if debug:
                 traceback.print_exc()
             user_error = _as_user_error(error)
             if user_error:
                 return _say(verb, str(user_error), user_error.exit_code)
-            if log and not args.debug:
+            if log and not debug:
                 traceback.print_exc(file=log)
-            return _say(
-                verb, f"{_last_line(error)} (a defect of llast; {args.log or '--debug'} shows where)", 1
-            )
+            return _say(verb, f"{_last_line(error)} (a defect of llast; {path or '--debug'} shows where)", 1)
     return 0
+
+
+def _call(verb: Verb, values: Mapping[str, Any]) -> Any:
+    """Import the verb's function, which may be heavy, and call it with the arguments by name."""
+    given = dict(values)
+    if verb.offline:
+        from llast.doctor.places import OFFLINE
+
+        os.environ.update(dict.fromkeys(OFFLINE, "1"))  # read when Hugging Face's libraries are imported
+    if "threads" in given and not verb.machine:
+        os.environ["OMP_NUM_THREADS"] = str(given["threads"])  # read when torch is imported
+    if verb.options:
+        given["options"] = _options(verb.options, given["options"])
+    if verb.machine:
+        from llast.config.validation import validate
+
+        model = _load(verb.machine)
+        fields = {name: given.pop(name) for name in model.model_fields}
+        given["machine"] = validate(model, fields, "arguments")
+    return _load(verb.function)(**given)
+
+
+def _print(result: Any, output: Path | None) -> None:
+    """Tell what a verb's function returned, as `Verb` says; files speak for themselves."""
+    if isinstance(result, str):
+        sys.stdout.write(result if result.endswith("\n") else f"{result}\n")
+    elif isinstance(result, Path):
+        print(result)
+    elif isinstance(result, Iterator):
+        for line in result:
+            print(line, flush=True)
+    elif result is not None:
+        from llast.artifacts import Summary
+
+        if isinstance(result, Summary):
+            print(f"{output}: {result.line()}", file=sys.stderr)
+    sys.stdout.flush()  # at exit, Python would show a traceback where nobody reads any more
 
 
 def _nobody_reads() -> bool:
@@ -115,27 +145,48 @@ def _options(name: str, text: str) -> Any:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"--options is not JSON: {error}.") from None
-    return validate(_model(name), values, "--options")
+    return validate(_load(name), values, "--options")
 
 
-def _model(name: str) -> "type[BaseModel]":
+def _load(name: str) -> Any:
+    """`module:attribute`, imported."""
     module, _, attribute = name.partition(":")
-    model: type[BaseModel] = getattr(import_module(module), attribute)
-    return model
+    return getattr(import_module(module), attribute)
 
 
 class _Parser(argparse.ArgumentParser):
-    """A verb's parser, which looks its options up only when it is asked for help."""
+    """A verb's parser, which gets its arguments when it is asked: those of `machine` and the help need pydantic."""
 
-    options: str | None = None
+    verb: Verb | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.verb:
+            self._add_arguments(self.verb)
+        return super().parse_known_args(args, namespace)
+
+    def _add_arguments(self, verb: Verb) -> None:
+        for name, settings in verb.arguments.items():
+            self.add_argument(name, **settings)
+        for name, field in _load(verb.machine).model_fields.items() if verb.machine else ():
+            self.add_argument(
+                f"--{name.replace('_', '-')}",
+                default=field.default,
+                metavar="VALUE",
+                help=f"{field.description} Default: {field.default!r}",
+            )
+        if verb.options:
+            self.add_argument("--options", metavar="JSON", default="{}", help="see below")
+        self.add_argument("--log", type=Path, metavar="FILE", help="write standard error to this file, too")
+        self.add_argument("--debug", action="store_true", help="show where an error comes from")
+        self.set_defaults(verb=verb)
 
     def format_help(self) -> str:
-        if not self.options:
+        if not (self.verb and self.verb.options):
             return super().format_help()
         from llast.config.schema import describe
 
         lines = ["keys of --options, with their defaults:"]
-        for key in describe(_model(self.options)):
+        for key in describe(_load(self.verb.options)):
             lines.append(f"  {key.name} ({key.type}) {key.default}".rstrip())
             if key.text:
                 lines.append(f"      {key.text}")
@@ -159,16 +210,5 @@ def _parser() -> argparse.ArgumentParser:
         groups[name] = inner.add_parser
     for verb in VERBS:
         group_name, _, name = verb.name.rpartition(" ")
-        _add_verb(groups[group_name](name, help=verb.help, description=verb.help), verb)
+        groups[group_name](name, help=verb.help, description=verb.help).verb = verb
     return parser
-
-
-def _add_verb(parser: _Parser, verb: Verb) -> None:
-    for name, settings in verb.arguments.items():
-        parser.add_argument(name, **settings)
-    if verb.options:
-        parser.options = verb.options
-        parser.add_argument("--options", metavar="JSON", default="{}", help="see below")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="write standard error to this file, too")
-    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
-    parser.set_defaults(verb=verb)

@@ -1,46 +1,53 @@
 """What a verb is, and the arguments that several verbs have."""
 
+import math
 import os
-from argparse import Action, ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from llast.cli import run
 from llast.errors import UserError
-
-if TYPE_CHECKING:
-    from llast.artifacts import Summary
 
 Arguments = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of the command line.
+    """A verb of the command line: a function, and what its parameters are called on the command line.
 
     Attributes:
         name: `group verb` or `verb`.
         help: one sentence.
-        run: is given the parsed arguments, and the options if there are any; returns the step's summary if it has one.
-        arguments: those of `argparse`, by name.
-        options: `module:model` of what `--options` holds.
+        function: `module:function`; each argument is passed by name. A summary that it returns is told in a line on
+            standard error; text, a path, or an iterator of lines goes to standard output.
+        arguments: those of `argparse`, by flag; a flag is the parameter's name.
+        options: `module:model` of the parameter `options`, which `--options` gives as JSON.
+        machine: `module:model` of the parameter `machine`, whose fields are arguments of their own.
+        offline: whether Hugging Face's libraries must not look for their hub: compute nodes have no network, and what
+            is missing in the folders is then an error at once, not after a timeout.
     """
 
     name: str
     help: str
-    run: Callable[..., "Summary | None"]
+    function: str
     arguments: Arguments = field(default_factory=dict)
     options: str | None = None
+    machine: str | None = None
+    offline: bool = False
 
 
-def summary_file(text: str) -> Path:
-    """Where a step writes its summary."""
-    path = Path(text)
-    if path.name != "summary.json":
-        raise ArgumentTypeError(f"'{text}': this step writes FOLDER/summary.json and its data beside it")
-    return path
+def folder_with(name: str) -> Callable[[str], Path]:
+    """The folder that a step writes to, from the file in it that is its declared output."""
+
+    def convert(text: str) -> Path:
+        path = Path(text)
+        if path.name != name:
+            raise ArgumentTypeError(f"'{text}': this step writes FOLDER/{name} and other files beside it")
+        return path.parent
+
+    return convert
 
 
 def model_folder(text: str) -> Path:
@@ -57,19 +64,56 @@ def named_model(text: str) -> tuple[str, Path]:
     return name, model_folder(path)
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number that is not smaller."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ArgumentTypeError(f"'{text}' is not a whole number") from None
+        if value < least:
+            raise ArgumentTypeError(f"{value}: must be at least {least}")
+        return value
+
+    return convert
+
+
+def seconds(text: str) -> float:
+    """A length of time: finite and above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"'{text}' is not a number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise ArgumentTypeError(f"'{text}': must be finite and above 0")
+    return value
+
+
 def file(text: str, **more: Any) -> dict[str, Any]:
     """A path that has to be given, unless `more` says otherwise."""
     return {"type": Path, "required": True, "metavar": "FILE", "help": text, **more}
 
 
-def files(text: str) -> dict[str, Any]:
+def files(text: str, **more: Any) -> dict[str, Any]:
     """One path or more."""
-    return file(text, nargs="+")
+    return file(text, nargs="+", **more)
 
 
-def number(text: str, default: int | None = None) -> dict[str, Any]:
+def number(text: str, default: int | None = None, least: int = 1) -> dict[str, Any]:
     """A whole number, which has to be given where there is no default."""
-    return {"type": int, "required": default is None, "default": default, "metavar": "N", "help": text}
+    return {
+        "type": at_least(least),
+        "required": default is None,
+        "default": default,
+        "metavar": "N",
+        "help": text,
+    }
+
+
+def name(text: str) -> dict[str, Any]:
+    """A name that has to be given."""
+    return {"required": True, "metavar": "NAME", "help": text}
 
 
 class Explain(Action):
@@ -78,19 +122,35 @@ class Explain(Action):
     def __call__(
         self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None
     ) -> None:
+        from llast.corpus.explain import explain
+
         try:
-            run.explain(values)
+            print("\n".join(explain(values, Path("resources"))))
         except UserError as error:
             parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
         parser.exit(0)
 
 
-SUMMARY = {"--output": file("FOLDER/summary.json, written last; the data lies beside it", type=summary_file)}
+class _Dict(Action):
+    """Pairs of name and value as a dict."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, dict(values))
+
+
+SUMMARY = {
+    "--output": file(
+        "FOLDER/summary.json, written last; the data lies beside it", type=folder_with("summary.json")
+    )
+}
 SOURCE = {"--source": {"required": True, "metavar": "LANG", "help": "source language, such as fr or zh-CN"}}
 PAIRS = {
     "--pairs": {"required": True, "nargs": "+", "metavar": "PAIR", "help": "pairs out of it, such as fr_en"}
 }
-WORKERS = {"--workers": number("processes to work in", 1)}
+WORKERS = {"--workers": number("processes to work in (default: %(default)s)", 1)}
+THREADS = {"--threads": number("CPU threads (default: %(default)s)", 1)}
 OFFICIAL = {
     "--official-counts": {
         "action": BooleanOptionalAction,
@@ -98,13 +158,14 @@ OFFICIAL = {
         "help": "compare rows per split with the published counts",
     }
 }
-SEED = {"--seed": number("seed")}
+SEED = {"--seed": number("seed", least=0)}
 BASES = {
     "--encoder": file("folder of the base encoder", type=model_folder, metavar="DIR"),
     "--llm": file("folder of the base LLM", type=model_folder, metavar="DIR"),
 }
 NAMED_BASES = {
     "--bases": {
+        "action": _Dict,
         "type": named_model,
         "nargs": "+",
         "required": True,
@@ -130,30 +191,29 @@ RUNS = {
     "--runs": files("run.json of each run"),
     "--scores": files("score files of their checkpoints"),
 }
-
-OPTIONAL = {"required": False}
+COMPARED = {
+    "--comparisons": file("files of compare", required=False, nargs="*", default=()),
+    "--published": file("published scores to set beside ours", required=False, nargs="?"),
+}
 MODEL = {
     "--model": file(
         "a run (results/NAME/seed1), a checkpoint (.../step-000100) or an exported folder", metavar="DIR"
     )
 }
 CHECKPOINT = {
-    "type": int,
-    "metavar": "N",
-    "help": "which checkpoint of a run; default: the best on dev, without scores the last",
+    "--checkpoint": {
+        "type": at_least(1),
+        "metavar": "N",
+        "help": "which checkpoint of a run; default: the best on dev, without scores the last",
+    }
 }
-
-PLANNED = {
-    "--configfile": file(
-        "laid over config/config.yaml, as Snakemake does; default: the profile's",
-        required=False,
-        nargs="+",
-        default=[],
+NEW_FOLDER = {"--output": file("folder to write; must not exist", metavar="DIR")}
+CONFIGURED = {
+    "--configfile": files(
+        "laid over config/config.yaml, as Snakemake does; default: the profile's", required=False, default=()
     ),
     "--profile": file(
-        "Snakemake profile, for the machines; default: this one, no GPU",
-        required=False,
-        metavar="DIR",
+        "Snakemake profile, for the machines; default: this one, no GPU", required=False, metavar="DIR"
     ),
     "--benchmarks": file(
         "records of make bench (default: %(default)s)",
@@ -161,4 +221,12 @@ PLANNED = {
         metavar="DIR",
         default=Path("benchmarks/results"),
     ),
+}
+EXPLAIN = {
+    "--explain": {
+        "action": Explain,
+        "default": SUPPRESS,
+        "metavar": "CLIP_ID",
+        "help": "only say what happened to a clip, in every corpus below resources/",
+    }
 }

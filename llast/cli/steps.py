@@ -1,9 +1,10 @@
-"""The verbs of the workflow in the order of the flow: for each its sentence, its arguments, and the step it runs."""
+"""The verbs of the workflow in the order of the flow: for each its sentence, its step, and the arguments of that."""
 
-from llast.cli import run
 from llast.cli.arguments import (
     BASES,
     CASE,
+    COMPARED,
+    EXPLAIN,
     NAMED_BASES,
     OFFICIAL,
     PAIRS,
@@ -11,12 +12,14 @@ from llast.cli.arguments import (
     SEED,
     SOURCE,
     SUMMARY,
+    THREADS,
     TRACKING,
     WORKERS,
-    Explain,
     Verb,
     file,
     files,
+    folder_with,
+    name,
     number,
 )
 
@@ -24,14 +27,14 @@ STEPS = (
     Verb(
         "synthesize",
         "Make a synthetic corpus of one source language, in the shape of Common Voice and CoVoST-2.",
-        run.synthesize,
+        "llast.demo.synthesize:synthesize",
         {**SOURCE, **PAIRS, **SUMMARY, **WORKERS},
         "llast.config.corpus:SynthesizeOptions",
     ),
     Verb(
         "fetch",
         "Find or download the archive and the tables of one source language.",
-        run.fetch,
+        "llast.cli.commands:fetch",
         {
             **SOURCE,
             **PAIRS,
@@ -44,46 +47,38 @@ STEPS = (
     Verb(
         "fetch-model",
         "Download a base model from the Hugging Face hub.",
-        run.fetch_model,
+        "llast.model.fetch_model:fetch_model",
         {"--reference": {"required": True, "metavar": "ORG/NAME@REVISION", "help": "the model"}, **SUMMARY},
     ),
     Verb(
         "resample",
         "Decode the clips that some table refers to, as 16 kHz FLAC in Arrow shards.",
-        run.resample,
+        "llast.corpus.resample:resample",
         {"--fetched": file("summary of fetch"), **SUMMARY, **WORKERS},
         "llast.config.corpus:ResampleOptions",
     ),
     Verb(
         "join",
         "Join tables and transcripts into the official train, dev and test splits.",
-        run.join,
-        {
-            "--fetched": file("summary of fetch"),
-            **OFFICIAL,
-            **SUMMARY,
-        },
+        "llast.corpus.join:join",
+        {"--fetched": file("summary of fetch"), **OFFICIAL, **SUMMARY},
     ),
     Verb(
         "filter",
         "Drop train rows that are of no use, and count each of them; dev and test stay whole.",
-        run.filter_,
+        "llast.corpus.filter:filter_rows",
         {
             "--joined": file("summary of join"),
             "--resampled": file("summary of resample"),
             **SUMMARY,
-            "--explain": {
-                "action": Explain,
-                "metavar": "CLIP_ID",
-                "help": "only say what happened to a clip, in every corpus below resources/",
-            },
+            **EXPLAIN,
         },
         "llast.config.corpus:FilterOptions",
     ),
     Verb(
         "statistics",
         "Count rows, hours, speakers and what splits share, per pair; and what was lost, by reason.",
-        run.statistics,
+        "llast.corpus.statistics:statistics",
         {
             "--corpus": files("summaries of resample, join and filter"),
             **OFFICIAL,
@@ -93,53 +88,32 @@ STEPS = (
     Verb(
         "mix",
         "Choose the training rows of an experiment.",
-        run.mix,
+        "llast.mixture.mix:mix",
         {"--filtered": files("summaries of filter, one per source language"), **SEED, **SUMMARY},
         "llast.config.experiment:MixtureOptions",
     ),
     Verb(
         "train",
         "Train the adapters of an experiment, on this machine or as a Slurm job; goes on where it was interrupted.",
-        run.train,
+        "llast.launch.train:launch",
         {
-            "--experiment": {"required": True, "metavar": "NAME", "help": "name of the experiment"},
+            "--experiment": name("name of the experiment"),
             **SEED,
             "--mix": file("summary of mix"),
             "--audio": files("summaries of resample"),
             **BASES,
             "--output": file("run.json, written when all is done; checkpoints lie beside it"),
-            "--cluster": {
-                "choices": ["local", "slurm"],
-                "default": "local",
-                "help": "where (default: %(default)s)",
-            },
-            "--nodes": number("nodes", 1),
-            "--tasks-per-node": number("processes on each node, one per GPU", 1),
-            "--gpus-per-node": number("GPUs on each node", 0),
-            "--threads": number("CPU threads of each process", 1),
-            "--minutes": number("time limit of a Slurm job", 2880),
-            "--memory-mb": number("memory on each node of a Slurm job; 0: the cluster's default", 0),
-            "--partition": {"default": "", "metavar": "NAME", "help": "Slurm partition"},
-            "--account": {"default": "", "metavar": "NAME", "help": "Slurm account"},
-            "--extra": {
-                "default": "",
-                "metavar": "OPTIONS",
-                "help": "more options of sbatch, as --name=value",
-            },
-            "--container": {
-                "default": "",
-                "metavar": "IMAGE",
-                "help": "Apptainer image for the processes of a Slurm job",
-            },
         },
         "llast.config.steps:TrainSpec",
+        machine="llast.config.steps:Machine",
+        offline=True,
     ),
     Verb(
         "describe",
-        "Describe an experiment that is evaluated as it comes, without a training: what train does for the others.",
-        run.describe,
+        "Describe an experiment that is only evaluated, without a training: what train does for the others.",
+        "llast.evaluation.describe:describe",
         {
-            "--experiment": {"required": True, "metavar": "NAME", "help": "name of the experiment"},
+            "--experiment": name("name of the experiment"),
             **SEED,
             **NAMED_BASES,
             "--output": file("run.json to write"),
@@ -149,24 +123,25 @@ STEPS = (
     Verb(
         "decode",
         "Translate the dev and test rows of one source language with one checkpoint, and transcribe some.",
-        run.decode,
+        "llast.evaluation.decode:decode",
         {
             "--run": file("run.json of train or of describe"),
             "--checkpoint": number("number of the checkpoint, from 1"),
             **SOURCE,
             **PAIRS,
             "--filtered": file("summary of filter"),
-            "--audio": file("summary of resample"),
+            "--resampled": file("summary of resample"),
             **NAMED_BASES,
-            "--threads": number("CPU threads (default: %(default)s)", 1),
+            **THREADS,
             **SUMMARY,
         },
         "llast.config.steps:DecodeOptions",
+        offline=True,
     ),
     Verb(
         "score",
         "Score one checkpoint on one split: BLEU and chrF2 of every pair.",
-        run.score,
+        "llast.evaluation.score:score",
         {
             "--translated": files("summaries of decode, one per source language"),
             "--split": {"choices": ["dev", "test"], "required": True, "help": "which rows"},
@@ -178,14 +153,10 @@ STEPS = (
     Verb(
         "compare",
         "Test whether an experiment differs from its baseline by more than chance, pair by pair.",
-        run.compare,
+        "llast.evaluation.compare:compare",
         {
-            "--experiment": {"required": True, "metavar": "NAME", "help": "name of the experiment"},
-            "--baseline": {
-                "required": True,
-                "metavar": "NAME",
-                "help": "name of the experiment to compare it with",
-            },
+            "--experiment": name("name of the experiment"),
+            "--baseline": name("name of the experiment to compare it with"),
             "--runs": files("run.json of both"),
             "--scores": files("score files of all checkpoints of both"),
             "--translated": files("summaries of decode, all checkpoints of both"),
@@ -197,19 +168,20 @@ STEPS = (
     Verb(
         "table",
         "Gather all scores: scores.csv, bleu_table.csv, .md and .html, bleu_seeds.csv.",
-        run.table,
+        "llast.results.table:gather",
         {
             **RUNS,
-            "--comparisons": file("files of compare", required=False, nargs="*", default=[]),
-            "--published": file("published scores to set beside ours", required=False, nargs="?"),
+            **COMPARED,
             **CASE,
-            "--output": file("bleu_table.csv; the others are written beside it"),
+            "--output": file(
+                "bleu_table.csv; the others are written beside it", type=folder_with("bleu_table.csv")
+            ),
         },
     ),
     Verb(
         "report",
         "Write one HTML file with the table, plots and what the pipeline did with the rows.",
-        run.report,
+        "llast.results.report.report:report",
         {
             "--table": file("bleu_table.csv"),
             "--scores": file("scores.csv"),
@@ -218,8 +190,7 @@ STEPS = (
             "--statistics": file("corpus_statistics.csv", required=False, nargs="?"),
             "--mixes": file("summaries of mix; none where nothing is trained", nargs="*"),
             "--score-files": files("score files of all checkpoints"),
-            "--comparisons": file("files of compare", required=False, nargs="*", default=[]),
-            "--published": file("published scores to compare with", required=False, nargs="?"),
+            **COMPARED,
             "--title": {"default": "LLaST", "metavar": "TEXT", "help": "title (default: %(default)s)"},
             "--note": {"default": "", "metavar": "TEXT", "help": "what a reader has to know first"},
             **TRACKING,
@@ -230,7 +201,7 @@ STEPS = (
     Verb(
         "track",
         "Bring every run, its curves, its scores and the table to MLflow; can be repeated.",
-        run.track,
+        "llast.results.tracking.track:track",
         {
             **RUNS,
             "--artifacts": files("files to keep with the runs"),

@@ -2,20 +2,30 @@
 
 from pathlib import Path
 
-from llast.cli import run
-from llast.cli.arguments import CHECKPOINT, MODEL, OPTIONAL, PLANNED, Verb, file, files, number
+from llast.cli.arguments import (
+    CHECKPOINT,
+    CONFIGURED,
+    MODEL,
+    NEW_FOLDER,
+    THREADS,
+    Verb,
+    at_least,
+    file,
+    files,
+    name,
+    number,
+    seconds,
+)
 from llast.cli.steps import STEPS
 
-GROUPS = {
-    "config": "Look at, check and describe configurations.",
-}
+GROUPS = {"config": "Look at, check and describe configurations."}
 
 VERBS = (
     *STEPS,
     Verb(
         "translate",
         "Translate audio files with a trained model.",
-        run.translate,
+        "llast.cli.commands:translate",
         {
             "files": {
                 "type": Path,
@@ -35,10 +45,10 @@ VERBS = (
                 "metavar": "LANG",
                 "help": "the language to write; the spoken one: a transcript",
             },
-            "--checkpoint": CHECKPOINT,
+            **CHECKPOINT,
             "--beams": number("beams of the search; 1: greedy (default: %(default)s)", 5),
             "--segment-seconds": {
-                "type": float,
+                "type": seconds,
                 "default": 30.0,
                 "metavar": "SECONDS",
                 "help": "longer files are cut at pauses into segments of at most so long (default: %(default)g)",
@@ -47,38 +57,36 @@ VERBS = (
                 "action": "store_true",
                 "help": "a JSON object per file, with the times of its segments",
             },
-            "--threads": number("CPU threads (default: %(default)s)", 1),
+            **THREADS,
         },
     ),
     Verb(
         "export",
         "Write a trained model as one folder in Hugging Face format, with a model card.",
-        run.export,
+        "llast.release.export:export",
         {
             **MODEL,
-            "--checkpoint": CHECKPOINT,
+            **CHECKPOINT,
             "--adapters-only": {
                 "action": "store_true",
                 "help": "name the bases, do not merge the adapters into them: a small folder",
             },
-            "--output": file("folder to write; must not exist", metavar="DIR"),
+            **NEW_FOLDER,
         },
     ),
     Verb(
         "import-xtuner",
         "Turn a checkpoint of the released LLaST code into a folder of adapters.",
-        run.import_xtuner,
+        "llast.cli.commands:import_xtuner",
         {
             "checkpoint": {
                 "type": Path,
                 "metavar": "CHECKPOINT",
                 "help": "mp_rank_00_model_states.pt, the folder with it, or a file with a state_dict",
             },
-            "--experiment": {
-                "required": True,
-                "metavar": "NAME",
-                "help": "the experiment that it is of, such as llast-2b: its bases, template and alphas",
-            },
+            "--experiment": name(
+                "the experiment that it is of, such as llast-2b: its bases, template and alphas"
+            ),
             "--config-dir": file(
                 "where experiments/NAME.yaml is (default: %(default)s)",
                 required=False,
@@ -86,42 +94,47 @@ VERBS = (
                 default=Path("config"),
             ),
             "--encoder-alpha": {
-                **number("alpha of the LoRA on the encoder, which the file does not say"),
-                **OPTIONAL,
+                "type": at_least(1),
+                "metavar": "N",
+                "help": "alpha of the LoRA on the encoder, which the file does not say",
             },
-            "--llm-alpha": {**number("alpha of the LoRA on the LLM"), **OPTIONAL},
-            "--output": file("folder to write; must not exist", metavar="DIR"),
+            "--llm-alpha": {"type": at_least(1), "metavar": "N", "help": "alpha of the LoRA on the LLM"},
+            **NEW_FOLDER,
         },
     ),
     Verb(
         "plan",
         "Say what a workflow would do before anything runs: jobs, rows, hours, disk, core- and GPU-hours.",
-        run.plan,
-        PLANNED,
+        "llast.planning.plan:plan_text",
+        CONFIGURED,
     ),
     Verb(
         "doctor",
         "Check that everything is here that a workflow needs; a line each, with the remedy.",
-        run.doctor,
-        PLANNED,
+        "llast.doctor.doctor:doctor",
+        CONFIGURED,
     ),
     Verb(
         "config show",
         "Print what a configuration comes to, with everything that is extended and every default.",
-        run.config_show,
+        "llast.cli.commands:show_config",
         {"--config": file("such as config/config.yaml")},
     ),
     Verb(
         "config check",
         "Check configurations and all experiments that they name.",
-        run.config_check,
+        "llast.cli.commands:check_configs",
         {"--config": files("such as config/config.yaml")},
     ),
     Verb(
         "config schema",
         "Write JSON schemas of the configuration files, for editors.",
-        run.config_schema,
+        "llast.config.schema:write_schemas",
         {"--output": file("folder to write", metavar="DIR")},
     ),
-    Verb("config keys", "Print a Markdown table of every configuration key.", run.config_keys),
+    Verb(
+        "config keys",
+        "Print a Markdown table of every configuration key.",
+        "llast.config.schema:markdown_keys",
+    ),
 )

@@ -110,13 +110,13 @@ def markdown_keys() -> str:
     return "\n".join(lines)
 
 
-def write_schemas(folder: Path) -> None:
+def write_schemas(output: Path) -> None:
     """Write `{config,corpus,experiment}.schema.json` (JSON Schema 2020-12) into a folder."""
     for name, models in _files().items():
         schema = TypeAdapter(Union[tuple(models)]).json_schema()  # type: ignore[arg-type]  # noqa: UP007
         if name == "experiment":
             _allow_extending(schema)
-        write_json(folder / f"{name}.schema.json", schema)
+        write_json(output / f"{name}.schema.json", schema)
 
 
 def _allow_extending(schema: dict[str, Any]) -> None:

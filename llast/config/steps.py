@@ -92,17 +92,19 @@ class ScoreOptions(Model):
 class Machine(Model):
     """Where a training runs. It never enters a rule's params: another machine does not retrain what is finished."""
 
-    cluster: Literal["local", "slurm"] = "local"
-    nodes: int = Field(1, ge=1)
+    cluster: Literal["local", "slurm"] = Field("local", description="`local` or `slurm`.")
+    nodes: int = Field(1, ge=1, description="Nodes.")
     tasks_per_node: int = Field(1, ge=1, description="Processes (ranks) on each node; one per GPU.")
-    gpus_per_node: int = Field(0, ge=0)
+    gpus_per_node: int = Field(0, ge=0, description="GPUs on each node.")
     threads: int = Field(1, ge=1, description="CPU threads of each process.")
     minutes: int = Field(2880, ge=1, description="Time limit of the job; a longer training is requeued.")
-    memory_mb: int | None = Field(None, ge=1, description="Memory of each node; null: the cluster's default.")
-    partition: str | None = Field(None, description="Slurm partition; null: the cluster's default.")
-    account: str | None = Field(None, description="Slurm account; null: the user's default.")
+    memory_mb: int = Field(
+        0, ge=0, description="Memory of each node of a Slurm job; 0: the cluster's default."
+    )
+    partition: str = Field("", description="Slurm partition; empty: the cluster's default.")
+    account: str = Field("", description="Slurm account; empty: the user's default.")
     extra: str = Field("", description="More options of sbatch, as --name=value --name.")
-    container: str | None = Field(None, description="Apptainer image to train in; null: this environment.")
+    container: str = Field("", description="Apptainer image to train in; empty: this environment.")
 
     @property
     def ranks(self) -> int:

@@ -20,7 +20,7 @@ SPLIT_OF_LABEL = {"train": "train", "train_covost": "train", "dev": "dev", "test
 COLUMNS = ("path", "sentence", "translation", "client_id")
 
 
-def join(fetched: Path, output: Path, official_counts: bool) -> Summary:
+def join(fetched: Path, output: Path, official_counts: bool = False) -> Summary:
     """Write `covost_v2.{pair}.{split}.tsv` for every pair out of a source language, and the summary.
 
     The algorithm is that of `get_covost_splits.py` (facebookresearch/covost), written anew: inner join on

@@ -37,7 +37,7 @@ COLUMNS = (
 audio, which train loses and dev and test keep. What stands between `rows` and the reasons is about those rows."""
 
 
-def statistics(corpus: list[Path], output: Path, official_counts: bool) -> None:
+def statistics(corpus: list[Path], output: Path, official_counts: bool = False) -> None:
     """Write a CSV with a row for every pair and split; see `COLUMNS`.
 
     Two sentences are the same if they differ in case and outer spaces only.

@@ -18,11 +18,15 @@ from llast.planning.jobs import Estimates
 from llast.planning.machines import Machines, merged_configuration, read_profile
 
 
-def doctor(configfiles: Sequence[Path], profile: Path | None, benchmarks: Path) -> None:
-    """Print a line per check, each with its remedy.
+def doctor(
+    configfile: Sequence[Path] = (),
+    profile: Path | None = None,
+    benchmarks: Path = Path("benchmarks/results"),
+) -> Iterator[str]:
+    """A line per check, each with its remedy.
 
     Args:
-        configfiles: as for `llast plan`.
+        configfile: as for `llast plan`.
         profile: folder of a Snakemake profile; None: all on this machine.
         benchmarks: records of `make bench`.
 
@@ -30,11 +34,11 @@ def doctor(configfiles: Sequence[Path], profile: Path | None, benchmarks: Path) 
         ConfigError: something needed is broken.
     """
     machines = read_profile(profile)
-    values, files = merged_configuration(configfiles, machines)
+    values, files = merged_configuration(configfile, machines)
     plan = make_plan(values, files)
     bad = []
     for check in checks(plan, machines, benchmarks):
-        print(check.line(), flush=True)
+        yield check.line()
         if check.status == "BAD":
             bad.append(check.name)
     if bad:

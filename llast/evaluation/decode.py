@@ -44,7 +44,7 @@ def decode(
     bases: dict[str, Path],
     output: Path,
     options: DecodeOptions,
-    threads: int,
+    threads: int = 1,
 ) -> DecodeSummary:
     """Translate the dev and test rows of the pairs out of `source` with one checkpoint, and transcribe some.
 

@@ -200,9 +200,9 @@ def _executor(folder: Path, name: str, machine: Machine) -> submitit.AutoExecuto
         "gpus_per_node": machine.gpus_per_node or None,
         "cpus_per_task": machine.threads,
         "time": machine.minutes,
-        "mem": machine.memory_mb and f"{machine.memory_mb}MB",
-        "partition": machine.partition,
-        "account": machine.account,
+        "mem": f"{machine.memory_mb}MB" if machine.memory_mb else None,
+        "partition": machine.partition or None,
+        "account": machine.account or None,
         "signal_delay_s": int(min(SIGNAL_S, SIGNAL_SHARE * 60 * machine.minutes)),
         # A rank that fails ends the others, which would wait for it. Since 22.05 srun does not hand on sbatch's CPUs.
         "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={machine.threads}"],

@@ -33,11 +33,15 @@ def stages(jobs: Iterable[Job]) -> list[Stage]:
     return [_sum(name, those) for name, those in by_name.items()]
 
 
-def plan_text(configfiles: Sequence[Path], profile: Path | None, benchmarks: Path) -> str:
+def plan_text(
+    configfile: Sequence[Path] = (),
+    profile: Path | None = None,
+    benchmarks: Path = Path("benchmarks/results"),
+) -> str:
     """The plan as text: jobs and costs per stage, per run, and what the figures rest on.
 
     Args:
-        configfiles: laid over `config/config.yaml`, as Snakemake does; none: those of the profile.
+        configfile: laid over `config/config.yaml`, as Snakemake does; none: those of the profile.
         profile: folder of a Snakemake profile; None: this machine.
         benchmarks: records of `make bench`, which replace shipped figures.
 
@@ -45,7 +49,7 @@ def plan_text(configfiles: Sequence[Path], profile: Path | None, benchmarks: Pat
         ConfigError: a configuration or profile that cannot be used.
     """
     machines = read_profile(profile)
-    values, files = merged_configuration(configfiles, machines)
+    values, files = merged_configuration(configfile, machines)
     plan = make_plan(values, files)
     figures = load_figures(benchmarks)
     estimates = Estimates(plan, machines, figures)

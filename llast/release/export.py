@@ -22,8 +22,8 @@ CARD = "llast.json"
 """What the model card was written from, in the exported folder."""
 
 
-def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: int | None = None) -> None:
-    """Write a trained model as a folder that `LlastForConditionalGeneration.from_pretrained` loads.
+def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: int | None = None) -> Path:
+    """Write a trained model as a folder that `LlastForConditionalGeneration.from_pretrained` loads; returns the folder.
 
     Args:
         model: a run or a checkpoint, see `find_checkpoint`; or an exported folder of adapters, to merge them.
@@ -45,7 +45,7 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
         card = Card.model_validate(read_json(model / CARD))
         with new_folder(output) as folder:
             _write_whole(folder, whole, LlastProcessor.from_pretrained(model), card)
-        return
+        return output
     found = find_checkpoint(model, checkpoint)
     spec = found.spec
     notes = ["Trained on an LLM in 4 bit (NF4)."] if spec.llm.load_in_4bit else []
@@ -56,7 +56,7 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
     with new_folder(output) as folder:
         if not adapters_only:
             _write_whole(folder, found.model(load_in_4bit=False), found.processor(), card)
-            return
+            return output
         encoder, llm = found.base("encoder"), found.base("llm")
         config = LlastConfig.from_bases(encoder, llm)
         bases = {
@@ -69,6 +69,7 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
         with found.adapter() as adapter:
             shutil.copytree(adapter, folder / "adapter", ignore=shutil.ignore_patterns("README.md"))
         write_adapters(folder, config, bases, card)
+    return output
 
 
 def write_adapters(folder: Path, config: LlastConfig, bases: dict[str, str], card: Card) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from llast.artifacts import read_json, write_text
 from llast.results.checkpoints import (
     AVERAGES,
+    Case,
     CheckpointScores,
     RunScores,
     by_experiment,
@@ -43,6 +44,30 @@ TIDY_COLUMNS = (
 )
 WIDE_COLUMNS = "experiment seed checkpoint step chosen".split()
 SEED_COLUMNS = "experiment seeds statistic".split()
+
+
+def gather(
+    runs: list[Path],
+    scores: list[Path],
+    output: Path,
+    comparisons: Sequence[Path] = (),
+    published: Path | None = None,
+    case: Case = "cased",
+) -> None:
+    """The step `table`: `table` of the runs in files.
+
+    Args:
+        runs: `run.json` of each run.
+        scores: score files of their checkpoints.
+        output: folder to write to.
+        comparisons: files of the step `compare`.
+        published: CSV of published scores to set beside ours; None leaves them out.
+        case: the BLEU that counts.
+
+    Raises:
+        DataError: a file is missing, doubled or broken.
+    """
+    table(read_runs(runs, scores, case), output, comparisons, published)
 
 
 def table(

@@ -1,11 +1,13 @@
 """The command line: quick help, one message per mistake, exit codes, a log that keeps what the terminal showed."""
 
+import argparse
 import errno
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 import llast.cli as cli
 from llast.cli.arguments import Verb
 from llast.cli.log import tee
+from llast.cli.steps import STEPS
 from llast.cli.verbs import VERBS
+from llast.config.steps import Machine
 from llast.doctor.places import OFFLINE
 from llast.errors import ConfigError, DataError, JobError
 
@@ -52,7 +56,68 @@ def test_every_verb_has_help_with_its_sentence_and_its_options(
     assert leave.value.code == 0
     assert verb.help in text
     if verb.options:
-        assert all(key in text for key in cli._model(verb.options).model_fields)
+        assert all(key in text for key in cli._load(verb.options).model_fields)
+
+
+def actions(verb: Verb) -> dict[str, argparse.Action]:
+    """What the command line takes for a verb, by parameter of its function."""
+    parser = cli._Parser()
+    parser._add_arguments(verb)
+    own = ("help", "log", "debug", "explain")
+    return {action.dest: action for action in parser._actions if action.dest not in own}
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_arguments_of_a_verb_are_the_parameters_of_its_function(verb: Verb) -> None:
+    parameters = dict(inspect.signature(cli._load(verb.function)).parameters)
+    taken = actions(verb)
+    assert (parameters.pop("options", None) is not None) == bool(verb.options)
+    taken.pop("options", None)
+    if verb.machine:
+        fields = cli._load(verb.machine).model_fields
+        assert all(taken.pop(name).default == field.default for name, field in fields.items())
+        parameters.pop("machine")
+    assert taken.keys() == parameters.keys()
+    for name, action in taken.items():
+        default = parameters[name].default
+        assert action.required == (default is inspect.Parameter.empty), name
+        if not action.required:
+            assert action.default == default, name
+        flag = f"--{name.rstrip('_').replace('_', '-')}"
+        assert flag in action.option_strings or action.option_strings == [], name
+
+
+def shell_lines() -> dict[str, str]:
+    """The command of each rule."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
+    return {
+        rule: "".join(re.findall(r'"(.*)"', body.partition("    shell:")[2])) for rule, body in rules.items()
+    }
+
+
+def test_every_rule_calls_the_verb_of_its_name_with_arguments_that_it_has() -> None:
+    lines, verbs = shell_lines(), {verb.name: verb for verb in STEPS}
+    assert {rule.replace("_", "-") for rule in lines} == verbs.keys()
+    for rule, line in lines.items():
+        verb = verbs[rule.replace("_", "-")]
+        assert line.startswith(f"llast {verb.name} --")
+        given = set(re.findall(r"(?:^| )(--[a-z-]+)", line))
+        taken = actions(verb).values()
+        assert given <= {flag for action in taken for flag in action.option_strings} | {"--log"}, rule
+        assert "--log {log}" in line
+        assert given >= {action.option_strings[0] for action in taken if action.required}, rule
+        assert ("--options" in given) == bool(verb.options), rule
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "0", "-1", "long"])
+def test_a_number_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        cli.main(
+            ["translate", "a.wav", "--model", "m", "--from", "fr", "--to", "en", "--segment-seconds", value]
+        )
+    assert leave.value.code == 2
+    assert "--segment-seconds" in capsys.readouterr().err
 
 
 def test_help_tells_defaults_and_meaning_of_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,10 +161,11 @@ def test_an_output_that_is_no_summary_is_refused(tmp_path: Path) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, error: BaseException, *arguments: str) -> int:
-    def fail(args: Namespace) -> None:
+    def fail() -> None:
         raise error
 
-    monkeypatch.setattr(cli, "VERBS", (Verb("fail", "Fail.", fail),))
+    monkeypatch.setattr(cli, "VERBS", (Verb("fail", "Fail.", "step:fail"),))
+    monkeypatch.setattr(cli, "_load", lambda name: fail)
     return cli.main(["fail", *arguments])
 
 
@@ -165,7 +231,8 @@ def test_a_reader_that_goes_away_is_no_defect(flush: bool) -> None:
     """As with `llast translate ... | head -1`: quiet, whether the verb flushes each line or Python does at its end."""
     program = (
         "import sys, llast.cli as cli\n"
-        f"cli.VERBS = (cli.Verb('say', 'Say.', lambda args: print('a line', flush={flush})),)\n"
+        "cli.VERBS = (cli.Verb('say', 'Say.', 'step:say'),)\n"
+        f"cli._load = lambda name: lambda: print('a line', flush={flush})\n"
         "sys.exit(cli.main(['say']))\n"
     )
     reader, writer = os.pipe()
@@ -202,8 +269,8 @@ def test_the_log_takes_lines_and_now_and_then_a_progress_bar(
 def test_train_gets_its_machine_from_arguments_and_not_from_options(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    calls: list[Any] = []
-    monkeypatch.setattr("llast.launch.train.launch", lambda *values: calls.append(values))
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr("llast.launch.train.launch", lambda **values: calls.append(values))
     for name in OFFLINE:
         monkeypatch.setenv(name, "")  # so that what the verb sets ends with this test
     (tmp_path / "config.json").write_text("{}")
@@ -230,10 +297,11 @@ def test_train_gets_its_machine_from_arguments_and_not_from_options(
     machine = ["--tasks-per-node", "8", "--gpus-per-node", "8", "--memory-mb", "0", "--partition", ""]
     assert cli.main(["train", *arguments, *machine]) == 0
     assert {os.environ[name] for name in OFFLINE} == {"1"}
-    spec, where = calls[0][-2:]
-    assert spec.mixture.pairs == ["fr_en"]
-    assert (where.tasks_per_node, where.gpus_per_node, where.memory_mb, where.partition) == (8, 8, None, None)
-    assert calls[0][4] == tmp_path, "a file of a model stands for its folder"
+    (call,) = calls
+    assert call["options"].mixture.pairs == ["fr_en"]
+    assert call["machine"] == Machine(tasks_per_node=8, gpus_per_node=8)
+    assert call["encoder"] == tmp_path, "a file of a model stands for its folder"
+    assert cli.main(["train", *arguments, "--nodes", "0"]) == 2
 
 
 def test_config_check_and_show(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ rule decode:
     input:
         run=plan.run_file,
         filtered=plan.filtered,
-        audio=plan.resampled,
+        resampled=plan.resampled,
         models=plan.base_files,
     output:
         summary="results/{experiment}/seed{seed}/decode/checkpoint{checkpoint}/{source}/summary.json",
@@ -126,7 +126,7 @@ rule decode:
         "Decode {wildcards.source} with checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "llast decode --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
-        " --pairs {params.pairs} --filtered {input.filtered} --audio {input.audio}"
+        " --pairs {params.pairs} --filtered {input.filtered} --resampled {input.resampled}"
         " --bases {params.bases} --output {output.summary}"
         " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"
 

@@ -30,8 +30,8 @@ def track(
     runs: list[Path],
     scores: list[Path],
     artifacts: list[Path],
-    tracking_uri: str,
     output: Path,
+    tracking_uri: str = "sqlite:///results/mlflow.db",
     case: Case = "cased",
 ) -> dict[str, Any]:
     """Bring MLflow up to date with a workflow's runs: curves, scores by checkpoint, parameters, table and report.
