@@ -4,17 +4,11 @@ import time
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from llast.artifacts import Summary
 from llast.config.steps import STEP_VERSIONS
-from llast.errors import ConfigError, DataError
+from llast.errors import DataError
+from llast.hub import HubRepository
 
 SMALL = (".json", ".txt", ".model", ".jinja", ".md")
 """Endings of configuration and tokenizer files."""
@@ -35,28 +29,14 @@ def fetch_model(reference: str, output: Path) -> Summary:
     """
     started = time.monotonic()
     name, _, revision = reference.partition("@")
-    try:
+    repository = HubRepository(
+        "model", name, revision, "the reference", "Or put the model into a folder and name that, as ./FOLDER."
+    )
+    with repository.refusals():
         info = HfApi().model_info(name, revision=revision)
         files = [file.rfilename for file in info.siblings or []]
         wanted = _wanted(reference, files)
         snapshot_download(name, revision=revision, local_dir=output, allow_patterns=wanted)
-    except GatedRepoError:
-        raise ConfigError(
-            f"{name} has to be asked for: accept its terms on https://huggingface.co/{name}, then `hf auth login`."
-        ) from None
-    except RevisionNotFoundError:
-        raise ConfigError(
-            f"{name} has no revision '{revision}'. Take a commit of its page on the hub."
-        ) from None
-    except RepositoryNotFoundError:
-        raise ConfigError(f"the hub has no model '{name}', or it is private: then `hf auth login`.") from None
-    except Exception as error:
-        if not _is_of_the_network(error):
-            raise
-        raise DataError(
-            f"cannot download {reference}: {error}. Run it again where the network is; it goes on where it stopped. "
-            "Or put the model into a folder and name that, as ./FOLDER."
-        ) from None
     summary = Summary(
         step="fetch_model",
         version=STEP_VERSIONS["fetch_model"],
@@ -68,13 +48,6 @@ def fetch_model(reference: str, output: Path) -> Summary:
     )
     summary.write(output / "summary.json")
     return summary
-
-
-def _is_of_the_network(error: Exception) -> bool:
-    """The hub's client lets the errors of its HTTP library through, and that library's name changes (now httpx2)."""
-    return isinstance(error, (HfHubHTTPError, LocalEntryNotFoundError)) or any(
-        kind.__module__.startswith(("httpx", "httpcore", "requests")) for kind in type(error).__mro__
-    )
 
 
 def _wanted(reference: str, files: list[str]) -> list[str]:

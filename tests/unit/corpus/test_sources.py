@@ -222,8 +222,8 @@ def test_what_the_hub_lacks_is_counted(tmp_path: Path, server: Server) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"revision": "0" * 40}, r"@00000000 does not exist: correct source\.revision"),
-        ({"repository": "no/where"}, r"no data set 'no/where'"),
+        ({"revision": "0" * 40}, r"no revision '0{40}'.*source\.revision"),
+        ({"repository": "no/where"}, r"'no/where'.*source\.repository"),
     ],
 )
 def test_the_hub_refuses_with_the_key_to_correct(

@@ -95,27 +95,18 @@ def test_weights_come_in_one_format(hub: str, tmp_path: Path) -> None:
     assert (tmp_path / "model/model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 
-@pytest.mark.parametrize(
-    ("reference", "code", "message"),
-    [
-        ("org/tiny@bad", 2, "llast fetch-model: org/tiny has no revision 'bad'."),
-        ("org/none@good", 2, "llast fetch-model: the hub has no model 'org/none'"),
-        (
-            "org/gated@good",
-            2,
-            "llast fetch-model: org/gated has to be asked for: accept its terms on https://",
-        ),
-    ],
-)
-def test_what_the_hub_refuses_is_a_message(
-    hub: str, tmp_path: Path, reference: str, code: int, message: str
-) -> None:
+@pytest.mark.parametrize("reference", ["org/tiny@bad", "org/none@good", "org/gated@good"])
+def test_what_the_hub_refuses_is_a_message(hub: str, tmp_path: Path, reference: str) -> None:
     result = fetch(reference, tmp_path, hub)
-    assert (result.returncode, result.stderr[: len(message)]) == (code, message)
+    assert result.returncode == 2
+    name, revision = reference.split("@")
+    assert name in result.stderr
+    assert (f"'{revision}'" in result.stderr) == (revision == "bad")
+    assert ("terms on https://huggingface.co/org/gated" in result.stderr) == (name == "org/gated")
     assert not (tmp_path / "model/summary.json").exists()
 
 
 def test_no_network_is_a_message(tmp_path: Path) -> None:
     result = fetch("org/tiny@good", tmp_path, "http://127.0.0.1:9")
     assert result.returncode == 3
-    assert result.stderr.splitlines()[-1].startswith("llast fetch-model: cannot download org/tiny@good: ")
+    assert "org/tiny@good" in result.stderr.splitlines()[-1]
