@@ -11,9 +11,9 @@ Item = TypeVar("Item", str, int)
 
 
 class Model(BaseModel):
-    """A frozen configuration value: unknown keys are errors, attribute docs become the schema's descriptions."""
+    """A frozen configuration value: unknown keys, NaN and infinity are errors; attribute docs describe the schema."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def _known_pair(pair: str) -> str:

@@ -10,7 +10,7 @@ import yaml
 from llast.config.corpus import CorpusConfig
 from llast.config.evaluation_only import KINDS, Experiment
 from llast.config.experiment import ExperimentConfig
-from llast.config.validation import Key, did_you_mean, holds, validate
+from llast.config.validation import Key, did_you_mean, dotted, holds, not_finite, validate
 from llast.config.workflow import WorkflowConfig
 from llast.errors import ConfigError
 
@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a map; an empty file is an empty map.
 
     Raises:
-        ConfigError: no such file, not YAML, a key twice, or not a map.
+        ConfigError: no such file, not YAML, a key twice, not a map, or a number that is not finite.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
@@ -57,6 +57,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected keys with values, found {type(values).__name__}.")
+    for key, value in not_finite(values):
+        raise ConfigError(f"{path}: '{dotted(key)}': must be a finite number, not {value}.")
     return values
 
 

@@ -1,7 +1,8 @@
 """From pydantic's errors to one message that names file, dotted key, what is wrong and the nearest valid name."""
 
+import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -23,6 +24,9 @@ def validate(model: type[M], values: object, where: str | Callable[[Key], str]) 
     Raises:
         ConfigError: one line for each thing that is wrong.
     """
+    for key, value in not_finite(values):  # in maps whose values have no type as well
+        file = where if isinstance(where, str) else where(key)
+        raise ConfigError(f"{file}: '{dotted(key)}': must be a finite number, not {value}.")
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -32,6 +36,26 @@ def validate(model: type[M], values: object, where: str | Callable[[Key], str]) 
         )
         lines = [_line(model, detail, where) for detail in details]
         raise ConfigError("\n".join(lines)) from None
+
+
+def not_finite(values: object, key: Key = ()) -> Iterator[tuple[Key, float]]:
+    """NaN and infinities in nested maps and lists, with their keys."""
+    if isinstance(values, float) and not math.isfinite(values):
+        yield key, values
+    elif isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from not_finite(value, (*key, str(name)))
+    elif isinstance(values, list | tuple):
+        for number, value in enumerate(values):
+            yield from not_finite(value, (*key, str(number)))
+
+
+def dotted(key: Key) -> str:
+    """`("pairs", "3")` is written `pairs[3]`; everything else with dots."""
+    text = ""
+    for part in key:
+        text += f"[{part}]" if part.isdigit() else f".{part}" if text else part
+    return text
 
 
 def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
@@ -48,36 +72,28 @@ def _line(model: type[BaseModel], detail: ErrorDetails, where: str | Callable[[K
 
 
 def _problem(detail: ErrorDetails, key: Key, parent: list[Any]) -> str:
-    dotted = _dotted(key)
+    name = dotted(key)
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
-        return f"unknown key '{dotted}'.{did_you_mean(key[-1], _names(parent))}"
+        return f"unknown key '{name}'.{did_you_mean(key[-1], _names(parent))}"
     if kind == "too_short" and not value:
-        return f"'{dotted}' is empty. Name at least {context['min_length']}."
+        return f"'{name}' is empty. Name at least {context['min_length']}."
     if kind == "missing":
-        return f"'{dotted}' is missing."
+        return f"'{name}' is missing."
     if kind == "union_tag_not_found":
-        return f"'{dotted}.{context['discriminator'].strip(chr(39))}' is missing."
+        return f"'{name}.{context['discriminator'].strip(chr(39))}' is missing."
     if kind == "union_tag_invalid":
-        tag = _dotted((*key, context["discriminator"].strip("'")))
+        tag = dotted((*key, context["discriminator"].strip("'")))
         return (
             f"'{tag}' is '{context['tag']}'.{did_you_mean(context['tag'], _quoted(context['expected_tags']))}"
         )
     if kind == "literal_error":
-        name = f"unknown key '{dotted}'" if "[key]" in detail["loc"] else f"'{dotted}' is {value!r}"
-        return f"{name}.{did_you_mean(str(value), _quoted(context['expected']))}"
+        start = f"unknown key '{name}'" if "[key]" in detail["loc"] else f"'{name}' is {value!r}"
+        return f"{start}.{did_you_mean(str(value), _quoted(context['expected']))}"
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return f"'{dotted}': {message}" if dotted else message
-    return f"'{dotted}': {message[:1].lower()}{message[1:]}, not {value!r}."
-
-
-def _dotted(key: Key) -> str:
-    """`("pairs", "3")` is written `pairs[3]`; everything else with dots."""
-    text = ""
-    for part in key:
-        text += f"[{part}]" if part.isdigit() else f".{part}" if text else part
-    return text
+        return f"'{name}': {message}" if name else message
+    return f"'{name}': {message[:1].lower()}{message[1:]}, not {value!r}."
 
 
 def _quoted(text: str) -> list[str]:

@@ -1,13 +1,14 @@
 """The figures that estimates start from: shipped ones with their source, replaced by what benchmarks measured here."""
 
 import csv
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from llast.artifacts.base import first_problem
 from llast.errors import DataError
 
 
@@ -50,22 +51,31 @@ def load_figures(benchmarks: Path) -> dict[str, Figure]:
         for row in rows_of("figures.tsv")
     }
     for record, path in _records(benchmarks):
-        for name, value in record.get("rates", {}).items():
+        for name, value in record.rates.items():
             if name in figures:
-                source = f"{path}, {record['date']}, {record['machine']}"
-                figures[name] = Figure(name, float(value), figures[name].unit, source, measured=True)
+                source = f"{path}, {record.date}, {record.machine}"
+                figures[name] = Figure(name, value, figures[name].unit, source, measured=True)
     return figures
 
 
-def _records(folder: Path) -> list[tuple[Mapping[str, Any], Path]]:
+class _Record(BaseModel):
+    """What of a benchmark's record a plan reads."""
+
+    full: bool
+    date: str
+    machine: str
+    rates: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+
+
+def _records(folder: Path) -> list[tuple[_Record, Path]]:
     """All records, those of the full size last, and of one size the newest."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            records = json.loads(path.read_text(encoding="utf-8"))
-            found += [(record["full"], record["date"], str(path), record, path) for record in records]
-        except (ValueError, KeyError, TypeError):
+            records = TypeAdapter(list[_Record]).validate_json(path.read_bytes())
+        except ValidationError as error:
             raise DataError(
-                f"{path} holds no benchmark records. Delete it, or make it again: make bench."
+                f"{path} holds no benchmark records: {first_problem(error)}. Delete it, or make it again: make bench."
             ) from None
-    return [(record, path) for *_, record, path in sorted(found, key=lambda item: item[:3])]
+        found += [(record, path) for record in records]
+    return sorted(found, key=lambda item: (item[0].full, item[0].date, str(item[1])))

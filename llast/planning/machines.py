@@ -36,7 +36,7 @@ def read_profile(profile: Path | None) -> Machines:
     """Read `profile.yaml` in a folder, or the file itself; None: this machine, without GPUs.
 
     Raises:
-        ConfigError: there is no such profile.
+        ConfigError: there is no such profile, or a number in it cannot be used.
     """
     if profile is None:
         return Machines()
@@ -46,14 +46,24 @@ def read_profile(profile: Path | None) -> Machines:
     values = read_yaml(found[0])
     resources = _by_rule(values.get("set-resources"))
     train, decode = resources.get("train", {}), resources.get("decode", {})
-    nodes = int(train.get("nodes", 1))
+
+    def whole(rule: str, name: str, default: int, least: int) -> int:
+        """A count that the profile gives a rule."""
+        value = resources.get(rule, {}).get(name, default)
+        if not str(value).isdecimal() or int(value) < least:
+            raise ConfigError(
+                f"{found[0]}: 'set-resources.{rule}.{name}': must be a whole number of at least {least}, not {value!r}."
+            )
+        return int(value)
+
+    nodes = whole("train", "nodes", 1, 1)
     files = values.get("configfile") or []
     everywhere = [_settings(values.get("default-resources")), *resources.values()]
     partitions = [str(one["slurm_partition"]) for one in everywhere if one.get("slurm_partition")]
     return Machines(
-        train_gpus=nodes * int(train.get("gpus_per_node", 0)),
-        train_cores=nodes * int(train.get("tasks_per_node", 2)) * int(train.get("cpus_per_task", 1)),
-        decode_gpus=int(decode.get("gpu", 0) or "gres" in decode),
+        train_gpus=nodes * whole("train", "gpus_per_node", 0, 0),
+        train_cores=nodes * whole("train", "tasks_per_node", 2, 1) * whole("train", "cpus_per_task", 1, 1),
+        decode_gpus=whole("decode", "gpu", 0, 0) or int("gres" in decode),
         configfiles=tuple(Path(file) for file in ([files] if isinstance(files, str) else files)),
         slurm=values.get("executor") == "slurm" or train.get("cluster") == "slurm",
         partitions=tuple(dict.fromkeys(partitions)),

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from llast.errors import ConfigError, DataError
+from llast.planning.figures import load_figures
+from llast.planning.machines import read_profile
+
+RECORD = '[{"full": true, "date": "2026-11-24", "machine": "one H200", "rates": {"score_speed": %s}}]'
 ROOT = Path(__file__).parents[3]
 
 
@@ -105,8 +110,31 @@ def test_benchmarks_of_this_machine_replace_shipped_figures(clone: Path) -> None
     assert re.search(r"gpu_utilisation +0.07 .* measured here: .*newest.json, 2026-11-24, one H200", measured)
     hours = [float(stage(text, "train")["gpus"]) for text in (shipped, measured)]
     assert hours[1] == pytest.approx(5 * hours[0], rel=0.02)
-    (results / "broken.json").write_text("{}x")
-    assert "broken.json holds no benchmark records" in llast_plan(clone, code=3)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}x", "[{}]", RECORD % "NaN", RECORD % "1e999", RECORD % "0", RECORD % '"fast"']
+)
+def test_a_record_that_cannot_be_used_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(DataError, match=r"broken\.json"):
+        load_figures(tmp_path)
+
+
+def test_a_record_that_can_be_used_is_read(tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text(RECORD % "12")
+    assert load_figures(tmp_path)["score_speed"].value == 12
+
+
+@pytest.mark.parametrize("nodes", [".nan", ".inf", "1e999", "0", "-1", "1.5", "some"])
+def test_a_profile_with_a_number_that_is_none_is_named(tmp_path: Path, nodes: str) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(f"set-resources: {{train: {{nodes: {nodes}}}}}")
+    with pytest.raises(ConfigError, match=r"profile\.yaml: 'set-resources\.train\.nodes'"):
+        read_profile(tmp_path)
+    profile.write_text(f"set-resources: ['train:nodes={nodes}']")
+    with pytest.raises(ConfigError, match=r"profile\.yaml: 'set-resources\.train\.nodes'"):
+        read_profile(profile)
 
 
 def test_rows_of_every_task_are_counted_and_directions_out_of_english_thinned(clone: Path) -> None:
