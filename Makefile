@@ -12,7 +12,7 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench lint format ui constraints
+.PHONY: help install demo check test bench lint format ui constraints
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(VENV)/.installed-demo  ## Install, run every step on the demo corpus, sh
 	@echo
 	@echo "Look at the report:       open results/report.html in a browser"
 	@echo "Compare the experiments:  make ui, then open $(COMPARE)"
+
+check: lint  ## The quick loop: lint, types, and the unit tests that are not marked slow (a minute and a half on two cores)
+	@pytest $(PYTEST_ARGS) -m "not slow" tests/unit tests/tools
 
 test: $(VENV)/.installed-demo-dev-gpu  ## Run every test that this machine can run; says what was skipped and why
 	@pytest $(PYTEST_ARGS) $(TESTS)

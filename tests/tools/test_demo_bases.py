@@ -44,6 +44,7 @@ def test_all_files_together_stay_below_5_mb() -> None:
     assert sum(path.stat().st_size for path in BASE_MODELS.rglob("*") if path.is_file()) <= 5_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_they_were_trained_on_this_grammar_and_on_train_sentences_only(model: str) -> None:
     made = read_record(model)
@@ -116,6 +117,7 @@ def test_tokenizer_is_llama_like_and_loses_nothing() -> None:
         assert tokenizer.decode(encode(tokenizer, text)) == text
 
 
+@pytest.mark.slow
 def test_the_command_writes_loadable_models_with_their_record(tmp_path: Path) -> None:
     for wheel in ("espeakng_loader", "lameenc"):
         pytest.importorskip(wheel, reason="the demo's speech needs pip install 'llast[demo]'")

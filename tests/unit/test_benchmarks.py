@@ -43,6 +43,7 @@ def python(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_benchmark_takes_the_same_arguments(name: str) -> None:
     result = python(BENCHMARKS / f"{name}.py", "--help")
@@ -143,6 +144,7 @@ def test_a_reduced_run_replaces_no_full_one(folder: Path) -> None:
     assert "reduced |" not in page
 
 
+@pytest.mark.slow
 def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(folder: Path) -> None:
     child = (
         "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
@@ -179,6 +181,7 @@ def test_memory_of_a_command_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None
         record.run([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
 
+@pytest.mark.slow
 def test_attention_on_the_cpu_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import torch

@@ -66,6 +66,7 @@ def test_an_unpacked_folder_is_read_like_its_archive(tmp_path: Path) -> None:
     assert inspect(tmp_path / "cv", "fr").sha256 != release.sha256
 
 
+@pytest.mark.slow
 def test_of_a_folder_of_many_clips_little_more_than_the_names_is_held(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "validated.tsv").write_bytes(b"")

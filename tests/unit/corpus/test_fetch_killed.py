@@ -6,10 +6,14 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from llast.config.corpus import UrlSource
 from llast.corpus.fetch import fetch
 from tests.unit.corpus.conftest import Release
 from tests.unit.corpus.server import Server
+
+pytestmark = pytest.mark.slow
 
 KILLS = 20
 

@@ -136,6 +136,7 @@ def put_on_hub(folder: Path, rows: list[dict[str, object]]) -> None:
     pq.write_table(pa.table(columns), folder / "train-00000-of-00001.parquet")
 
 
+@pytest.mark.slow
 def test_every_text_reaches_training_as_it_was_but_for_repaired_sentences(tmp_path: Path, real: Path) -> None:
     sound = next(real.glob("clips/it/*")).read_bytes()
     filtered, expected = [], set()

@@ -136,6 +136,7 @@ def start(fetched: Path, output: Path, workers: int = 1) -> "subprocess.Popen[by
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "shards_before"), [(1, 4), (2, 8)])
 def test_a_killed_run_goes_on_after_its_last_complete_shard(
     tmp_path: Path, many: Path, workers: int, shards_before: int
@@ -154,6 +155,7 @@ def test_a_killed_run_goes_on_after_its_last_complete_shard(
     _wait_until_alone(process.pid)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_again_and_again_the_result_is_that_of_a_run_in_peace(
     tmp_path: Path, many: Path
 ) -> None:

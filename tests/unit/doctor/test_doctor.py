@@ -51,6 +51,7 @@ def without_slurm(tmp_path: Path) -> str:
     return str(tmp_path / "empty-bin")
 
 
+@pytest.mark.slow
 def test_the_demo_is_well_here(clone: Path) -> None:
     code, lines, text = doctor(clone)
     assert code == 0, text
@@ -62,6 +63,7 @@ def test_the_demo_is_well_here(clone: Path) -> None:
     assert lines["Slurm"].startswith("- ")
 
 
+@pytest.mark.slow
 def test_a_cluster_without_slurm_or_room_or_a_token_fails_with_remedies(
     clone: Path, without_slurm: str
 ) -> None:
@@ -171,6 +173,7 @@ def mlflow_server(tmp_path: Path) -> Iterator[str]:
         log.close()
 
 
+@pytest.mark.slow
 def test_mlflow_is_asked_and_a_store_that_is_down_stops_nothing(tmp_path: Path, mlflow_server: str) -> None:
     assert check_mlflow(mlflow_server).line() == f"good  MLflow      {mlflow_server} answers"
     assert check_mlflow(f"sqlite:///{tmp_path}/mlflow.db").status == "good"

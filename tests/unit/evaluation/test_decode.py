@@ -155,6 +155,7 @@ call(*pickle.loads(bytes.fromhex(sys.argv[1])), asr_rows=5)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_step_goes_on_after_its_last_part(
     base_models: Path,
     training_rows: tuple[Path, list[Path]],

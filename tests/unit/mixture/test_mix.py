@@ -240,6 +240,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return summaries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pairs", "tasks", "rows"),
     [

@@ -197,6 +197,7 @@ MANY = clips([16_000] * 40), [REQUESTS[0]] * 40
 OPTIONS = DecodingOptions(num_beams=5, max_new_tokens=20, batch_tokens=10_000_000)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_memory_is_halved_until_it_does() -> None:
     limited = subprocess.run(
         [sys.executable, "-c", LIMITED],

@@ -60,6 +60,7 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_lines_load_it_in_a_fresh_process_and_it_says_the_same(run: Path, exported: Path) -> None:
     program = """
 import json, os, sys

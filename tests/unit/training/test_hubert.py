@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from transformers import HubertConfig, HubertModel
 
 from llast.artifacts import read_json
 from llast.config.steps import Machine, TrainSpec
 from llast.launch.train import launch
 from llast.release.trained import load
+
+pytestmark = pytest.mark.slow
 
 
 def test_two_ranks_with_unequal_clips_train_a_hubert(

@@ -70,6 +70,7 @@ def test_an_llm_that_differs_is_found_out(
     assert found.reason
 
 
+@pytest.mark.slow
 def test_it_trains_with_a_sequence_per_row(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
     bases = bases_with(bloom, base_models, tmp_path / "bases")
     write_spec(tmp_path / "run", tiny_spec(rows_per_update=40), bases, training_rows)

@@ -23,6 +23,8 @@ from llast.training.dataset import TrainingRows
 from llast.training.dev import all_examples
 from tests.training_ranks import engine_settings, first_step, on_ranks, tiny_spec, train_and_stop, write_spec
 
+pytestmark = pytest.mark.slow
+
 Rows = tuple[Path, list[Path]]
 STAGE_3 = {"zero_optimization": {"stage": 3, "stage3_param_persistence_threshold": 0}}
 

@@ -33,6 +33,7 @@ def test_rows_of_one_have_our_loss(tmp_path: Path) -> None:
             assert float(sides._released(**batch)) == pytest.approx(float(ours), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_runs_where_deepspeed_is_missing(tmp_path: Path) -> None:
     """And says for each window how many rows a second, how much memory and what share of the matrix rate."""
     hidden = tmp_path / "deepspeed"

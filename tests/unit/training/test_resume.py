@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 from llast.training.checkpoint import complete_steps
 from tests.training_ranks import on_ranks, tiny_spec, train_and_die, train_and_stop, write_spec
 
+pytestmark = pytest.mark.slow
+
 Rows = tuple[Path, list[Path]]
 
 

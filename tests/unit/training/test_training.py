@@ -19,6 +19,8 @@ from llast.config.steps import Machine, TrainSpec
 from llast.errors import DataError
 from llast.launch.train import launch
 
+pytestmark = pytest.mark.slow
+
 Rows = tuple[Path, list[Path]]
 TWO = Machine(tasks_per_node=2)
 

@@ -23,6 +23,8 @@ from llast.results.tracking.track import track
 from tests.tracked_runs import STEPS, Workflow, free_port, mlflow_server, record, write_workflow
 from tests.unit.results.tracking.test_track import check, stored_history, stored_runs
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 16
 
 

@@ -173,6 +173,7 @@ def test_a_score_that_changed_replaces_the_former_and_others_stay(
     )
 
 
+@pytest.mark.slow
 def test_two_trainings_meet_on_a_lost_database(workflow: Workflow, tmp_path: Path) -> None:
     """Both writers start where there is no database at all; then `track` brings back all the rest."""
     uri = f"sqlite:///{tmp_path / 'lost' / 'mlflow.db'}"
@@ -275,6 +276,7 @@ def test_broken_inputs_are_errors_of_their_own(uri: str, workflow: Workflow, tmp
     assert not (tmp_path / "track.json").exists()
 
 
+@pytest.mark.slow
 def test_a_server_gets_the_same_as_a_database(database: Path, workflow: Workflow, tmp_path: Path) -> None:
     behind = tmp_path / "behind.db"
     shutil.copy(database, behind)
