@@ -23,10 +23,10 @@ from llast.corpus.store import AudioStore
 from llast.evaluation.selection import EvaluationRow, select_rows
 from llast.evaluation.systems import load_system
 from llast.evaluation.systems.base import System
-from llast.model.averaging import evaluated_adapter
 from llast.model.decoding import Clip
 from llast.model.features import WINDOW_FRAMES
 from llast.progress import batch_progress
+from llast.training.averaging import evaluated_adapter
 
 PART_EVERY_S = 10.0
 """What an interruption may cost; a file per batch would be many on a full test set."""
@@ -65,31 +65,32 @@ def decode(
     """
     started = time.monotonic()
     evaluated = Run.read(run)
-    chosen = evaluated.checkpoint(checkpoint, run)
+    step = evaluated.checkpoint(checkpoint, run).step
     adapter = evaluated_adapter(run, checkpoint, options.decoding.average_last, output / "averaged")
-    parts = select_rows(filtered, source, pairs, options)
+    selections = select_rows(filtered, source, pairs, options)
     folder = output / _key(evaluated, adapter, options)
     folder.mkdir(parents=True, exist_ok=True)
 
     done = _done(folder)
-    left = [row for part in parts for row in part.rows if row.key not in done]
+    left = [row for selection in selections for row in selection.rows if row.key not in done]
     if left:
         torch.set_num_threads(threads)
         system = load_system(evaluated, adapter, bases, options.decoding)
         _decode_rows(system, left, AudioStore.open(resampled), folder, f"decode {source}")
         done = _done(folder)
 
-    pairs_written: dict[str, dict[Split, Hypotheses]] = {}
+    translations: dict[str, dict[Split, Hypotheses]] = {}
     transcripts: dict[Split, Hypotheses] = {}
-    for part in parts:
-        write_hypotheses(output / part.file, (_hypothesis(row, done[row.key]) for row in part.rows))
-        written = Hypotheses(file=part.file, rows=len(part.rows), expected=part.selected)
-        of_part = transcripts if part.task == "asr" else pairs_written.setdefault(part.name, {})
-        of_part[part.split] = written
-    translated = [part for part in parts if part.task == "st"]
-    available = sum(part.available for part in translated)
-    selected = sum(part.selected for part in translated)
-    rows = sum(len(part.rows) for part in translated)
+    for selection in selections:
+        write_hypotheses(output / selection.file, (_hypothesis(row, done[row.key]) for row in selection.rows))
+        splits = transcripts if selection.task == "asr" else translations.setdefault(selection.name, {})
+        splits[selection.split] = Hypotheses(
+            file=selection.file, rows=len(selection.rows), expected=selection.selected
+        )
+    translated = [selection for selection in selections if selection.task == "st"]
+    available = sum(selection.available for selection in translated)
+    selected = sum(selection.selected for selection in translated)
+    rows = sum(len(selection.rows) for selection in translated)
     dropped = {"not selected": available - selected, "no audio": selected - rows}
     summary = DecodeSummary(
         version=STEP_VERSIONS["decode"],
@@ -101,9 +102,9 @@ def decode(
             experiment=evaluated.experiment,
             seed=evaluated.seed,
             checkpoint=checkpoint,
-            step=chosen.step,
+            step=step,
             average_last=options.decoding.average_last if adapter else 1,
-            pairs=pairs_written,
+            pairs=translations,
             transcripts=transcripts,
         ),
     )
@@ -136,10 +137,9 @@ def _decode_rows(
     number = len(list(folder.glob("part-*.jsonl")))
     lines: list[str] = []
     written = float("-inf")
-    batches = batch_progress(system(clips), lambda batch: len(batch[0]), what, len(clips), "clip")
-    for indices, texts in batches:
-        for index, clip_texts in zip(indices, texts, strict=True):
-            for request, text in zip(clips[index].requests, clip_texts, strict=True):
+    for batch in batch_progress(system(clips), lambda batch: len(batch.clips), what, len(clips), "clip"):
+        for index, texts in zip(batch.clips, batch.texts, strict=True):
+            for request, text in zip(clips[index].requests, texts, strict=True):
                 key = [groups[index][0].clip, request.task, request.target]
                 lines.append(json.dumps([*key, text], ensure_ascii=False) + "\n")
         if time.monotonic() - written >= PART_EVERY_S:

@@ -30,7 +30,7 @@ class EvaluationRow:
 
 
 @dataclass(frozen=True)
-class HypothesisSet:
+class Selection:
     """The rows of one file of hypotheses.
 
     Attributes:
@@ -54,7 +54,7 @@ class HypothesisSet:
         return ".".join([self.name, *(["asr"] if self.task == "asr" else []), self.split, "jsonl"])
 
 
-def select_rows(filtered: Path, source: str, pairs: list[str], options: DecodeOptions) -> list[HypothesisSet]:
+def select_rows(filtered: Path, source: str, pairs: list[str], options: DecodeOptions) -> list[Selection]:
     """The rows of each pair and split, then those to transcribe, which are drawn from the clips of all pairs."""
     tables = {  # pq.read_table would import pandas, a twentieth of a short job
         (pair, split): pq.ParquetFile(filtered.parent / f"{pair}.{split}.parquet").read().to_pylist()
@@ -62,29 +62,29 @@ def select_rows(filtered: Path, source: str, pairs: list[str], options: DecodeOp
         for split in options.splits
     }
     limits = {"dev": options.dev_rows, "test": options.test_rows}
-    sets = [
+    selections = [
         _select(pair, split, Request("st", *split_pair(pair)), "translation", table, limits[split])
         for (pair, split), table in tables.items()
     ]
     for split in options.splits if options.asr_rows != 0 else ():
         clips = {row["clip"]: row for (_, of), table in tables.items() if of == split for row in table}
         rows = list(clips.values())
-        sets.append(
+        selections.append(
             _select(source, split, Request("asr", source, source), "sentence", rows, options.asr_rows)
         )
-    return sets
+    return selections
 
 
 def _select(
     name: str, split: Split, request: Request, reference: str, table: list[dict[str, Any]], limit: int | None
-) -> HypothesisSet:
+) -> Selection:
     chosen = _draw(table, limit)
     rows = [
         EvaluationRow(request, row["clip"], row["sentence"], row[reference], row["seconds"])
         for row in chosen
         if row["seconds"] is not None
     ]
-    return HypothesisSet(name, request.task, split, rows, len(chosen), len(table))
+    return Selection(name, request.task, split, rows, len(chosen), len(table))
 
 
 def _draw(table: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Base models: what is known of them without the hub, and where they lie."""
 
 import json
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -11,8 +10,6 @@ from typing import Any
 import yaml
 
 from llast.errors import DataError
-
-_DROP = re.compile("drop")
 
 
 @dataclass(frozen=True)
@@ -108,6 +105,6 @@ def config_without_dropout(folder: Path) -> Any:
 
     config = AutoConfig.from_pretrained(folder)
     for name, value in config.to_dict().items():
-        if isinstance(value, float) and _DROP.search(name):
+        if isinstance(value, float) and "drop" in name:
             setattr(config, name, 0.0)
     return config

@@ -49,8 +49,11 @@ class Clip:
     requests: tuple[Request, ...]
 
 
-DecodedBatch = tuple[list[int], list[list[str]]]
-"""Indices of the clips of a batch; for each its texts, in the order of its requests."""
+class DecodedBatch(NamedTuple):
+    """Indices of the clips of a batch; for each clip its texts, in the order of its requests."""
+
+    clips: list[int]
+    texts: list[list[str]]
 
 
 def decode(
@@ -90,17 +93,34 @@ def decode_batches(
 ) -> Iterator[DecodedBatch]:
     """As `decode`, batch by batch from long clips to short ones, for work that is saved as it goes."""
     batch = _Batch(model, processor, options)
-    order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
-    budget = batch.budget
+    return long_to_short(clips, batch.budget, batch.cost, batch.decode)
 
-    def cost(index: int) -> int:
-        return batch.cost(clips[index])
 
-    def work(indices: Sequence[int]) -> list[list[str]]:
-        return batch.decode([clips[index] for index in indices])
+def long_to_short(
+    clips: Sequence[Clip],
+    budget: MemoryBudget,
+    cost: Callable[[Clip], int],
+    decode: Callable[[Sequence[Clip]], list[list[str]]],
+) -> Iterator[DecodedBatch]:
+    """Decode clips that have requests in batches of about equal length.
 
-    for indices, texts in budget.work([index for index in order if clips[index].requests], cost, work):
-        yield list(indices), texts
+    Args:
+        clips: in any order.
+        budget: decides how many make a batch.
+        cost: of a clip, in the unit of the budget.
+        decode: gives the texts of each clip of a batch, in the order of its requests.
+
+    Raises:
+        DataError: there is not memory enough for a single clip.
+    """
+    asking = [index for index, clip in enumerate(clips) if clip.requests]
+    batches = budget.work(
+        sorted(asking, key=lambda index: -clips[index].seconds),
+        lambda index: cost(clips[index]),
+        lambda indices: decode([clips[index] for index in indices]),
+    )
+    for indices, texts in batches:
+        yield DecodedBatch(list(indices), texts)
 
 
 @dataclass(frozen=True, eq=False)

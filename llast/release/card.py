@@ -106,9 +106,9 @@ def score_lines(checkpoint: Checkpoint) -> list[str]:
         return []
     lines = ["| on test | BLEU | BLEU, lower-cased | chrF2 | rows |", "|---|---:|---:|---:|---:|"]
     for pair in pairs:
-        one = test[pair]
-        values = " | ".join(f"{one[name]:.1f}" for name in ("bleu", "bleu_lc", "chrf2"))
-        lines.append(f"| {pair} | {values} | {one['rows']} of {one['expected']} |")
+        scores = test[pair]
+        values = " | ".join(f"{scores[name]:.1f}" for name in ("bleu", "bleu_lc", "chrf2"))
+        lines.append(f"| {pair} | {values} | {scores['rows']} of {scores['expected']} |")
     means = {name: found.average(name) for name in AVERAGES}
     lines += [f"| **{name}** | **{mean:.1f}** | | | |" for name, mean in means.items() if mean is not None]
     signatures = sorted({str(test[pair]["signature"]) for pair in pairs})

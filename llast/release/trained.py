@@ -19,13 +19,13 @@ from llast.artifacts import read_json
 from llast.artifacts.run import Run
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
-from llast.model.averaging import evaluated_adapter
 from llast.model.bases import base_folder
 from llast.model.configuration import is_exported
 from llast.model.lora import load_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.results.checkpoints import RunScores, choose, read_checkpoints
+from llast.training.averaging import evaluated_adapter
 
 
 @dataclass(frozen=True)

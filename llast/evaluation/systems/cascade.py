@@ -60,14 +60,14 @@ class CascadeSystem:
                 [_Row(request, self._prompt(request, text)) for request in clips[index].requests]
                 for index, text in zip(indices, spoken, strict=True)
             ]
-            texts = self._translate([row for of_clip in rows for row in of_clip if row.request.task == "st"])
-            yield (
-                indices,
-                [
-                    [text if row.request.task == "asr" else texts[row] for row in of_clip]
-                    for of_clip, text in zip(rows, spoken, strict=True)
-                ],
+            translated = self._translate(
+                [row for of_clip in rows for row in of_clip if row.request.task == "st"]
             )
+            texts = [
+                [text if row.request.task == "asr" else translated[row] for row in of_clip]
+                for of_clip, text in zip(rows, spoken, strict=True)
+            ]
+            yield DecodedBatch(indices, texts)
 
     def _prompt(self, request: Request, text: str) -> list[int]:
         names = {"source": language(request.source).name, "target": language(request.target).name}

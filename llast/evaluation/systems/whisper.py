@@ -18,7 +18,7 @@ from llast.config.evaluation_only import CascadeExperiment, WhisperExperiment
 from llast.errors import ConfigError, DataError
 from llast.evaluation.systems.base import SystemInputs
 from llast.languages import language
-from llast.model.decoding import Clip, DecodedBatch, Request
+from llast.model.decoding import Clip, DecodedBatch, Request, long_to_short
 from llast.model.encoders.whisper import WhisperSpeechEncoder
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
@@ -59,26 +59,18 @@ class WhisperSystem:
         self._window = experiment.whisper.window
         self._padded = WhisperSpeechEncoder().padded_positions(self._window)
         self._decoding = decoding
-        self.budget = MemoryBudget(decoding.batch_tokens)
+        self._budget = MemoryBudget(decoding.batch_tokens)
         start = self.model.generation_config.decoder_start_token_id
         self._start = self.model.config.decoder_start_token_id if start is None else start
 
     def __call__(self, clips: Sequence[Clip]) -> Iterator[DecodedBatch]:
         """Decode clips in batches, from long to short."""
-        order = sorted(range(len(clips)), key=lambda index: -clips[index].seconds)
+        return long_to_short(clips, self._budget, self._cost, self._decode)
 
-        def cost(index: int) -> int:
-            if self._padded is None:  # one at a time: Whisper's decoder has no mask over what it listens to
-                return self.budget.tokens
-            return self._padded * self._decoding.num_beams * len(clips[index].requests)
-
-        def work(indices: Sequence[int]) -> list[list[str]]:
-            return self._decode([clips[index] for index in indices])
-
-        for indices, texts in self.budget.work(
-            [index for index in order if clips[index].requests], cost, work
-        ):
-            yield list(indices), texts
+    def _cost(self, clip: Clip) -> int:
+        if self._padded is None:  # a clip at a time: Whisper's decoder has no mask over what it listens to
+            return self._budget.tokens
+        return self._padded * self._decoding.num_beams * len(clip.requests)
 
     @torch.no_grad()
     def _decode(self, clips: Sequence[Clip]) -> list[list[str]]:

@@ -7,9 +7,9 @@ import torch
 
 from llast.artifacts.run import RunCheckpoint
 from llast.config.experiment import LoraOptions
-from llast.model.averaging import evaluated_adapter
 from llast.model.lora import add_adapters, load_adapters, save_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
+from llast.training.averaging import evaluated_adapter
 from tests.runs import trained_run
 
 

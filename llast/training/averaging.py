@@ -29,7 +29,7 @@ def average_adapters(folders: list[Path], output: Path) -> None:
     tensors = [load_file(folder / name) for folder in folders]
     mean = {}
     for key in tensors[0]:
-        each = [one[key].float() for one in tensors]
+        each = [checkpoint[key].float() for checkpoint in tensors]
         if ".lora_A." in key:
             mean[key] = torch.cat(each, dim=0)
         elif ".lora_B." in key:
