@@ -23,6 +23,8 @@ from llast.evaluation.decode import decode
 from llast.evaluation.score import score
 from llast.launch.train import launch
 
+pytestmark = pytest.mark.slow
+
 PAIR = "fr_en"
 ROOT = Path(__file__).parents[3]
 
@@ -155,7 +157,6 @@ call(*pickle.loads(bytes.fromhex(sys.argv[1])), asr_rows=5)
 """
 
 
-@pytest.mark.slow
 def test_a_killed_step_goes_on_after_its_last_part(
     base_models: Path,
     training_rows: tuple[Path, list[Path]],

@@ -19,6 +19,8 @@ from llast.model.processing import LlastProcessor
 from llast.release.export import export
 from llast.release.trained import find_checkpoint, load
 
+pytestmark = pytest.mark.slow
+
 CLIP = (0.1 * np.random.default_rng(0).standard_normal(9_000)).astype(np.float32)
 
 
@@ -60,7 +62,6 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_two_lines_load_it_in_a_fresh_process_and_it_says_the_same(run: Path, exported: Path) -> None:
     program = """
 import json, os, sys

@@ -15,6 +15,8 @@ from llast.release.segmentation import cut_at_pauses, read_audio
 from llast.release.trained import find_checkpoint
 from llast.release.translate_files import translate_files
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 
