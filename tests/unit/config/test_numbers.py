@@ -35,7 +35,9 @@ def holders(kind: Any, wrapped: Any = lambda number: number) -> Iterator[Any]:
         key_type, value_type = get_args(kind)
         key = get_args(key_type)[0] if get_origin(key_type) is Literal else "key"
         yield from holders(value_type, lambda number: wrapped({key: number}))
-    elif get_origin(kind) in (list, tuple):
+    elif get_origin(kind) is list:
+        yield from holders(get_args(kind)[0], lambda number: wrapped([number]))
+    elif get_origin(kind) is tuple:
         yield from holders(get_args(kind)[0], lambda number: wrapped([number, number]))
     else:
         for member in get_args(kind):
