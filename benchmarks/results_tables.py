@@ -127,7 +127,8 @@ def _results(
                 record = {
                     "step": step, "time": 1.76e9 + step, "loss": 3 * math.exp(-step / 900) + draw.random() / 9,
                     "learning_rate": 1e-4, "grad_norm": 1.0 + draw.random(), "target_tokens_per_s": 900.0,
-                    "tokens_per_s": 9000.0, "cpu_percent": 50.0, "memory_mb": 9e4,
+                    "tokens_per_s": 9000.0, "rows_per_s": 90.0, "seconds": 1.0, "wait_s": 0.0, "rows": 256,
+                    "epoch": step / steps, "cpu_percent": 50.0, "memory_mb": 9e4,
                 }  # fmt: skip
                 file.write(json.dumps(record) + "\n")
         mixes.append(_summary(base / "mix" / "summary.json", "mix"))

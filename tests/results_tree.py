@@ -12,6 +12,8 @@ from llast.artifacts import Summary, write_json
 from llast.evaluation.score import score
 from llast.languages import pairs_from, source_languages
 from llast.results.table import read_runs, table
+from llast.training.run_folder import RunFolder, as_line
+from tests.runs import training_record
 
 WORDS = "the old house stands by a river and two boats wait for <b>rain</b> & wind".split()
 
@@ -111,25 +113,22 @@ def _run(
     path: Path, experiment: str, pairs: Sequence[str], number: int, checkpoints: int, draw: random.Random
 ) -> Path:
     steps = 150 * checkpoints
-    metrics = path.parent / "abc" / "metrics.jsonl"
+    metrics = RunFolder(path.parent / "abc").metrics
     metrics.parent.mkdir(parents=True)
-    records: list[dict[str, Any]] = [
-        {
-            "step": step,
-            "time": 1.76e9 + step,
-            "loss": (3 + number) * math.exp(-step / 90) + 0.3 + draw.uniform(0, 0.2),
-            "learning_rate": 2e-3 * min(step / 20, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
-            "grad_norm": 1.0,
-            "target_tokens_per_s": 900.0 + step % 7,
-            "rows": 32,
-            "epoch": step / 100,
-        }
+    lines = [
+        as_line(
+            training_record(
+                step,
+                1.76e9 + step,
+                loss=(3 + number) * math.exp(-step / 90) + 0.3 + draw.uniform(0, 0.2),
+                learning_rate=2e-3 * min(step / 20, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
+                target_tokens_per_s=900.0 + step % 7,
+                dev_loss=None if step % 150 else 0.8,
+            )
+        )
         for step in range(1, steps + 1)
     ]
-    records += [{"step": step, "time": 1.76e9, "dev_loss": 0.8} for step in range(150, steps + 1, 150)]
-    metrics.write_text(
-        "".join(json.dumps(record) + "\n" for record in records) + '{"step": 3', encoding="utf-8"
-    )
+    metrics.write_text("".join(lines) + '{"step": 3', encoding="utf-8")
     lora = None if number else {"rank": 32, "alpha": 64.0}
     write_json(
         path,

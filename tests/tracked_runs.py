@@ -1,7 +1,6 @@
 """For tests of tracking: what two experiments with two checkpoints each leave on disk, and an MLflow server."""
 
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from llast.artifacts import write_json, write_text
+from llast.training.run_folder import RunFolder, as_line
+from tests.runs import training_record
 
 STARTED = 1_763_870_000.0
 STEPS = 40
@@ -65,7 +66,7 @@ def write_run(folder: Path, experiment: str) -> Path:
     """Write a run with a record per step, and `run.json`; return the latter."""
     key = f"{experiment}-0123"
     (folder / key).mkdir(parents=True)
-    (folder / key / "metrics.jsonl").write_text("".join(record(step) for step in range(1, STEPS + 1)))
+    RunFolder(folder / key).metrics.write_text("".join(record(step) for step in range(1, STEPS + 1)))
     lora = {"rank": 8, "alpha": 16.0} if experiment == "adapted" else None
     write_json(
         folder / "run.json",
@@ -86,21 +87,9 @@ def write_run(folder: Path, experiment: str) -> Path:
     return folder / "run.json"
 
 
-def record(step: int, loss: float | None = None) -> str:
+def record(step: int, time: float | None = None, **more: float) -> str:
     """A line of `metrics.jsonl`."""
-    values = {
-        "step": step,
-        "time": STARTED + step,
-        "loss": 100 / (step + 9) if loss is None else loss,
-        "learning_rate": 1e-4,
-        "grad_norm": 0.5,
-        "target_tokens_per_s": 900.0,
-        "cpu_percent": 75.0,
-        "memory_mb": 4096.0,
-        "rows": 32,
-        "epoch": step / 100,
-    }
-    return json.dumps(values) + "\n"
+    return as_line(training_record(step, STARTED + step if time is None else time, **more))
 
 
 def scored(experiment: str, checkpoint: int, split: str) -> dict[str, Any]:

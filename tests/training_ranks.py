@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llast.artifacts import write_json
+from llast.artifacts.training import RunSpec
 from llast.config.steps import TrainSpec
+from llast.training.identity import identity_of
+from llast.training.run_folder import RunFolder
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["llast.training.worker"])  # imports torch and DeepSpeed once for all ranks
@@ -76,9 +78,19 @@ def write_spec(
     run_folder: Path, options: TrainSpec, bases: Path, rows: tuple[Path, list[Path]], seed: int = 1
 ) -> None:
     """What a rank reads, as the launcher writes it."""
-    spec = {"options": options.model_dump(), "seed": seed, "threads": 1, "mix": str(rows[0])}
-    spec |= {"encoder": str(bases / "whisper"), "llm": str(bases / "llama")}
-    write_json(run_folder / "spec.json", spec | {"audio": [str(path) for path in rows[1]]})
+    inputs = *rows, bases / "whisper", bases / "llama"
+    mix, audio, encoder, llm = inputs
+    RunSpec(
+        experiment="tiny",
+        seed=seed,
+        identity=identity_of(seed, *inputs, options),
+        options=options,
+        threads=1,
+        mix=mix,
+        audio=audio,
+        encoder=encoder,
+        llm=llm,
+    ).write(RunFolder(run_folder).spec)
 
 
 def train_and_stop(run_folder: Path, stop_rank: int = -1, stop_step: int = 0) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from llast.artifacts.base import Artifact, Typed
+from llast.artifacts.training import Change
 from llast.config.evaluation_only import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
@@ -44,6 +45,7 @@ class Run(Artifact):
         checkpoints: its checkpoints, in order.
         options: what it is, with its kind.
         world_size: processes that trained it.
+        changes: options that it went on with other values of, none of which decides its weights but by rounding.
         earlier: folders of other identities of this run, with the options that differ.
         packs_rows: whether the rows of a clip were trained in one sequence.
         environment: versions that a result depends on.
@@ -62,6 +64,7 @@ class Run(Artifact):
     checkpoints: list[RunCheckpoint] = Field(min_length=1)
     options: Options
     world_size: int | None = None
+    changes: list[Change] = []
     earlier: dict[str, list[str]] = {}
     packs_rows: bool | None = None
     environment: dict[str, str] = {}

@@ -25,7 +25,7 @@ STEP_VERSIONS: dict[str, int] = {
     "filter": 3,
     "statistics": 1,
     "mix": 5,
-    "train": 5,
+    "train": 6,
     "describe": 1,
     "decode": 2,
     "score": 2,

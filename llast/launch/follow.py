@@ -1,6 +1,5 @@
 """Following a training job while it runs: its progress on the terminal, its metrics to MLflow."""
 
-import json
 import os
 import sys
 import threading
@@ -12,6 +11,7 @@ from tqdm import tqdm
 from llast.errors import JobError
 from llast.launch.job import TrainingJob
 from llast.progress import LOG_EVERY_S
+from llast.training.run_folder import RunFolder
 
 POLL_S = 0.5
 LOOK_S, LOOK_ENDING_S = 10.0, 1.0
@@ -20,17 +20,17 @@ LOOK_S, LOOK_ENDING_S = 10.0, 1.0
 FORWARD_EVERY_S = 10.0
 
 
-def follow(job: TrainingJob, run_folder: Path, what: str, steps: int) -> None:
+def follow(job: TrainingJob, run: RunFolder, what: str, steps: int) -> None:
     """Show a job's progress until it ends.
 
     Args:
         job: the job.
-        run_folder: folder of the run, with the `metrics.jsonl` that the job writes.
+        run: folder of the run, with the records that the job writes.
         what: what to call it.
         steps: optimiser steps of the whole training.
     """
     terminal = sys.stderr.isatty()
-    metrics, position, inode = run_folder / "metrics.jsonl", 0, 0
+    position = inode = 0
     interval = 0.2 if terminal else LOG_EVERY_S
     present = _Presence(job)
     with tqdm(
@@ -39,21 +39,28 @@ def follow(job: TrainingJob, run_folder: Path, what: str, steps: int) -> None:
     ) as bar:  # fmt: skip
         while True:
             running = present.look()  # before reading, so that the last records are seen
-            size, found = (metrics.stat().st_size, metrics.stat().st_ino) if metrics.exists() else (0, 0)
+            size, found = _size_and_inode(run.metrics)
             if found != inode:  # a resumed run has cut its records back to the checkpoint, in a new file
                 position, inode = 0, found
             if size > position:
-                with metrics.open("rb") as file:
+                with run.metrics.open("rb") as file:
                     file.seek(position)
                     lines = file.read().split(b"\n")[:-1]
                 if lines:
                     position += sum(len(line) + 1 for line in lines)
-                    record = json.loads(lines[-1])
-                    bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
-                    bar.update(record["step"] - bar.n)
+                    record = run.parse(lines[-1])
+                    bar.set_postfix(loss=f"{record.loss:.3f}", refresh=False)
+                    bar.update(record.step - bar.n)
             if not running:
                 return
             time.sleep(POLL_S)
+
+
+def _size_and_inode(path: Path) -> tuple[int, int]:
+    if not path.exists():
+        return 0, 0
+    found = path.stat()
+    return found.st_size, found.st_ino
 
 
 class _Presence:
@@ -89,8 +96,8 @@ class _Presence:
 class Forwarder:
     """Sends metrics to MLflow while the job runs, in a thread; a store that fails costs nothing but a warning."""
 
-    def __init__(self, run_folder: Path, experiment: str, seed: int, key: str) -> None:
-        self._arguments = (run_folder, experiment, seed, key)
+    def __init__(self, run: RunFolder, experiment: str, seed: int, key: str) -> None:
+        self._arguments = (run.path, experiment, seed, key)
         self._stop = threading.Event()
         self._uri = os.environ.get("MLFLOW_TRACKING_URI")
         self._thread = threading.Thread(target=self._run, daemon=True)

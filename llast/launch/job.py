@@ -13,13 +13,14 @@ import psutil
 import submitit
 from submitit.helpers import clean_env
 
-from llast.artifacts import read_json, spec_hash, write_json
+from llast.artifacts import spec_hash
+from llast.artifacts.training import JobRecord
 from llast.config.steps import Machine
 from llast.errors import ConfigError, DataError
 from llast.launch import slurm
 from llast.launch.task import TrainingTask
+from llast.training.run_folder import RunFolder
 
-JOB_FILE = "job.json"
 FOREVER_MIN = 60 * 24 * 365
 WITHOUT_END = 10**6
 """Time limits that submitit sees a job through: llast.launch.restarts counts instead."""
@@ -103,24 +104,22 @@ class TrainingJob:
         return process if alive else None
 
 
-def find(run_folder: Path) -> TrainingJob | None:
+def find(run: RunFolder) -> TrainingJob | None:
     """The job that an earlier launcher started for this run, whether it still runs or not.
 
     A launcher that was killed while it submitted has left a record without a job id; the job is then known by its name.
     """
-    path = run_folder / JOB_FILE
-    if not path.exists():
+    if not run.job.exists():
         return None
-    saved = read_json(path)
-    machine, job_id = Machine.model_validate(saved["machine"]), saved["job_id"]
-    started = saved["started"]
-    if job_id is None and machine.cluster == "slurm":
-        job_id = max(slurm.in_queue(saved["name"]), key=int, default=None)
-    elif job_id is None and (process := _lost_controller(run_folder / "jobs")):
+    saved = JobRecord.read(run.job)
+    job_id, started = saved.job_id, saved.started
+    if job_id is None and saved.machine.cluster == "slurm":
+        job_id = max(slurm.in_queue(saved.name), key=int, default=None)
+    elif job_id is None and (process := _lost_controller(run.jobs)):
         job_id, started = str(process.pid), process.create_time()
     if job_id is None:
         return None
-    return TrainingJob(run_folder / "jobs", saved["name"], job_id, machine, started)
+    return TrainingJob(run.jobs, saved.name, job_id, saved.machine, started)
 
 
 def _lost_controller(folder: Path) -> psutil.Process | None:
@@ -131,11 +130,11 @@ def _lost_controller(folder: Path) -> psutil.Process | None:
     return None
 
 
-def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
+def submit(run: RunFolder, label: str, machine: Machine) -> TrainingJob:
     """Start a job that trains the run and record it in `job.json`, before and after it is submitted.
 
     Args:
-        run_folder: folder of the run.
+        run: folder of the run.
         label: how the job's name begins, for people who look at the queue.
         machine: where and on how many processes.
 
@@ -143,9 +142,8 @@ def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
         ConfigError: the cluster does not take the job.
         DataError: this machine cannot submit jobs.
     """
-    run_folder = run_folder.resolve()
-    name = f"{label}-{spec_hash(str(run_folder))[:8]}"
-    record = {"name": name, "job_id": None, "machine": machine.model_dump(), "started": 0.0}
+    run = RunFolder(run.path.resolve())
+    name = f"{label}-{spec_hash(str(run.path))[:8]}"
     # A local job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it: its processes get
     # neither signal. Here the two wait until it is on record which job there is to cancel.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
@@ -154,16 +152,17 @@ def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
     ] = []  # a signal for the process reaches Python through any thread that has not blocked it
     kept = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
-        write_json(run_folder / JOB_FILE, record)
+        JobRecord(name=name, machine=machine).write(run.job)
         slurm_conf = os.environ.get("SLURM_CONF")
         with clean_env():
             if slurm_conf:  # dropped with all of SLURM_*, but sbatch may need it to find its cluster
                 os.environ["SLURM_CONF"] = slurm_conf
             port = None if machine.cluster == "slurm" else _free_port()
-            job = _executor(run_folder / "jobs", name, machine).submit(TrainingTask(run_folder, port))
-        if machine.cluster == "local":
-            record["started"] = psutil.Process(int(job.job_id)).create_time()
-        write_json(run_folder / JOB_FILE, record | {"job_id": job.job_id, "submitted": time.time()})
+            job = _executor(run.jobs, name, machine).submit(TrainingTask(run.path, port))
+        started = psutil.Process(int(job.job_id)).create_time() if machine.cluster == "local" else 0.0
+        JobRecord(
+            name=name, machine=machine, job_id=job.job_id, started=started, submitted=time.time()
+        ).write(run.job)
     except submitit.core.utils.FailedJobError as error:
         raise ConfigError(
             f"Slurm does not take the job of {label}: {_last_line(error)}\n"
@@ -176,7 +175,7 @@ def submit(run_folder: Path, label: str, machine: Machine) -> TrainingJob:
         signal.signal(signal.SIGINT, kept)
     if heard:
         raise KeyboardInterrupt
-    return TrainingJob(run_folder / "jobs", name, job.job_id, machine, float(str(record["started"])))
+    return TrainingJob(run.jobs, name, job.job_id, machine, started)
 
 
 def _executor(folder: Path, name: str, machine: Machine) -> submitit.AutoExecutor:

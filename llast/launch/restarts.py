@@ -1,32 +1,24 @@
 """How often a training was started since its last new checkpoint: what bounds requeues and new submissions.
 
-`restarts.json` lies in the run's folder. The job itself writes it, since Slurm requeues a job while no launcher looks.
+The job itself counts, since Slurm requeues it while no launcher looks.
 """
 
-from pathlib import Path
-
-from llast.artifacts import read_json, write_json
+from llast.artifacts.training import Starts
 from llast.errors import JobError
+from llast.training.run_folder import RunFolder
 
-FILE = "restarts.json"
 MOST = 3
 """Starts in a row without a new checkpoint, besides the first."""
 
 
-def newest_step(run_folder: Path) -> int:
-    """Step of the newest complete checkpoint, 0 without one."""
-    markers = (run_folder / "checkpoints").glob("step-*/complete.json")
-    return max((int(marker.parent.name.removeprefix("step-")) for marker in markers), default=0)
-
-
-def count_start(run_folder: Path) -> None:
+def count_start(run: RunFolder) -> None:
     """Note that a job starts; rank 0 calls this.
 
     Raises:
         JobError: it has started too often without a new checkpoint.
     """
-    in_vain = _in_vain(run_folder)
-    write_json(run_folder / FILE, {"step": newest_step(run_folder), "in_vain": in_vain})
+    in_vain = _in_vain(run)
+    Starts(step=run.newest_step(), in_vain=in_vain).write(run.restarts)
     if in_vain > MOST:
         raise JobError(
             f"started {in_vain + 1} times without a new checkpoint. A checkpoint is saved every training.save_every "
@@ -34,20 +26,19 @@ def count_start(run_folder: Path) -> None:
         )
 
 
-def left(run_folder: Path) -> bool:
+def left(run: RunFolder) -> bool:
     """Whether another start is allowed."""
-    return _in_vain(run_folder) <= MOST
+    return _in_vain(run) <= MOST
 
 
-def forget(run_folder: Path) -> None:
+def forget(run: RunFolder) -> None:
     """Count from zero: a user starts the training by hand."""
-    (run_folder / FILE).unlink(missing_ok=True)
+    run.restarts.unlink(missing_ok=True)
 
 
-def _in_vain(run_folder: Path) -> int:
+def _in_vain(run: RunFolder) -> int:
     """Starts without a new checkpoint, the coming one included."""
-    path = run_folder / FILE
-    if not path.exists():
+    if not run.restarts.exists():
         return 0
-    earlier = read_json(path)
-    return int(earlier["in_vain"]) + 1 if earlier["step"] == newest_step(run_folder) else 0
+    earlier = Starts.read(run.restarts)
+    return earlier.in_vain + 1 if earlier.step == run.newest_step() else 0

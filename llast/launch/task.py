@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from llast.launch import restarts, slurm
+from llast.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from submitit.core.utils import DelayedSubmission
@@ -48,12 +49,13 @@ class TrainingTask:
             MASTER_PORT=str(self.port or _port(job.job_id)),
             TOKENIZERS_PARALLELISM="false",
         )
-        print(f"{STARTS} from step {restarts.newest_step(self.run_folder)}", file=sys.stderr, flush=True)
+        run = RunFolder(self.run_folder)
+        print(f"{STARTS} from step {run.newest_step()}", file=sys.stderr, flush=True)
         # The launcher started us with Ctrl-C ignored, so that only it decides about the job.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         stop = StopSignal()
         if job.global_rank == 0:
-            restarts.count_start(self.run_folder)
+            restarts.count_start(run)
         from llast.training.worker import train
 
         if not train(self.run_folder, stop=stop.received):

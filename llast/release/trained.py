@@ -17,6 +17,7 @@ if (
 
 from llast.artifacts import read_json
 from llast.artifacts.run import Run
+from llast.artifacts.training import RunSpec
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
 from llast.model.bases import base_folder
@@ -26,6 +27,7 @@ from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.results.checkpoints import RunScores, choose, read_checkpoints
 from llast.training.averaging import evaluated_adapter
+from llast.training.run_folder import CheckpointFolder, checkpoint_at
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Checkpoint:
     def adapter(self) -> Iterator[Path]:
         """Folder of its adapters, or of the mean of checkpoints that was scored in its place; only good inside."""
         if self.average_last == 1:
-            yield self.folder / "adapter"
+            yield CheckpointFolder(self.folder).adapter
             return
         run = self.folder.parents[2] / "run.json"
         number = next(
@@ -69,7 +71,7 @@ class Checkpoint:
 
     def base(self, part: str) -> Path:
         """Folder of the base `encoder` or `llm`: where it was in training, else where its reference says."""
-        used = Path(read_json(self.folder.parents[1] / "spec.json")[part])
+        used: Path = getattr(_spec(self.folder), part)
         reference = self.spec.encoder.base if part == "encoder" else self.spec.llm.base
         return used if used.is_dir() else base_folder(reference)
 
@@ -101,17 +103,19 @@ def find_checkpoint(model: Path, number: int | None) -> Checkpoint:
     for run in (model, model / "run.json", model / "train" / "run.json"):
         if run.name == "run.json" and run.is_file():
             return _of_run(run, number)
-    folder = model.parent if model.name == "adapter" else model
-    if folder.parent.name != "checkpoints" or not (folder / "adapter").is_dir():
+    folder = checkpoint_at(model)
+    if folder is None:
         raise DataError(
             f"{model} is neither a finished run (results/NAME/seed1), nor a checkpoint "
             "(.../checkpoints/step-000100), nor an exported folder."
         )
-    if not (folder / "complete.json").is_file():
-        raise DataError(f"{folder} is not complete: its training was interrupted. Take another checkpoint.")
+    if not folder.complete:
+        raise DataError(
+            f"{folder.path} is not complete: its training was interrupted. Take another checkpoint."
+        )
     if number is not None:
-        raise DataError(f"{folder} is one checkpoint: leave --checkpoint out.")
-    return _checkpoint(folder)
+        raise DataError(f"{folder.path} is one checkpoint: leave --checkpoint out.")
+    return _checkpoint(folder.path)
 
 
 def load(model: Path, number: int | None = None) -> tuple[LlastForConditionalGeneration, LlastProcessor]:
@@ -142,8 +146,12 @@ def _of_run(run: Path, number: int | None) -> Checkpoint:
     return _checkpoint(run.parent / folder, tuple(sorted(score.glob(f"checkpoint{number}.*.json"))))
 
 
+def _spec(folder: Path) -> RunSpec:
+    return RunSpec.read(CheckpointFolder(folder).run.spec)
+
+
 def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
-    spec = read_json(folder.parents[1] / "spec.json")
+    spec = _spec(folder)
     averaged = {read_json(file).get("average_last", 1) for file in scores} or {1}
     if len(averaged) > 1:
         raise DataError(
@@ -151,10 +159,10 @@ def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
         )
     return Checkpoint(
         folder=folder,
-        spec=TrainSpec.model_validate(spec["options"]),
-        experiment=spec["experiment"],
-        seed=spec["seed"],
-        step=int(folder.name.rpartition("-")[2]),
+        spec=spec.options,
+        experiment=spec.experiment,
+        seed=spec.seed,
+        step=CheckpointFolder(folder).step,
         scores=scores,
         average_last=averaged.pop(),
     )

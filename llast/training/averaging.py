@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from llast.artifacts import read_json, write_text
 from llast.artifacts.run import Run
+from llast.training.run_folder import CheckpointFolder
 
 
 def average_adapters(folders: list[Path], output: Path) -> None:
@@ -64,7 +65,7 @@ def evaluated_adapter(run: Path, checkpoint: int, count: int, folder: Path) -> P
         folder: where a mean is written.
     """
     last = Run.read(run).checkpoints[max(0, checkpoint - count) : checkpoint]
-    adapters = [run.parent / saved.folder / "adapter" for saved in last if saved.folder]
+    adapters = [CheckpointFolder(run.parent / saved.folder).adapter for saved in last if saved.folder]
     if not adapters:
         return None
     if len(adapters) == 1:

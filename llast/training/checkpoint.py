@@ -1,110 +1,134 @@
-"""Checkpoints of a training run: complete or ignored.
+"""Checkpoints of a training run: complete or ignored. `llast.training.run_folder` says what lies where."""
 
-{run folder}/checkpoints/step-000150/adapter/        adapters and adaptor, without the bases: kept
-                                    /engine/         optimiser state of every rank: newest two only
-                                    /rng/rank0.pt    random state of every rank
-                                    /complete.json   written last: the step, and what the run was made by
-"""
-
-import json
+import contextlib
+import io
 import os
 import shutil
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import deepspeed
+import numpy as np
 import torch
 import torch.distributed
+from deepspeed.checkpoint import ds_to_universal
 
-from llast.artifacts import differences, read_json, write_json
+from llast.artifacts import differences
+from llast.artifacts.training import CheckpointRecord, RunSpec
 from llast.errors import DataError
 from llast.model.lora import save_adapters, trainable_parameters
+from llast.training.identity import PROCESSES, changes_since, settings_of
+from llast.training.run_folder import CheckpointFolder, RunFolder
 
-MARKER = "complete.json"
 KEPT_ENGINES = 2
 
 
-def folder_of(run_folder: Path, step: int) -> Path:
-    """Folder of the checkpoint after `step` optimiser steps."""
-    return run_folder / "checkpoints" / f"step-{step:06d}"
-
-
-def complete_steps(run_folder: Path) -> list[int]:
-    """Steps of the complete checkpoints of a run, ascending."""
-    markers = (run_folder / "checkpoints").glob(f"step-*/{MARKER}")
-    return sorted(int(read_json(marker)["step"]) for marker in markers)
-
-
-def save(
-    engine: Any,
-    run_folder: Path,
-    step: int,
-    kept: list[int],
-    state: dict[str, Any],
-    made_by: dict[str, Any],
-) -> None:
+def save(engine: Any, run: RunFolder, record: CheckpointRecord, kept: list[int]) -> None:
     """Save a checkpoint; every rank calls this after the same step.
 
     Args:
         engine: the DeepSpeed engine.
-        run_folder: folder of the run.
-        step: optimiser steps done.
+        run: folder of the run.
+        record: what the checkpoint is and was made by.
         kept: steps whose adapters are kept for evaluation; others only serve to resume.
-        state: what else a resumed run has to know.
-        made_by: what decides the weights; another run does not resume from here.
     """
-    folder = folder_of(run_folder, step)
+    folder = run.checkpoint(record.step)
     rank = torch.distributed.get_rank()
     with deepspeed.zero.GatheredParameters(trainable_parameters(engine.module)):  # ZeRO-3 has them in pieces
         if rank == 0:
-            shutil.rmtree(folder, ignore_errors=True)  # what an interrupted save left
-            (folder / "rng").mkdir(parents=True)
-            save_adapters(engine.module, folder / "adapter")
+            shutil.rmtree(folder.path, ignore_errors=True)  # what an interrupted save left
+            folder.random_state(0).parent.mkdir(parents=True)
+            save_adapters(engine.module, folder.adapter)
     torch.distributed.barrier()
     random_state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         random_state["cuda"] = torch.cuda.get_rng_state()
-    torch.save(random_state, folder / "rng" / f"rank{rank}.pt")
+    torch.save(random_state, folder.random_state(rank))
     engine.save_checkpoint(
-        str(folder),
-        tag="engine",
-        client_state={"run": state},
-        save_latest=False,
-        exclude_frozen_parameters=True,
+        str(folder.path), tag=folder.engine.name, save_latest=False, exclude_frozen_parameters=True
     )
     torch.distributed.barrier()
     if rank == 0:
-        _sync(folder)  # the marker must not outlive, in a power cut, what it vouches for
-        write_json(folder / MARKER, {"step": step, "made_by": made_by})
-        _prune(run_folder, kept)
+        _sync(folder.path)  # the marker must not outlive, in a power cut, what it vouches for
+        record.write(folder.marker)
+        _prune(run, kept)
     torch.distributed.barrier()
 
 
-def load_newest(engine: Any, run_folder: Path, made_by: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Continue from the newest complete checkpoint with engine state.
+def load_newest(engine: Any, run: RunFolder, spec: RunSpec) -> CheckpointRecord | None:
+    """Continue from the newest complete checkpoint that has the optimiser's state; every rank calls this.
+
+    Seeds the random numbers of this rank, or takes up those that it had.
 
     Raises:
-        DataError: that checkpoint was made by something else.
+        DataError: that checkpoint was made by something else, or by another number of ranks under ZeRO-3.
 
     Returns:
-        its step and the state saved with it; 0 and nothing for a fresh start.
+        what it says of itself, with the options that have changed since; None for a fresh start.
     """
-    steps = [step for step in complete_steps(run_folder) if (folder_of(run_folder, step) / "engine").exists()]
-    if not steps:
-        return 0, {}
-    folder = folder_of(run_folder, steps[-1])
-    if different := differences(read_json(folder / MARKER)["made_by"], json.loads(json.dumps(made_by))):
+    folder, rank = run.resumable(), torch.distributed.get_rank()
+    if folder is None:
+        seed_rank(spec.seed, rank, 0)
+        return None
+    record = folder.record()
+    if different := differences(record.identity, spec.identity):
         raise DataError(
-            f"{folder} does not belong to this run: it differs in {', '.join(different)}. "
-            f"Move the folder {run_folder} away and run again."
+            f"{folder.path} does not belong to this run: it differs in {', '.join(different)}. "
+            f"Move the folder {run.path} away and run again."
         )
-    _, client = engine.load_checkpoint(str(folder), tag="engine", load_module_strict=False)
-    random_state = torch.load(folder / "rng" / f"rank{torch.distributed.get_rank()}.pt", weights_only=True)
-    torch.set_rng_state(random_state["cpu"])
-    if "cuda" in random_state:
-        torch.cuda.set_rng_state(random_state["cuda"])
-    state: dict[str, Any] = client["run"]
-    return steps[-1], state
+    settings = settings_of(spec.options, torch.distributed.get_world_size(), spec.threads)
+    if record.settings[PROCESSES] == settings[PROCESSES]:
+        engine.load_checkpoint(str(folder.path), tag=folder.engine.name, load_module_strict=False)
+    else:
+        _load_resharded(engine, run, folder)
+    seed_rank(spec.seed, rank, record.step)  # dropout differs between ranks
+    if folder.random_state(rank).exists():
+        random_state = torch.load(folder.random_state(rank), weights_only=True)
+        torch.set_rng_state(random_state["cpu"])
+        if "cuda" in random_state:
+            torch.cuda.set_rng_state(random_state["cuda"])
+    return record.model_copy(
+        update={"settings": settings, "changes": record.changes + changes_since(record, settings)}
+    )
+
+
+def seed_rank(seed: int, rank: int, step: int) -> None:
+    """Seed torch's random numbers of a rank for the steps after `step`."""
+    (number,) = np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)
+    torch.manual_seed(int(number))
+
+
+def _load_resharded(engine: Any, run: RunFolder, folder: CheckpointFolder) -> None:
+    """Load what another number of ranks saved, through DeepSpeed's universal checkpoint.
+
+    That holds each parameter and each of its moments as a whole; it is written by rank 0 and deleted when all ranks
+    have taken their part. See https://www.deepspeed.ai/tutorials/universal-checkpointing/.
+    """
+    first = torch.distributed.get_rank() == 0
+    if first:
+        shutil.rmtree(run.resharded, ignore_errors=True)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            ds_to_universal.main(
+                Namespace(
+                    input_folder=str(folder.engine),
+                    output_folder=str(run.resharded / folder.engine.name),
+                    num_extract_workers=1,
+                    num_merge_workers=1,
+                    keep_temp_folder=False,
+                    strict=True,
+                    inject_missing_state=True,
+                )
+            )
+    torch.distributed.barrier()
+    engine._config.load_universal_checkpoint = True
+    try:
+        engine.load_checkpoint(str(run.resharded), tag=folder.engine.name, load_module_strict=False)
+    finally:
+        engine._config.load_universal_checkpoint = False
+    torch.distributed.barrier()
+    if first:
+        shutil.rmtree(run.resharded, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
@@ -114,14 +138,13 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _prune(run_folder: Path, kept: list[int]) -> None:
-    steps = complete_steps(run_folder)
-    for step in steps[:-KEPT_ENGINES]:
-        folder = folder_of(run_folder, step)
+def _prune(run: RunFolder, kept: list[int]) -> None:
+    for step in run.complete_steps()[:-KEPT_ENGINES]:
+        folder = run.checkpoint(step)
         if step in kept:
-            shutil.rmtree(folder / "engine", ignore_errors=True)
+            shutil.rmtree(folder.engine, ignore_errors=True)
         else:
-            (folder / MARKER).unlink()
-    for folder in (run_folder / "checkpoints").glob("step-*"):
-        if not (folder / MARKER).exists():  # not needed any more, or left by a save that was interrupted
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.marker.unlink()
+    for folder in run.checkpoints():
+        if not folder.complete:  # not needed any more, or left by a save that was interrupted
+            shutil.rmtree(folder.path, ignore_errors=True)

@@ -5,11 +5,10 @@ that they are given, and logits are the output layer's. Some scale or cap logits
 token to token. They are found out when a model is loaded, and train with a sequence per row.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
+from llast.artifacts.training import Packing
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.training.dataset import TrainingRows
 from llast.training.sampler import Example
@@ -17,19 +16,6 @@ from llast.training.sampler import Example
 CLIPS = 2
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
 """Largest difference of the mean loss per target token that is rounding."""
-
-
-@dataclass(frozen=True)
-class Packing:
-    """Whether the rows of a clip are packed into one sequence.
-
-    Attributes:
-        packed: whether one sequence holds a clip with all its rows.
-        reason: why not, for the user; empty if so.
-    """
-
-    packed: bool
-    reason: str = ""
 
 
 def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> Packing:
@@ -48,7 +34,7 @@ def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> P
         for clip in several
     ]
     if not packed:
-        return Packing(True)
+        return Packing(packed=True)
     separate = [Example(example.clip, (row,)) for example in packed for row in example.rows]
     training, before = model.training, model.packs_rows
     model.eval()
@@ -62,16 +48,17 @@ def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> P
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         if not model.packs_rows:
             raise  # not even separate rows: nothing can be trained
-        return Packing(False, f"it fails under a mask of branches ({type(error).__name__}: {error})")
+        return Packing(
+            packed=False, reason=f"it fails under a mask of branches ({type(error).__name__}: {error})"
+        )
     finally:
         model.packs_rows = before
         model.train(training)
     difference = abs(alone - beside)
     if difference <= TOLERANCE[model.dtype]:  # false for a difference that is not a number
-        return Packing(True)
-    return Packing(
-        False, f"a loss of {alone:.4f} a token for separate rows becomes {beside:.4f} for packed ones"
-    )
+        return Packing(packed=True)
+    reason = f"a loss of {alone:.4f} a token for separate rows becomes {beside:.4f} for packed ones"
+    return Packing(packed=False, reason=reason)
 
 
 @torch.no_grad()

@@ -73,7 +73,11 @@ def optimise(
     torch.distributed.all_reduce(shared)
     total, asked = shared.tolist()
     loss, grad_norm = total / tokens, float(engine.get_global_grad_norm())
-    if not math.isfinite(loss) or not math.isfinite(grad_norm) or (loss_limit and loss > loss_limit):
+    if (
+        not math.isfinite(loss)
+        or not math.isfinite(grad_norm)
+        or (loss_limit is not None and loss > loss_limit)
+    ):
         raise TrainingDiverged(_blame(update, rows, losses.tolist(), loss, grad_norm, loss_limit))
     return StepResult(loss, grad_norm, asked > 0)
 

@@ -1,6 +1,6 @@
 """One rank of a training run: what submitit starts on every process."""
 
-import json
+import math
 import os
 import sys
 import time
@@ -13,9 +13,9 @@ import torch
 import torch.distributed
 import transformers
 
-from llast.artifacts import read_json, read_summary, write_json, write_text
+from llast.artifacts import read_summary
+from llast.artifacts.training import CheckpointRecord, RunSpec, TrainingRecord
 from llast.config.experiment import TrainingOptions
-from llast.config.steps import TrainSpec
 from llast.model.checkpointing import checkpoint_activations
 from llast.model.lora import add_adapters
 from llast.model.modeling import LlastForConditionalGeneration
@@ -24,16 +24,14 @@ from llast.training import checkpoint
 from llast.training.dataset import TrainingRows
 from llast.training.dev import dev_loss
 from llast.training.engine import init_process_group, start_engine
+from llast.training.identity import settings_of
 from llast.training.loader import Loader
 from llast.training.packing import check_packing
+from llast.training.run_folder import RunFolder, as_line
 from llast.training.sampler import UpdateSampler
 from llast.training.schedule import checkpoint_steps, learning_rate, total_steps
 from llast.training.step import optimise
 from llast.training.usage import usage
-
-METRICS = "metrics.jsonl"
-PACKING = "packing.json"
-"""Whether the rows of a clip are packed into one sequence, and if not, why."""
 
 
 @dataclass(frozen=True)
@@ -41,30 +39,42 @@ class Trainer:
     """What one rank trains with.
 
     Attributes:
-        options: of the training.
+        spec: what is trained.
         engine: the DeepSpeed engine around the model with its adapters.
         rows: the rows to train on.
         dev: rows to measure the loss on, if there are any.
         packed: whether the rows of a clip are packed into one sequence.
-        seed: of the run.
-        made_by: what decides the weights of a run, besides its rows and bases.
         device: of this rank.
     """
 
-    options: TrainingOptions
+    spec: RunSpec
     engine: Any
     rows: TrainingRows
     dev: TrainingRows | None
     packed: bool
-    seed: int
-    made_by: dict[str, Any]
     device: torch.device
+
+    @property
+    def options(self) -> TrainingOptions:
+        """Of the training."""
+        return self.spec.options.training
 
     def loader(self) -> Loader:
         """This rank's part of every update."""
         rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        sampler = UpdateSampler(self.rows.clip_of_row, self.options.rows_per_update, self.seed)
+        sampler = UpdateSampler(self.rows.clip_of_row, self.options.rows_per_update, self.spec.seed)
         return Loader(self.rows, sampler, rank, ranks, self.options.tokens_per_micro_batch, self.packed)
+
+    def dev_loss(self) -> float | None:
+        """The loss on the dev rows; None without any, or where it is not a number."""
+        if self.dev is None:
+            return None
+        budget = self.options.tokens_per_micro_batch
+        loss = dev_loss(self.engine, self.dev, budget, self.packed, self.device)
+        if math.isfinite(loss):
+            return loss
+        print(f"the loss on the dev rows is {loss}: it is left out", file=sys.stderr, flush=True)
+        return None
 
 
 def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -83,53 +93,57 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     Raises:
         TrainingDiverged: a loss or gradient is not finite, or the loss explodes; names the clips.
     """
-    trainer = set_up(run_folder)
-    options = trainer.options
+    run, trainer = RunFolder(run_folder), set_up(run_folder)
+    spec, options = trainer.spec, trainer.options
     steps = total_steps(len(trainer.rows), options)
     kept = checkpoint_steps(steps, options.checkpoints)
-    rank = torch.distributed.get_rank()
-    torch.manual_seed(trainer.seed * 1000 + rank)  # dropout differs between ranks, and is resumed
-    done, state = checkpoint.load_newest(trainer.engine, run_folder, trainer.made_by)
+    rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    resumed = checkpoint.load_newest(trainer.engine, run, spec)
+    done = resumed.step if resumed else 0
+    first_loss = resumed.first_loss if resumed else None
     if rank == 0:
-        _cut_metrics(run_folder / METRICS, done)
+        run.cut_records(done)
     stopped = False
-    with (run_folder / METRICS).open("a", encoding="utf-8") as metrics:
+    with run.metrics.open("a", encoding="utf-8") as metrics:
         began = time.monotonic()
         for update in trainer.loader().updates(done, steps):
             waited = time.monotonic() - began
             rate = learning_rate(update.step, steps, options)
-            result = optimise(
-                trainer.engine, update, trainer.rows, rate, trainer.device, stop(), state.get("loss_limit")
-            )
+            limit = options.loss_limit * first_loss if first_loss else None  # of no use where the first was 0
+            result = optimise(trainer.engine, update, trainer.rows, rate, trainer.device, stop(), limit)
             seconds = time.monotonic() - began
-            state.setdefault("loss_limit", options.loss_limit * result.loss)
-            record = {
-                "step": update.step,
-                "time": round(time.time(), 3),
-                "loss": result.loss,
-                "learning_rate": rate,
-                "grad_norm": result.grad_norm,
-                "target_tokens_per_s": round(update.target_tokens / seconds, 1),
-                "tokens_per_s": round(update.positions / seconds, 1),
-                "rows_per_s": round(update.rows / seconds, 2),
-                "seconds": round(seconds, 4),
-                "wait_s": round(waited, 4),
-                "rows": update.rows,
-                "epoch": round(update.epoch, 4),
+            first_loss = result.loss if first_loss is None else first_loss
+            measure = update.step % options.dev_every == 0 or update.step == steps
+            record = TrainingRecord(
+                step=update.step,
+                time=round(time.time(), 3),
+                loss=result.loss,
+                learning_rate=rate,
+                grad_norm=result.grad_norm,
+                target_tokens_per_s=round(update.target_tokens / seconds, 1),
+                tokens_per_s=round(update.positions / seconds, 1),
+                rows_per_s=round(update.rows / seconds, 2),
+                seconds=round(seconds, 4),
+                wait_s=round(waited, 4),
+                rows=update.rows,
+                epoch=round(update.epoch, 4),
+                dev_loss=trainer.dev_loss() if measure else None,
                 **usage(trainer.device),
-            }
-            if trainer.dev is not None and (update.step % options.dev_every == 0 or update.step == steps):
-                budget = options.tokens_per_micro_batch
-                record["dev_loss"] = dev_loss(
-                    trainer.engine, trainer.dev, budget, trainer.packed, trainer.device
-                )
+            )
             if rank == 0:
-                metrics.write(json.dumps(record) + "\n")
+                metrics.write(as_line(record))
                 metrics.flush()
             stopped = result.stop and update.step < steps
             if stopped or update.step in kept or update.step % options.save_every == 0:
                 os.fsync(metrics.fileno())
-                checkpoint.save(trainer.engine, run_folder, update.step, kept, state, trainer.made_by)
+                made = CheckpointRecord(
+                    step=update.step,
+                    identity=spec.identity,
+                    settings=settings_of(spec.options, ranks, spec.threads),
+                    changes=resumed.changes if resumed else [],
+                    first_loss=first_loss,
+                )
+                checkpoint.save(trainer.engine, run, made, kept)
             if stopped:
                 break
             began = time.monotonic()
@@ -140,36 +154,33 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
 
 def set_up(run_folder: Path) -> Trainer:
     """Set up this rank: join the process group and load all that `run_folder/spec.json` asks for."""
-    spec = read_json(run_folder / "spec.json")
-    train_spec = TrainSpec.model_validate(spec["options"])
-    options = train_spec.training
-    torch.set_num_threads(spec["threads"])
+    run = RunFolder(run_folder)
+    spec = RunSpec.read(run.spec)
+    options = spec.options
+    torch.set_num_threads(spec.threads)
     transformers.utils.logging.disable_progress_bar()
     device = init_process_group()
 
-    torch.manual_seed(spec["seed"])
-    model = LlastForConditionalGeneration.from_spec(train_spec, Path(spec["encoder"]), Path(spec["llm"]))
-    if options.gradient_checkpointing:
+    torch.manual_seed(spec.seed)
+    model = LlastForConditionalGeneration.from_spec(options, spec.encoder, spec.llm)
+    if options.training.gradient_checkpointing:
         checkpoint_activations(model.encoder)
         checkpoint_activations(model.llm)
-    adapted = add_adapters(model, train_spec.encoder.lora, train_spec.llm.lora)
+    adapted = add_adapters(model, options.encoder.lora, options.llm.lora)
     adapted.to(device)  # type: ignore[arg-type]
     adapted.train()
 
-    processor = LlastProcessor.from_llm(Path(spec["llm"]), train_spec.llm.template)
-    mix, audio = Path(spec["mix"]), [Path(path) for path in spec["audio"]]
-    rows = TrainingRows(mix, audio, processor, train_spec.adaptor.stack)
-    has_dev = read_summary(mix).details.get("dev_rows", 0) > 0
-    dev = TrainingRows(mix, audio, processor, train_spec.adaptor.stack, "dev") if has_dev else None
-    model.packs_rows = _packs_rows(model, rows, device, run_folder / PACKING)
-    engine = start_engine(adapted, options)
-    made_by = {name: spec[name] for name in ("options", "seed", "threads")}
-    made_by["world_size"] = torch.distributed.get_world_size()
-    return Trainer(options, engine, rows, dev, model.packs_rows, spec["seed"], made_by, device)
+    processor = LlastProcessor.from_llm(spec.llm, options.llm.template)
+    rows = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack)
+    has_dev = read_summary(spec.mix).details.get("dev_rows", 0) > 0
+    dev = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack, "dev") if has_dev else None
+    model.packs_rows = _packs_rows(model, rows, device, run)
+    engine = start_engine(adapted, options.training)
+    return Trainer(spec, engine, rows, dev, model.packs_rows, device)
 
 
 def _packs_rows(
-    model: LlastForConditionalGeneration, rows: TrainingRows, device: torch.device, path: Path
+    model: LlastForConditionalGeneration, rows: TrainingRows, device: torch.device, run: RunFolder
 ) -> bool:
     """What all ranks agree on; rank 0 writes it down."""
     found = check_packing(model, rows)
@@ -177,15 +188,7 @@ def _packs_rows(
     torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MIN)
     packed = bool(agreed > 0)
     if torch.distributed.get_rank() == 0:
-        write_json(path, {"packed": packed, "reason": found.reason})
+        found.model_copy(update={"packed": packed}).write(run.packing)
         if not packed:
             print(f"a sequence per row, not per clip: {found.reason}", file=sys.stderr, flush=True)
     return packed
-
-
-def _cut_metrics(path: Path, done: int) -> None:
-    """Drop what an interrupted run recorded after the checkpoint that it continues from."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        kept = [line for line in lines if json.loads(line)["step"] <= done]
-        write_text(path, "".join(line + "\n" for line in kept))

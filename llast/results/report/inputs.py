@@ -1,7 +1,6 @@
 """What the report is made from: the tables, the runs and the rows that each step passed on."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from llast.artifacts import Summary, read_json
 from llast.errors import DataError
 from llast.results.checkpoints import AVERAGES
 from llast.languages import PAIRS
+from llast.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +114,8 @@ def read_scores(path: Path) -> Cells:
 def read_run(path: Path) -> Run:
     """Read a `run.json` and the training records beside it; a half-written last record is left out."""
     description = read_json(path)
-    metrics = path.parent / (description["folder"] or "") / "metrics.jsonl"
-    records = []
-    if metrics.exists():
-        with metrics.open(encoding="utf-8") as lines:
-            records = [json.loads(line) for line in lines if line.endswith("\n")]
+    folder = RunFolder(path.parent / (description["folder"] or ""))
+    records = [record.model_dump(exclude_none=True) for record in folder.records()]
     return Run(description["experiment"], description["seed"], description, records)
 
 

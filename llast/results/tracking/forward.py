@@ -1,14 +1,13 @@
 """Forward the records of a training run to MLflow, each once, with the time at which it was recorded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric
 
-from llast.errors import DataError
 from llast.results.tracking.store import METRICS_PER_CALL, Store, open_store
+from llast.training.run_folder import RunFolder
 
 METRICS = {
     "learning_rate": "train/learning_rate",
@@ -99,14 +98,7 @@ def read_records(run_folder: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: a complete line is not a record.
     """
-    path = run_folder / "metrics.jsonl"
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
-    try:
-        return [json.loads(line) for line in lines]
-    except json.JSONDecodeError:
-        raise DataError(f"{path} has a broken line. Remove that line and run the step again.") from None
+    return [record.model_dump(exclude_none=True) for record in RunFolder(run_folder).records()]
 
 
 def milliseconds(record: dict[str, Any]) -> int:

@@ -18,9 +18,9 @@ from llast.mixture.rows import open_rows, write_rows
 from llast.model.lora import load_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.training.checkpoint import complete_steps
 from llast.training.dataset import TrainingRows
 from llast.training.dev import all_examples
+from llast.training.run_folder import RunFolder
 from tests.training_ranks import engine_settings, first_step, on_ranks, tiny_spec, train_and_stop, write_spec
 
 pytestmark = pytest.mark.slow
@@ -130,7 +130,7 @@ def test_a_loss_that_is_not_a_number_names_the_clip(
     assert errors[0] == errors[1]
     assert errors[0].startswith("TrainingDiverged: training diverged at step 1: loss nan")
     assert errors[0].endswith("clips of the batch: clip09")
-    assert complete_steps(tmp_path / "run") == []
+    assert RunFolder(tmp_path / "run").complete_steps() == []
 
 
 def test_a_loss_that_explodes_stops_the_run(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
@@ -149,5 +149,5 @@ def test_a_loss_that_explodes_stops_the_run(base_models: Path, training_rows: Ro
     assert errors[0].startswith(f"TrainingDiverged: training diverged at step {worst + 1}: loss ")
     assert "is the limit (training.loss_limit)" in errors[0]
     assert errors[0].split(": ")[-1].count("clip") == 1, "the update is one clip"
-    assert complete_steps(tmp_path / "run")[-1:] == [worst], "what went wrong is not saved"
+    assert RunFolder(tmp_path / "run").complete_steps()[-1:] == [worst], "what went wrong is not saved"
     assert on_ranks(2, train_and_stop, tmp_path / "run") == errors, "the limit is known after a resume"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from llast.training.checkpoint import complete_steps
+from llast.training.run_folder import RunFolder
 from tests.training_ranks import on_ranks, tiny_spec, train_and_die, train_and_stop, write_spec
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,9 @@ def test_a_stop_that_one_rank_hears_saves_on_all_and_the_next_call_goes_on(
         write_spec(folder, tiny_spec(**training), base_models, training_rows)
     assert on_ranks(2, train_and_stop, whole) == [True, True]
     assert on_ranks(2, train_and_stop, broken, 1, 3) == [False, False]
-    assert complete_steps(broken) == steps_of(broken)[-1:] == [3], "both ranks stopped after the third step"
+    assert RunFolder(broken).complete_steps() == steps_of(broken)[-1:] == [3], (
+        "both ranks stopped after the third step"
+    )
     assert on_ranks(2, train_and_stop, broken, 0, 2) == [False, False]
     assert on_ranks(2, train_and_stop, broken) == [True, True]
     assert steps_of(broken) == steps_of(whole) == list(range(1, 10))
@@ -66,13 +68,12 @@ def test_a_checkpoint_of_another_run_is_refused(
     write_spec(tmp_path, tiny_spec(learning_rate=1e-3), base_models, training_rows)
     (error,) = on_ranks(1, train_and_stop, tmp_path)
     assert "step-000002 does not belong to this run: it differs in " in error
-    assert "options.training.learning_rate (there 0.002, now 0.001)" in error
+    assert "training.learning_rate (there 0.002, now 0.001)" in error
     write_spec(tmp_path, tiny_spec(), base_models, training_rows)
-    assert "world_size (there 1, now 2)" in on_ranks(2, train_and_stop, tmp_path)[0]
     marker = tmp_path / "checkpoints/step-000002/complete.json"
     marker.rename(tmp_path / "kept.json")
     assert on_ranks(1, train_and_stop, tmp_path, 0, 1) == [False], "without its marker it counts for nothing"
-    assert complete_steps(tmp_path) == steps_of(tmp_path) == [1]
+    assert RunFolder(tmp_path).complete_steps() == steps_of(tmp_path) == [1]
     assert not marker.parent.exists(), "gigabytes that nothing reads"
 
 
@@ -94,7 +95,7 @@ def test_kill_9_of_any_rank_costs_the_steps_since_the_last_checkpoint(
     write_spec(tmp_path, tiny_spec(max_steps=8, save_every=2), base_models, training_rows)
     ends = on_ranks(2, train_and_die, tmp_path, victim, step, saving)
     assert ends[victim] == "the rank died"
-    assert complete_steps(tmp_path)[-1:] == left
+    assert RunFolder(tmp_path).complete_steps()[-1:] == left
     assert on_ranks(2, train_and_stop, tmp_path) == [True, True]
     assert steps_of(tmp_path) == list(range(1, 9))
     expected = weights(undisturbed, 8)

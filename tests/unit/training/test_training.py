@@ -253,8 +253,8 @@ def test_a_changed_spec_leaves_the_old_folder_and_a_changed_file_is_refused(
     run = train(base_models, training_rows, tmp_path, spec(2))
     assert run["folder"] != old
     assert (tmp_path / old / "checkpoints").exists()
-    assert run["earlier"] == {old: ["options.training.max_steps (there 8, now 2)"]}
-    assert f"{old} stays, of another spec: options.training.max_steps" in capsys.readouterr().err
+    assert run["earlier"] == {old: ["training.max_steps (there 8, now 2)"]}
+    assert f"{old} stays, of another run: training.max_steps" in capsys.readouterr().err
     path = tmp_path / run["folder"] / "spec.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
     with pytest.raises(DataError, match=r"differs in seed \(there 2, now 1\)"):

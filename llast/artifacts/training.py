@@ -1,0 +1,163 @@
+"""Files in the folder of a training run; `llast.training.run_folder` knows where each of them lies."""
+
+from pathlib import Path
+from typing import Any
+
+from llast.artifacts.base import Artifact, Typed
+from llast.config.steps import Machine, TrainSpec
+
+
+class Change(Typed):
+    """A run that went on with another value of an option that does not decide its weights.
+
+    Attributes:
+        step: optimiser steps that were done before it.
+        option: dotted key.
+        before: its value up to this step.
+        after: its value from then on.
+    """
+
+    step: int
+    option: str
+    before: Any
+    after: Any
+
+
+class RunSpec(Artifact):
+    """`spec.json`: what is trained, from what, as it was asked for when the run was last started.
+
+    Attributes:
+        experiment: name of the experiment.
+        seed: seed of the run.
+        identity: all that decides the weights, see `llast.training.identity`; its hash names the folder.
+        options: model and training.
+        threads: CPU threads of each process.
+        mix: summary of the step `mix`.
+        audio: summaries of the step `resample`, one per source language.
+        encoder: folder of the speech encoder.
+        llm: folder of the causal LM.
+    """
+
+    WRITTEN_BY = "train"
+
+    format: int = 2
+    experiment: str
+    seed: int
+    identity: dict[str, Any]
+    options: TrainSpec
+    threads: int
+    mix: Path
+    audio: list[Path]
+    encoder: Path
+    llm: Path
+
+
+class JobRecord(Artifact):
+    """`job.json`: the job that trains.
+
+    Attributes:
+        name: name of the job, of which there is one per folder of a run.
+        machine: where it runs.
+        job_id: process id of submitit's local controller, or the Slurm job id; None while it is being submitted.
+        started: start time of the local controller (seconds since 1970), to tell a reused process id; 0 on Slurm.
+        submitted: when it was submitted (seconds since 1970).
+    """
+
+    WRITTEN_BY = "train"
+
+    name: str
+    machine: Machine
+    job_id: str | None = None
+    started: float = 0.0
+    submitted: float = 0.0
+
+
+class Starts(Artifact):
+    """`restarts.json`: starts of the job since its newest checkpoint.
+
+    Attributes:
+        step: optimiser step of that checkpoint, 0 without one.
+        in_vain: starts since then, besides the first.
+    """
+
+    WRITTEN_BY = "train"
+
+    step: int
+    in_vain: int
+
+
+class Packing(Artifact):
+    """`packing.json`: whether the rows of a clip are packed into one sequence.
+
+    Attributes:
+        packed: whether one sequence holds a clip with all its rows.
+        reason: why not, for the user; empty if so.
+    """
+
+    WRITTEN_BY = "train"
+
+    packed: bool
+    reason: str = ""
+
+
+class CheckpointRecord(Artifact):
+    """`complete.json`, written last in the folder of a checkpoint: what it was made by.
+
+    Attributes:
+        step: optimiser steps done.
+        identity: of the run, see `RunSpec`; another run does not go on from here.
+        settings: value of each option that a run may go on with another value of.
+        changes: those so far.
+        first_loss: loss of the run's first update, which later ones are compared with.
+    """
+
+    WRITTEN_BY = "train"
+
+    format: int = 2
+    step: int
+    identity: dict[str, Any]
+    settings: dict[str, Any]
+    changes: list[Change]
+    first_loss: float
+
+
+class TrainingRecord(Typed):
+    """A line of `metrics.jsonl`: one optimiser step.
+
+    Attributes:
+        step: its number, from 1.
+        time: when it was done (seconds since 1970).
+        loss: mean cross-entropy per target token of the update.
+        learning_rate: of the step.
+        grad_norm: norm of the update's gradient, before clipping.
+        target_tokens_per_s: tokens with a loss, of all ranks.
+        tokens_per_s: LLM positions without padding, of all ranks.
+        rows_per_s: rows of all ranks.
+        seconds: time since the end of the step before.
+        wait_s: part of that in which rank 0 waited for its rows.
+        rows: rows of the update.
+        epoch: passes over the mixture when the step was done.
+        cpu_percent: load of the processors of rank 0's node.
+        memory_mb: memory in use on that node.
+        gpu_memory_mb: most that torch has held on the GPU of rank 0.
+        gpu_percent: load of that GPU.
+        dev_loss: mean cross-entropy per target token on the dev rows, where it was measured.
+    """
+
+    step: int
+    time: float
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    target_tokens_per_s: float
+    tokens_per_s: float
+    rows_per_s: float
+    seconds: float
+    wait_s: float
+    rows: int
+    epoch: float
+    cpu_percent: float
+    memory_mb: float
+    gpu_memory_mb: float | None = None
+    gpu_percent: float | None = None
+    dev_loss: float | None = None

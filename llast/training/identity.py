@@ -1,0 +1,150 @@
+"""What decides the weights of a run, what only changes how they are rounded, and what does neither.
+
+A run's folder is named by the hash of its identity. A run goes on from its last checkpoint whatever else has changed.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from llast.artifacts import model_files, read_summary, sha256_of, spec_hash
+from llast.artifacts.training import Change, CheckpointRecord
+from llast.config.steps import STEP_VERSIONS, TrainSpec
+from llast.mixture.rows import rows_path
+
+Effect = Literal["decides", "by content", "rounding", "neither"]
+
+EFFECTS: dict[str, Effect] = {
+    "experiment": "neither",
+    "seed": "decides",
+    "mix": "by content",
+    "audio": "by content",
+    "encoder": "by content",
+    "llm": "by content",
+    "output": "neither",
+    "options.kind": "decides",
+    "options.encoder.base": "by content",
+    "options.encoder.window": "decides",
+    "options.encoder.lora.rank": "decides",
+    "options.encoder.lora.alpha": "decides",
+    "options.encoder.lora.dropout": "decides",
+    "options.encoder.lora.targets": "decides",
+    "options.adaptor.stack": "decides",
+    "options.llm.base": "by content",
+    "options.llm.template": "decides",
+    "options.llm.load_in_4bit": "decides",
+    "options.llm.lora.rank": "decides",
+    "options.llm.lora.alpha": "decides",
+    "options.llm.lora.dropout": "decides",
+    "options.llm.lora.targets": "decides",
+    "options.mixture.pairs": "by content",
+    "options.mixture.tasks": "by content",
+    "options.mixture.en_x_step": "by content",
+    "options.mixture.temperature": "by content",
+    "options.mixture.speeds": "by content",
+    "options.mixture.dev_rows": "neither",
+    "options.mixture.leakage": "by content",
+    "options.training.epochs": "decides",
+    "options.training.max_steps": "decides",
+    "options.training.rows_per_update": "decides",
+    "options.training.tokens_per_micro_batch": "rounding",
+    "options.training.learning_rate": "decides",
+    "options.training.warmup": "decides",
+    "options.training.betas": "decides",
+    "options.training.weight_decay": "decides",
+    "options.training.clip_norm": "decides",
+    "options.training.loss_limit": "neither",
+    "options.training.checkpoints": "decides",  # which steps are kept
+    "options.training.save_every": "neither",
+    "options.training.dev_every": "neither",
+    "options.training.precision": "decides",
+    "options.training.gradient_checkpointing": "rounding",
+    "options.training.deepspeed": "decides",
+    "machine.cluster": "neither",
+    "machine.nodes": "rounding",
+    "machine.tasks_per_node": "rounding",
+    "machine.gpus_per_node": "neither",
+    "machine.threads": "rounding",
+    "machine.minutes": "neither",
+    "machine.memory_mb": "neither",
+    "machine.partition": "neither",
+    "machine.account": "neither",
+    "machine.extra": "neither",
+    "machine.container": "neither",
+}
+"""Effect on the weights of each argument of `llast.launch.train.launch`, by dotted key.
+
+`decides`: its value is part of the identity. `by content`: it decides which files are read, and the identity has what
+is in them: the digest of the training rows, of bases in folders, the commit of bases from the hub, the names of the
+audio stores. `rounding`: sums are taken in another order, or over other pieces. `neither`: the same weights to the bit.
+"""
+
+OPTIONS, PROCESSES, THREADS = "options.", "processes", "threads"
+
+
+def identity_of(
+    seed: int, mix: Path, audio: list[Path], encoder: Path, llm: Path, options: TrainSpec
+) -> dict[str, Any]:
+    """All that decides the weights of a run, as JSON: by dotted key.
+
+    Args:
+        seed: seed of the run.
+        mix: summary of the step `mix`.
+        audio: summaries of the step `resample`, one per source language.
+        encoder: folder of the speech encoder.
+        llm: folder of the causal LM.
+        options: model and training.
+    """
+    return {
+        "version": STEP_VERSIONS["train"],
+        "seed": seed,
+        "rows": sha256_of(rows_path(mix)),
+        "audio": {summary.parent.name: read_summary(summary).details["store"] for summary in audio},
+        "encoder.base": _base(options.encoder.base, encoder),
+        "llm.base": _base(options.llm.base, llm),
+        **_values(options, ("decides",)),
+    }
+
+
+def settings_of(options: TrainSpec, processes: int, threads: int) -> dict[str, Any]:
+    """Value of each option that a run may go on with another value of, by dotted key."""
+    return {
+        **_values(options, ("rounding", "neither")),
+        PROCESSES: processes,
+        THREADS: threads,
+    }
+
+
+def rounds(change: Change) -> bool:
+    """Whether a change gives other weights, by rounding."""
+    return change.option in (PROCESSES, THREADS) or EFFECTS[OPTIONS + change.option] == "rounding"
+
+
+def changes_since(record: CheckpointRecord, settings: dict[str, Any]) -> list[Change]:
+    """The settings that differ from those that a checkpoint was made with."""
+    return [
+        Change(step=record.step, option=option, before=record.settings.get(option), after=value)
+        for option, value in settings.items()
+        if record.settings.get(option) != value
+    ]
+
+
+def _values(options: TrainSpec, effects: tuple[Effect, ...]) -> dict[str, Any]:
+    """Values of the options that have one of these effects, by dotted key."""
+    value = options.model_dump(mode="json")
+    names = [name for name, effect in EFFECTS.items() if name.startswith(OPTIONS) and effect in effects]
+    return {name: _value(value, name) for name in (name.removeprefix(OPTIONS) for name in names)}
+
+
+def _value(value: Any, name: str) -> Any:
+    for key in name.split("."):
+        value = None if value is None else value[key]  # a base without LoRA has none of its options
+    return value
+
+
+def _base(reference: str, folder: Path) -> str:
+    """What a base model is: a digest of its files, or its reference with the commit that was fetched."""
+    if reference.startswith(("./", "/")):
+        return spec_hash([[file.name, sha256_of(file)] for file in model_files(folder)])
+    fetched = folder / "summary.json"
+    commit = read_summary(fetched).details.get("commit") if fetched.exists() else None
+    return f"{reference} ({commit})" if commit else reference
