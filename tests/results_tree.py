@@ -1,6 +1,5 @@
 """A results tree in the formats of the steps, small or large, for tests of what is made from it."""
 
-import json
 import math
 import random
 from collections.abc import Sequence
@@ -8,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llast.artifacts import Summary, write_json
+from llast.artifacts import Summary
+from llast.artifacts.hypotheses import Hypothesis, write_hypotheses
+from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, Split
+from llast.config.experiment import LoraOptions
 from llast.evaluation.score import score
 from llast.languages import pairs_from, source_languages
-from llast.results.table import read_runs, table
+from llast.results.table import table
 from llast.training.run_folder import RunFolder, as_line
-from tests.runs import training_record
+from tests.runs import SPLITS, trained_run, training_record
 
 WORDS = "the old house stands by a river and two boats wait for <b>rain</b> & wind".split()
 
 
 @dataclass(frozen=True)
-class Results:
+class ResultsTree:
     """Paths of a results tree, as the report takes them."""
 
     folder: Path
@@ -32,12 +34,10 @@ class Results:
     def report_inputs(self) -> dict[str, Any]:
         """Arguments of `report`, but for the output."""
         return {
-            "table": self.folder / "bleu_table.csv",
-            "scores": self.folder / "scores.csv",
             "runs": self.runs,
             "corpus": self.corpus,
             "mixes": self.mixes,
-            "score_files": self.scores,
+            "scores": self.scores,
         }
 
 
@@ -48,7 +48,7 @@ def write_results(
     checkpoints: int = 2,
     rows: int = 12,
     synthetic: bool = False,
-) -> Results:
+) -> ResultsTree:
     """Write translations, scores, runs and summaries of experiments that differ in the pairs they trained on."""
     draw = random.Random(7)
     runs, mixes, samples, scores = [], [], [], []
@@ -68,44 +68,46 @@ def write_results(
             for source in source_languages(tuple(pairs)):
                 quality = 0.55 + 0.3 * checkpoint / checkpoints - 0.12 * number + draw.uniform(-0.08, 0.08)
                 path = base / "decode" / f"checkpoint{checkpoint}" / source / "summary.json"
-                details = {
-                    "experiment": experiment,
-                    "seed": 1,
-                    "checkpoint": checkpoint,
-                    "step": 150 * checkpoint,
-                }
+                details = DecodeDetails(
+                    experiment=experiment, seed=1, checkpoint=checkpoint, step=150 * checkpoint, pairs={}
+                )
                 _translations(path, pairs_from(source, tuple(pairs)), quality, rows, details)
                 translated.append(path)
-            for split in ("dev", "test"):
+            for split in SPLITS:
                 scores.append(base / "score" / f"checkpoint{checkpoint}.{split}.json")
                 score(translated, split, scores[-1])
             samples.extend(translated)
-    table(read_runs(runs, scores), folder)
-    return Results(folder, runs, _corpus(folder, pairs, synthetic), mixes, samples, scores)
+    table(runs, scores, folder)
+    return ResultsTree(folder, runs, _corpus(folder, pairs, synthetic), mixes, samples, scores)
 
 
 def _translations(
-    path: Path, pairs: Sequence[str], quality: float, rows: int, details: dict[str, Any]
+    path: Path, pairs: Sequence[str], quality: float, rows: int, details: DecodeDetails
 ) -> None:
-    described: dict[str, dict[str, Any]] = {pair: {} for pair in pairs}
+    described: dict[str, dict[Split, Hypotheses]] = {pair: {} for pair in pairs}
     for pair in pairs:
-        for split in ("dev", "test"):
-            truth, noise = random.Random(f"{pair} {split}"), random.Random(f"{pair} {split} {details}")
-            lines = []
+        for split in SPLITS:
+            seed = f"{pair} {split} {details.experiment} {details.checkpoint}"
+            truth, noise = random.Random(f"{pair} {split}"), random.Random(seed)
+            hypotheses = []
             for i in range(rows):
                 words = truth.choices(WORDS, k=8)
-                hypothesis = [word if noise.random() < quality else noise.choice(WORDS) for word in words]
-                reference, text = " ".join(words).capitalize() + ".", " ".join(hypothesis) + "."
-                lines.append({"clip": f"{pair}_{split}_{i:04}", "sentence": f"“{reference}”", "reference": reference,
-                              "hypothesis": text, "seconds": 2.0})  # fmt: skip
+                said = [word if noise.random() < quality else noise.choice(WORDS) for word in words]
+                reference = " ".join(words).capitalize() + "."
+                hypotheses.append(
+                    Hypothesis(
+                        clip=f"{pair}_{split}_{i:04}",
+                        sentence=f"“{reference}”",
+                        reference=reference,
+                        hypothesis=" ".join(said) + ".",
+                        seconds=2.0,
+                    )
+                )
             name = f"{pair}.{split}.jsonl"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (path.parent / name).write_text(
-                "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
-            )
-            described[pair][split] = {"rows": rows, "expected": rows + (pair == "de_en"), "file": name}
-    Summary(
-        step="decode", version=1, rows_in=rows, rows_out=rows, details={**details, "pairs": described}
+            write_hypotheses(path.parent / name, hypotheses)
+            described[pair][split] = Hypotheses(file=name, rows=rows, expected=rows + (pair == "de_en"))
+    DecodeSummary(
+        version=1, rows_in=rows, rows_out=rows, details=details.model_copy(update={"pairs": described})
     ).write(path)
 
 
@@ -113,40 +115,23 @@ def _run(
     path: Path, experiment: str, pairs: Sequence[str], number: int, checkpoints: int, draw: random.Random
 ) -> Path:
     steps = 150 * checkpoints
-    metrics = RunFolder(path.parent / "abc").metrics
-    metrics.parent.mkdir(parents=True)
-    lines = [
-        as_line(
-            training_record(
-                step,
-                1.76e9 + step,
-                loss=(3 + number) * math.exp(-step / 90) + 0.3 + draw.uniform(0, 0.2),
-                learning_rate=2e-3 * min(step / 20, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
-                target_tokens_per_s=900.0 + step % 7,
-                dev_loss=None if step % 150 else 0.8,
-            )
+    records = [
+        training_record(
+            step,
+            time=1.76e9 + step,
+            loss=(3 + number) * math.exp(-step / 90) + 0.3 + draw.uniform(0, 0.2),
+            learning_rate=2e-3 * min(step / 20, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
+            target_tokens_per_s=900.0 + step % 7,
+            dev_loss=0.8 if step % 150 == 0 else None,
         )
         for step in range(1, steps + 1)
     ]
-    metrics.write_text("".join(lines) + '{"step": 3', encoding="utf-8")
-    lora = None if number else {"rank": 32, "alpha": 64.0}
-    write_json(
-        path,
-        {
-            "step_version": 1, "experiment": experiment, "seed": 1, "spec_hash": "abc", "folder": "abc",
-            "trained_pairs": list(pairs), "steps": steps, "world_size": 2, "seconds": 181.5,
-            "checkpoints": [],
-            "options": {
-                "encoder": {"base": "./bases/whisper", "window": "clip", "lora": lora},
-                "adaptor": {"stack": 4},
-                "llm": {"base": "./bases/llama", "lora": lora},
-                "mixture": {"pairs": list(pairs), "tasks": {"st": 1.0, "asr": 1.0}},
-                "training": {"learning_rate": 2e-3},
-                "decoding": {"num_beams": 1},
-            },
-            "environment": {"python": "3.11"},
-        },
-    )  # fmt: skip
+    metrics = RunFolder(path.parent / "abc").metrics
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text("".join(map(as_line, records)) + '{"step": 3', encoding="utf-8")
+    lora = None if number else LoraOptions(rank=32, alpha=64)
+    run = trained_run(experiment, 1, pairs, lora, steps=steps, world_size=2, seconds=181.5)
+    run.write(path)
     return path
 
 

@@ -9,25 +9,30 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llast.artifacts import write_json, write_text
+from llast.artifacts import write_text
+from llast.artifacts.scores import MetricScore, PairScores, Sample, ScoreFile
+from llast.artifacts.summaries import Split
+from llast.config.experiment import LoraOptions
+from llast.config.steps import TrainSpec
 from llast.training.run_folder import RunFolder, as_line
-from tests.runs import training_record
+from tests.runs import SPLITS, trained_run, training_record
 
 STARTED = 1_763_870_000.0
 STEPS = 40
 PAIRS = ("fr_en", "de_en", "en_de")
-SAMPLE = {
-    "clip": "clip1",
-    "sentence": "Une vieille maison.",
-    "reference": "An old house.",
-    "seconds": 2.0,
-    "chrf2": 50.0,
-}
+SAMPLE = Sample(
+    clip="clip1",
+    sentence="Une vieille maison.",
+    reference="An old house.",
+    hypothesis="",
+    seconds=2.0,
+    chrf2=50.0,
+)
 BLEU = {  # of test, by experiment, checkpoint and pair; dev is one point more
     "adapted": {1: (40.0, 30.0, 20.0), 2: (61.5, 50.5, 33.25)},
     "frozen": {1: (15.0, 12.0, 8.0), 2: (13.0, 11.0, 7.0)},
@@ -53,10 +58,9 @@ def write_workflow(results: Path) -> Workflow:
         folder = results / experiment / "seed1"
         runs.append(write_run(folder / "train", experiment))
         for checkpoint in BLEU[experiment]:
-            for split in ("dev", "test"):
-                path = folder / "score" / f"checkpoint{checkpoint}.{split}.json"
-                write_json(path, scored(experiment, checkpoint, split))
-                scores.append(path)
+            for split in SPLITS:
+                scores.append(folder / "score" / f"checkpoint{checkpoint}.{split}.json")
+                scored(experiment, checkpoint, split).write(scores[-1])
     table = results / "bleu_table.csv"
     write_text(table, "experiment,fr_en\nadapted,61.50\n")
     return Workflow(runs, scores, [table])
@@ -67,52 +71,47 @@ def write_run(folder: Path, experiment: str) -> Path:
     key = f"{experiment}-0123"
     (folder / key).mkdir(parents=True)
     RunFolder(folder / key).metrics.write_text("".join(record(step) for step in range(1, STEPS + 1)))
-    lora = {"rank": 8, "alpha": 16.0} if experiment == "adapted" else None
-    write_json(
-        folder / "run.json",
-        {
-            "experiment": experiment,
-            "seed": 1,
-            "spec_hash": key,
-            "folder": key,
-            "trained_pairs": list(PAIRS),
-            "steps": STEPS,
-            "options": {
-                "llm": {"base": "./llama", "lora": lora},
-                "mixture": {"pairs": list(PAIRS), "tasks": {"st": 1.0, "asr": 0.5 if lora else 0.25}},
-                "training": {"learning_rate": 2e-4, "max_steps": STEPS},
-            },
-        },
-    )
+    adapted = experiment == "adapted"
+    run = trained_run(experiment, 1, PAIRS, identity=key, folder=key, steps=STEPS)
+    assert isinstance(run.options, TrainSpec)
+    llm = run.options.llm.model_copy(update={"lora": LoraOptions(rank=8, alpha=16) if adapted else None})
+    mixture = run.options.mixture.model_copy(update={"tasks": {"st": 1.0, "asr": 0.5 if adapted else 0.25}})
+    options = run.options.model_copy(update={"llm": llm, "mixture": mixture})
+    run.model_copy(update={"options": options}).write(folder / "run.json")
     return folder / "run.json"
 
 
-def record(step: int, time: float | None = None, **more: float) -> str:
+def record(step: int, **more: float) -> str:
     """A line of `metrics.jsonl`."""
-    return as_line(training_record(step, STARTED + step if time is None else time, **more))
+    return as_line(training_record(step, **{"time": STARTED + step, **more}))
 
 
-def scored(experiment: str, checkpoint: int, split: str) -> dict[str, Any]:
-    """What the step `score` writes."""
+def scored(
+    experiment: str, checkpoint: int, split: Split, first_pair: Mapping[str, MetricScore] | None = None
+) -> ScoreFile:
+    """What the step `score` writes; with other scores of the first pair."""
     values = dict(zip(PAIRS, BLEU[experiment][checkpoint], strict=True))
-    return {
-        "experiment": experiment,
-        "seed": 1,
-        "split": split,
-        "checkpoint": checkpoint,
-        "step": checkpoint * STEPS // 2,
-        "pairs": {
-            pair: {
-                "bleu": bleu + (split == "dev"),
-                "bleu_lc": bleu + 1,
-                "chrf2": bleu + 10,
-                "rows": 100,
-                "expected": 100,
-                "samples": {"drawn": [SAMPLE | {"hypothesis": f"{experiment} {pair}"}]},
-            }
+    return ScoreFile(
+        experiment=experiment,
+        seed=1,
+        checkpoint=checkpoint,
+        step=checkpoint * STEPS // 2,
+        split=split,
+        pairs={
+            pair: PairScores(
+                metrics={
+                    "bleu": MetricScore(value=bleu + (split == "dev"), signature="tok:13a"),
+                    "bleu_lc": MetricScore(value=bleu + 1, signature="case:lc"),
+                    "chrf2": MetricScore(value=bleu + 10, signature="nc:6"),
+                    **((pair == PAIRS[0] and first_pair) or {}),
+                },
+                rows=100,
+                expected=100,
+                samples={"drawn": [SAMPLE.model_copy(update={"hypothesis": f"{experiment} {pair}"})]},
+            )
             for pair, bleu in values.items()
         },
-    }
+    )
 
 
 def free_port() -> int:

@@ -167,8 +167,8 @@ STEPS = (
     ),
     Verb(
         "table",
-        "Gather all scores: scores.csv, bleu_table.csv, .md and .html, bleu_seeds.csv.",
-        "llast.results.table:gather",
+        "Gather all scores: scores.csv, bleu_table.csv and .md, bleu_seeds.csv.",
+        "llast.results.table:table",
         {
             **RUNS,
             **COMPARED,
@@ -183,13 +183,10 @@ STEPS = (
         "Write one HTML file with the table, plots and what the pipeline did with the rows.",
         "llast.results.report.report:report",
         {
-            "--table": file("bleu_table.csv"),
-            "--scores": file("scores.csv"),
-            "--runs": files("run.json of each run"),
+            **RUNS,
             "--corpus": files("summaries of synthesize, resample, join and filter"),
             "--statistics": file("corpus_statistics.csv", required=False, nargs="?"),
             "--mixes": file("summaries of mix; none where nothing is trained", nargs="*"),
-            "--score-files": files("score files of all checkpoints"),
             **COMPARED,
             "--title": {"default": "LLaST", "metavar": "TEXT", "help": "title (default: %(default)s)"},
             "--note": {"default": "", "metavar": "TEXT", "help": "what a reader has to know first"},

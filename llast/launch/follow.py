@@ -111,7 +111,7 @@ class Forwarder:
         from llast.results.tracking.forward import RunIdentity, forward
 
         run_folder, experiment, seed, key = self._arguments
-        identity = RunIdentity(experiment=experiment, seed=seed, spec_hash=key)
+        identity = RunIdentity(experiment=experiment, seed=seed, identity=key)
         warned = False
         while not self._stop.wait(FORWARD_EVERY_S):
             try:

@@ -6,10 +6,11 @@ import yaml
 from pydantic import BaseModel
 
 from llast.config.steps import TrainSpec
+from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, language, split_pair
 from llast.model.bases import is_folder, known_bases
 from llast.release.trained import Checkpoint
-from llast.results.checkpoints import AVERAGES, RunScores, read_checkpoints
+from llast.results.averages import AVERAGES
 
 
 class Card(BaseModel):
@@ -94,22 +95,19 @@ def _licence(part: str, reference: str) -> str:
 
 
 def score_lines(checkpoint: Checkpoint) -> list[str]:
-    """The test scores of a checkpoint as a Markdown table with signatures; nothing where it has no score file."""
-    spec = checkpoint.spec
-    if not checkpoint.scores:
+    """The test scores of a checkpoint as a Markdown table with signatures; nothing where it has none."""
+    scored = checkpoint.scored
+    pairs = [pair for pair in PAIRS if scored and scored.trained_on(pair) and pair in scored.bleu]
+    if not scored or not pairs:
         return []
-    run = RunScores(checkpoint.experiment, checkpoint.seed, spec.trained_pairs, checkpoint.scores)
-    (found,) = read_checkpoints(run)
-    test = found.splits.get("test", {})
-    pairs = [pair for pair in PAIRS if pair in spec.trained_pairs and found.bleu(pair) is not None]
-    if not pairs:
-        return []
-    lines = ["| on test | BLEU | BLEU, lower-cased | chrF2 | rows |", "|---|---:|---:|---:|---:|"]
+    metrics = [METRICS[name] for name in ("bleu", "bleu_lc", "chrf2")]
+    titles = " | ".join(metric.title for metric in metrics)
+    lines = [f"| on test | {titles} | rows |", "|---|---:|---:|---:|---:|"]
     for pair in pairs:
-        scores = test[pair]
-        values = " | ".join(f"{scores[name]:.1f}" for name in ("bleu", "bleu_lc", "chrf2"))
-        lines.append(f"| {pair} | {values} | {scores['rows']} of {scores['expected']} |")
-    means = {name: found.average(name) for name in AVERAGES}
-    lines += [f"| **{name}** | **{mean:.1f}** | | | |" for name, mean in means.items() if mean is not None]
-    signatures = sorted({str(test[pair]["signature"]) for pair in pairs})
+        own = scored.test[pair]
+        values = " | ".join(f"{own.metrics[metric.name].value:.{metric.digits}f}" for metric in metrics)
+        lines.append(f"| {pair} | {values} | {own.rows} of {own.expected} |")
+    averages = {name: scored.averages[name] for name in AVERAGES if name in scored.averages}
+    lines += [f"| **{name}** | **{mean:.1f}** | | | |" for name, mean in averages.items()]
+    signatures = sorted({scored.test[pair].metrics["bleu"].signature for pair in pairs})
     return [*lines, "", "sacreBLEU: " + "; ".join(f"`{signature}`" for signature in signatures)]

@@ -15,7 +15,6 @@ if (
 ):  # transformers imports DeepSpeed to save a model, and it would look for a GPU
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
-from llast.artifacts import read_json
 from llast.artifacts.run import Run
 from llast.artifacts.training import RunSpec
 from llast.config.steps import TrainSpec
@@ -25,7 +24,8 @@ from llast.model.configuration import is_exported
 from llast.model.lora import load_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.results.checkpoints import RunScores, choose, read_checkpoints
+from llast.results.checkpoints import Checkpoint as ScoredCheckpoint
+from llast.results.checkpoints import read_results
 from llast.training.averaging import evaluated_adapter
 from llast.training.run_folder import CheckpointFolder, checkpoint_at
 
@@ -40,7 +40,7 @@ class Checkpoint:
         experiment: name of the experiment.
         seed: its seed.
         step: optimiser steps done.
-        scores: its score files; none for a checkpoint that was named by its folder.
+        scored: its scores; None for a checkpoint that was named by its folder.
         average_last: how many checkpoints, up to this one, were averaged for these scores.
     """
 
@@ -49,7 +49,7 @@ class Checkpoint:
     experiment: str
     seed: int
     step: int
-    scores: tuple[Path, ...] = ()
+    scored: ScoredCheckpoint | None = None
     average_last: int = 1
 
     @contextmanager
@@ -133,26 +133,26 @@ def load(model: Path, number: int | None = None) -> tuple[LlastForConditionalGen
 def _of_run(run: Path, number: int | None) -> Checkpoint:
     value = Run.read(run)
     score = run.parents[1] / "score"
+    files = sorted(score.glob("checkpoint*.json" if number is None else f"checkpoint{number}.*.json"))
+    results = read_results([run], files) if files else None
     if number is None:
-        scores = RunScores(
-            value.experiment, value.seed, value.trained_pairs, sorted(score.glob("checkpoint*.json"))
-        )
-        number = (
-            choose(read_checkpoints(scores)).checkpoint if scores.scores else value.checkpoints[-1].checkpoint
-        )
+        number = results.chosen[0].number if results else value.checkpoints[-1].checkpoint
     folder = value.checkpoint(number, run).folder
     if folder is None:
         raise DataError(f"{run} is of kind {value.kind}, which is not trained. Name a run that is.")
-    return _checkpoint(run.parent / folder, tuple(sorted(score.glob(f"checkpoint{number}.*.json"))))
+    scored = (
+        [checkpoint for checkpoint in results.checkpoints if checkpoint.number == number] if results else []
+    )
+    return _checkpoint(run.parent / folder, scored[0] if scored else None)
 
 
 def _spec(folder: Path) -> RunSpec:
     return RunSpec.read(CheckpointFolder(folder).run.spec)
 
 
-def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
+def _checkpoint(folder: Path, scored: ScoredCheckpoint | None = None) -> Checkpoint:
     spec = _spec(folder)
-    averaged = {read_json(file).get("average_last", 1) for file in scores} or {1}
+    averaged = {file.average_last for file in scored.files.values()} if scored else {1}
     if len(averaged) > 1:
         raise DataError(
             f"the scores of {folder} are of different averages of checkpoints (decoding.average_last). Score them anew."
@@ -163,6 +163,6 @@ def _checkpoint(folder: Path, scores: tuple[Path, ...] = ()) -> Checkpoint:
         experiment=spec.experiment,
         seed=spec.seed,
         step=CheckpointFolder(folder).step,
-        scores=scores,
+        scored=scored,
         average_last=averaged.pop(),
     )

@@ -1,169 +1,254 @@
-"""Scores of a run's checkpoints: averages over pairs, and the choice of a checkpoint on dev."""
+"""The one reader of results: runs and score files, as checkpoints and as a table of every score."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Any
 
-from llast.artifacts import read_json
+import pandas as pd
+
+from llast.artifacts.run import Run
+from llast.artifacts.scores import PairScores, ScoreFile, SetScores
+from llast.artifacts.summaries import Split
 from llast.errors import DataError
-from llast.languages import EN_X, LANGUAGES, PAPER_X_EN, X_EN, split_pair
+from llast.languages import PAIRS, X_EN
+from llast.results.averages import AVERAGES, HEADLINES, WHOLE, Case
 
-AVERAGES: dict[str, tuple[str, ...]] = {
-    "avg_x_en": X_EN,
-    "avg_en_x": EN_X,
-    "avg_x_en_6": PAPER_X_EN,
-    **{
-        f"avg_{resource}": tuple(pair for pair in X_EN if LANGUAGES[split_pair(pair)[0]].resource == resource)
-        for resource in ("high", "mid", "low")
-    },
-}
-"""Averages of the BLEU table and their pairs; high, mid and low are the resource classes of X->En."""
-
-WHOLE = ("avg_x_en_6",)
-"""Averages that only mean something over all of their pairs."""
-
-Case = Literal["cased", "lower"]
-HEADLINES: dict[Case, str] = {"cased": "bleu", "lower": "bleu_lc"}
-"""The metric that tables show, checkpoints are chosen by and experiments are compared by."""
-
-Scores = dict[str, dict[str, Any]]  # of a split, by pair: what the step `score` wrote
+KEY = ["experiment", "seed", "checkpoint"]
+COLUMNS = [*KEY, "step", "split", "pair", "trained", "metric", "value", "signature", "rows", "expected"]
+"""Columns of the table of every score."""
 
 
-@dataclass(frozen=True)
-class RunScores:
-    """The score files of one experiment and seed.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What one checkpoint scores.
 
     Attributes:
-        experiment: name of the experiment.
-        seed: its seed.
-        trained_pairs: the pairs that it trained on.
-        scores: files of the step `score`, of any checkpoints and splits.
-        metric: what BLEU is for it, of `HEADLINES`.
+        run: the run that it is of.
+        number: from 1.
+        step: optimiser steps done.
+        chosen: whether its run is known by it, see `Results`.
+        files: its score files, by split.
+        paths: where these lie.
+        bleu: test BLEU in the case that tables show, by pair, where there is one.
+        averages: those of it, by name of `AVERAGES`.
+        dev_averages: likewise of dev.
     """
 
-    experiment: str
-    seed: int
-    trained_pairs: Sequence[str]
-    scores: Sequence[Path]
-    metric: str = "bleu"
-
-
-@dataclass(frozen=True)
-class CheckpointScores:
-    """What one checkpoint of a run scores, on dev and on test; `recognition` by split and spoken language."""
-
-    run: RunScores
-    checkpoint: int
+    run: Run
+    number: int
     step: int
-    splits: dict[str, Scores] = field(default_factory=dict)
-    recognition: dict[str, Scores] = field(default_factory=dict)
+    chosen: bool
+    files: Mapping[Split, ScoreFile]
+    paths: Mapping[Split, Path]
+    bleu: Mapping[str, float]
+    averages: Mapping[str, float]
+    dev_averages: Mapping[str, float]
 
-    def bleu(self, pair: str, split: str = "test") -> float | None:
-        """BLEU in the case that tables show, or None where the pair was not scored."""
-        value = self.splits.get(split, {}).get(pair, {}).get(self.run.metric)
-        return None if value is None else float(value)
+    @property
+    def test(self) -> Mapping[str, PairScores]:
+        """Scores of the test split by pair; none where it was not scored."""
+        return self.files["test"].pairs if "test" in self.files else {}
 
-    def average(self, name: str, split: str = "test") -> float | None:
-        """Mean BLEU over those pairs of an average of `AVERAGES` that the run trained on.
+    @property
+    def test_transcripts(self) -> Mapping[str, SetScores]:
+        """Scores of test transcripts by spoken language."""
+        return self.files["test"].transcripts if "test" in self.files else {}
 
-        None without such a pair, where one of them has no score (a mean over the others would not compare), and
-        for the averages in `WHOLE` unless all their pairs were trained.
-        """
-        pairs = [pair for pair in AVERAGES[name] if pair in self.run.trained_pairs]
-        values = [self.bleu(pair, split) for pair in pairs]
-        found = [value for value in values if value is not None]
-        if not pairs or len(found) < len(pairs) or (name in WHOLE and len(pairs) < len(AVERAGES[name])):
-            return None
-        return sum(found) / len(found)
-
-    @cached_property
+    @property
     def dev_average(self) -> float | None:
         """What a checkpoint is chosen by: the dev average over trained X->En pairs, or else over trained En->X."""
-        direction = "avg_x_en" if set(self.run.trained_pairs) & set(X_EN) else "avg_en_x"
-        return self.average(direction, "dev")
+        return self.dev_averages.get(_direction(self.run))
 
-
-def read_runs(runs: list[Path], scores: list[Path], case: Case = "cased") -> list[RunScores]:
-    """Match score files with the `run.json` of their experiment and seed, in the order of the runs.
-
-    Raises:
-        DataError: scores of a run that is not among `runs`, or a run without scores.
-    """
-    files: dict[tuple[str, int], list[Path]] = {}
-    read = [read_json(path) for path in runs]
-    for run in read:
-        files[run["experiment"], run["seed"]] = []
-    for path in scores:
-        value = read_json(path)
-        if (value["experiment"], value["seed"]) not in files:
-            raise DataError(
-                f"{path} scores {value['experiment']} seed {value['seed']}, which is not among the runs."
-            )
-        files[value["experiment"], value["seed"]].append(path)
-    return [
-        RunScores(
-            run["experiment"],
-            run["seed"],
-            run["trained_pairs"],
-            files[run["experiment"], run["seed"]],
-            HEADLINES[case],
-        )
-        for run in read
-    ]
-
-
-def read_checkpoints(run: RunScores) -> list[CheckpointScores]:
-    """The checkpoints of a run in order.
-
-    Raises:
-        DataError: the run has no score file, or two for the same checkpoint and split.
-    """
-    found: dict[int, CheckpointScores] = {}
-    for path in run.scores:
-        value = read_json(path)
-        checkpoint = found.setdefault(
-            value["checkpoint"], CheckpointScores(run, value["checkpoint"], value["step"])
-        )
-        if value["split"] in checkpoint.splits:
-            raise DataError(
-                f"{path}: checkpoint {checkpoint.checkpoint} has two score files of {value['split']}."
-            )
-        checkpoint.splits[value["split"]] = value["pairs"]
-        checkpoint.recognition[value["split"]] = value.get("recognition", {})
-    if not found:
-        raise DataError(f"{run.experiment} seed {run.seed} has no scores. Run the step score for it first.")
-    return [found[key] for key in sorted(found)]
-
-
-def choose(checkpoints: list[CheckpointScores]) -> CheckpointScores:
-    """The checkpoint with the best dev average; the earlier of equals; the last one where dev says nothing."""
-    scored = [c for c in checkpoints if c.dev_average is not None]
-    return max(scored, key=lambda c: (c.dev_average, -c.checkpoint)) if scored else checkpoints[-1]
+    def trained_on(self, pair: str) -> bool:
+        """Whether a pair counts in its averages."""
+        return pair in self.run.trained_pairs
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A value over the seeds of an experiment: mean, standard deviation (None for one seed), number of seeds."""
+class Results:
+    """All that a workflow has scored.
 
-    mean: float
-    deviation: float | None
-    seeds: int
+    Attributes:
+        runs: the runs, in the order in which they were named.
+        case: the BLEU that counts.
+        checkpoints: all of them, run after run. Of each run the one with the best dev average is chosen; the earlier
+            of equals; the last one where dev says nothing.
+        scores: every score, a row each, see `COLUMNS`; faults (`faults_...`) and ends of intervals
+            (`..._ci95_low`, `..._ci95_high`) among the metrics. Scores of transcripts have the spoken language in
+            place of a pair, and `trained` is None.
+        wide: test BLEU in that case by experiment, seed and checkpoint: a column per pair and average, NaN for none.
+    """
+
+    runs: Sequence[Run]
+    case: Case
+    checkpoints: Sequence[Checkpoint]
+    scores: pd.DataFrame
+    wide: pd.DataFrame
+
+    @property
+    def headline(self) -> str:
+        """Name of the metric that counts."""
+        return HEADLINES[self.case]
+
+    @cached_property
+    def chosen(self) -> list[Checkpoint]:
+        """The checkpoints that stand for their runs, in order."""
+        return [checkpoint for checkpoint in self.checkpoints if checkpoint.chosen]
+
+    @cached_property
+    def pairs(self) -> list[str]:
+        """Pairs that any checkpoint has scores of."""
+        scored = {pair for c in self.checkpoints for file in c.files.values() for pair in file.pairs}
+        return [pair for pair in PAIRS if pair in scored]
+
+    @cached_property
+    def names(self) -> dict[tuple[str, int], str]:
+        """How runs are called, by experiment and seed: by experiment, with the seed where there are several."""
+        several = len({run.seed for run in self.runs}) > 1
+        return {run.key: f"{run.experiment} seed {run.seed}" if several else run.experiment for run in self.runs}
+
+    @cached_property
+    def by_experiment(self) -> dict[str, list[Checkpoint]]:
+        """The chosen checkpoints of each experiment's seeds."""
+        found: dict[str, list[Checkpoint]] = {}
+        for checkpoint in self.chosen:
+            found.setdefault(checkpoint.run.experiment, []).append(checkpoint)
+        return found
+
+    @cached_property
+    def seeds(self) -> pd.DataFrame:
+        """Chosen checkpoints over seeds: rows (experiment, `mean` or `std`), columns those of `wide`.
+
+        NaN where a seed has no value, for a mean over the others would not compare; the sample standard deviation of
+        one seed is NaN.
+        """
+        keys = [(*checkpoint.run.key, checkpoint.number) for checkpoint in self.chosen]
+        groups = self.wide.loc[keys].groupby("experiment", sort=False)
+        complete = groups.count().eq(groups.size(), axis=0)
+        found = pd.concat({"mean": groups.mean(), "std": groups.std()}, names=["statistic"])
+        found = found.where(pd.concat({"mean": complete, "std": complete}, names=["statistic"]))
+        return found.swaplevel().reindex([(name, what) for name in groups.groups for what in ("mean", "std")])
 
 
-def spread(values: Sequence[float | None]) -> Spread | None:
-    """Mean and sample standard deviation; None where a seed has no value: a mean over the others would not compare."""
-    found = [value for value in values if value is not None]
-    if not values or len(found) < len(values):
-        return None
-    return Spread(fmean(found), stdev(found) if len(found) > 1 else None, len(found))
+def read_results(
+    runs: Sequence[Path], scores: Sequence[Path], case: Case = "cased"
+) -> Results:
+    """Read runs with their score files.
+
+    Args:
+        runs: `run.json` of each run.
+        scores: files of the step `score`, of any of these runs, checkpoints and splits.
+        case: the BLEU that tables show, checkpoints are chosen by and is averaged.
+
+    Raises:
+        DataError: a file is broken; a run twice; scores of a run that is not among `runs`, or of a checkpoint and
+            split that has others; a run without scores.
+    """
+    by_key: dict[tuple[str, int], Run] = {}
+    for path in runs:
+        run = Run.read(path)
+        if run.key in by_key:
+            raise DataError(f"{path} is of {run.experiment} seed {run.seed}, as another one. Name each run once.")
+        by_key[run.key] = run
+    files: dict[tuple[str, int, int], dict[Split, ScoreFile]] = {}
+    paths: dict[tuple[str, int, int], dict[Split, Path]] = {}
+    for path in scores:
+        file = ScoreFile.read(path)
+        key = (file.experiment, file.seed, file.checkpoint)
+        if key[:2] not in by_key:
+            raise DataError(f"{path} scores {file.experiment} seed {file.seed}, which is not among the runs.")
+        if file.split in files.setdefault(key, {}):
+            other = paths[key][file.split]
+            raise DataError(f"{path} and {other} are both of checkpoint {file.checkpoint} on {file.split}.")
+        files[key][file.split] = file
+        paths.setdefault(key, {})[file.split] = path
+    for run in by_key.values():
+        if not any(key[:2] == run.key for key in files):
+            raise DataError(
+                f"{run.experiment} seed {run.seed} has no scores. Run the step score for it first."
+            )
+    files = {key: dict(sorted(of_key.items())) for key, of_key in files.items()}
+    order = sorted(files, key=lambda key: (list(by_key).index(key[:2]), key[2]))
+    table = pd.DataFrame(
+        [row for key in order for file in files[key].values() for row in _rows(by_key[key[:2]], file)],
+        columns=COLUMNS,
+    )
+    index = pd.MultiIndex.from_tuples(order, names=KEY)
+    wide = {split: _wide(table, HEADLINES[case], split, by_key, index) for split in ("dev", "test")}
+    dev = {key: _values(wide["dev"].loc[key], AVERAGES) for key in order}
+    chosen = {_choose(run, [key for key in order if key[:2] == run.key], dev) for run in by_key.values()}
+    checkpoints = [
+        Checkpoint(
+            run=by_key[key[:2]],
+            number=key[2],
+            step=next(iter(files[key].values())).step,
+            chosen=key in chosen,
+            files=files[key],
+            paths=paths[key],
+            bleu=_values(wide["test"].loc[key], PAIRS),
+            averages=_values(wide["test"].loc[key], AVERAGES),
+            dev_averages=dev[key],
+        )
+        for key in order
+    ]
+    return Results(list(by_key.values()), case, checkpoints, table, wide["test"])
 
 
-def by_experiment(chosen: Sequence[CheckpointScores]) -> dict[str, list[CheckpointScores]]:
-    """The chosen checkpoints of each experiment's seeds, in order."""
-    found: dict[str, list[CheckpointScores]] = {}
-    for row in chosen:
-        found.setdefault(row.run.experiment, []).append(row)
-    return found
+def _direction(run: Run) -> str:
+    return "avg_x_en" if set(run.trained_pairs) & set(X_EN) else "avg_en_x"
+
+
+def _choose(
+    run: Run,
+    keys: Sequence[tuple[str, int, int]],
+    dev: Mapping[tuple[str, int, int], Mapping[str, float]],
+) -> tuple[str, int, int] | None:
+    name = _direction(run)
+    scored = [key for key in keys if name in dev[key]]
+    if not scored:
+        return keys[-1] if keys else None
+    return max(scored, key=lambda key: (dev[key][name], -key[2]))
+
+
+def _rows(run: Run, file: ScoreFile) -> Iterator[list[Any]]:
+    about = [run.experiment, run.seed, file.checkpoint, file.step, file.split]
+    for pair in (pair for pair in PAIRS if pair in file.pairs):
+        scores = file.pairs[pair]
+        yield from _metric_rows([*about, pair, pair in run.trained_pairs], scores)
+        for fault, count in scores.faults.items() if scores.rows else ():
+            yield [*about, pair, pair in run.trained_pairs, f"faults_{fault}", count, "", scores.rows, scores.expected]
+    for code, transcripts in file.transcripts.items():
+        yield from _metric_rows([*about, code, None], transcripts)
+
+
+def _metric_rows(about: list[Any], scores: SetScores) -> Iterator[list[Any]]:
+    for name, score in scores.metrics.items():
+        counts = [score.signature, scores.rows, scores.expected]
+        yield [*about, name, score.value, *counts]
+        for end, value in zip(("low", "high"), score.interval or (), strict=False):
+            yield [*about, f"{name}_ci95_{end}", value, *counts]
+
+
+def _wide(
+    table: pd.DataFrame,
+    headline: str,
+    split: str,
+    runs: Mapping[tuple[str, int], Run],
+    index: pd.MultiIndex,
+) -> pd.DataFrame:
+    """BLEU by checkpoint, a column per pair and average; NaN for an average without one of its trained pairs."""
+    bleu = table[(table["metric"] == headline) & (table["split"] == split)]
+    found = bleu.pivot(index=KEY, columns="pair", values="value").reindex(index)
+    trained = bleu[bleu["trained"].eq(True)]
+    for name, pairs in AVERAGES.items():
+        trained_pairs = {key: set(pairs) & set(run.trained_pairs) for key, run in runs.items()}
+        wanted = [len(pairs) if name in WHOLE else len(trained_pairs[key[:2]]) for key in index]
+        own = trained[trained["pair"].isin(pairs)].groupby(KEY)["value"].agg(["mean", "count"]).reindex(index)
+        found[name] = own["mean"].where(own["count"] == wanted)
+    return found.reindex(columns=[*(pair for pair in PAIRS if pair in found), *AVERAGES])
+
+
+def _values(row: pd.Series, names: Sequence[str] | Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(row[name]) for name in names if name in row and pd.notna(row[name])}

@@ -1,13 +1,14 @@
 """Published CoVoST-2 scores beside ours, cased with cased and lower-cased with lower-cased."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from llast.errors import ConfigError
-from llast.results.checkpoints import HEADLINES
+from llast.results.averages import HEADLINES
 from llast.languages import PAIRS, PAPER_X_EN
 
 COLUMNS = ("system", "pair", "value", "case", "source")
@@ -17,7 +18,7 @@ OwnScores = Mapping[str, Mapping[str, Mapping[str, float]]]  # by run name, metr
 
 
 @dataclass(frozen=True)
-class System:
+class PublishedSystem:
     """Scores of one system by pair; `ours` where it is an experiment of this workflow."""
 
     name: str
@@ -33,7 +34,7 @@ class System:
         return fmean(values) if len(values) == len(PAPER_X_EN) else None
 
 
-def read_published(path: Path, pairs: Sequence[str]) -> list[System]:
+def read_published(path: Path, pairs: Sequence[str]) -> list[PublishedSystem]:
     """Read `published.csv` (`COLUMNS`), as far as it concerns `pairs`.
 
     Raises:
@@ -56,18 +57,20 @@ def read_published(path: Path, pairs: Sequence[str]) -> list[System]:
             try:
                 value = float(line["value"])
             except ValueError:
-                raise ConfigError(f"{path}:{number}: '{line['value']}' is no BLEU score.") from None
+                value = math.nan
+            if not math.isfinite(value):
+                raise ConfigError(f"{path}:{number}: '{line['value']}' is no BLEU score.")
             if line["pair"] in pairs:
                 sources, bleu = systems.setdefault((line["system"], line["case"]), ([], {}))
                 bleu[line["pair"]] = value
                 if line["source"] not in sources:
                     sources.append(line["source"])
-    return [System(name, case, tuple(sources), bleu) for (name, case), (sources, bleu) in systems.items()]
+    return [PublishedSystem(name, case, tuple(sources), bleu) for (name, case), (sources, bleu) in systems.items()]
 
 
-def beside_ours(published: Sequence[System], ours: OwnScores) -> dict[str, list[System]]:
+def beside_ours(published: Sequence[PublishedSystem], ours: OwnScores) -> dict[str, list[PublishedSystem]]:
     """Published systems by case, each group led by our scores of that case (none where the case is not known)."""
-    groups: dict[str, list[System]] = {}
+    groups: dict[str, list[PublishedSystem]] = {}
     for case in CASES:
         systems = [system for system in published if system.case == case]
         if systems:
@@ -76,10 +79,10 @@ def beside_ours(published: Sequence[System], ours: OwnScores) -> dict[str, list[
     return groups
 
 
-def _ours(ours: OwnScores, case: str, pairs: set[str]) -> list[System]:
+def _ours(ours: OwnScores, case: str, pairs: set[str]) -> list[PublishedSystem]:
     metric = dict(HEADLINES).get(case)  # type: ignore[call-overload]
     return [
-        System(name, case, (), {p: v for p, v in scores.get(metric, {}).items() if p in pairs}, ours=True)
+        PublishedSystem(name, case, (), {p: v for p, v in scores.get(metric, {}).items() if p in pairs}, ours=True)
         for name, scores in ours.items()
         if metric
     ]

@@ -1,29 +1,17 @@
 """What the readable BLEU table says: scores by pair, beside published ones, what is wrong, and every checkpoint."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from llast.results.checkpoints import (
-    AVERAGES,
-    WHOLE,
-    CheckpointScores,
-    by_experiment,
-    spread,
-)
-from llast.results.markdown import Section
+import pandas as pd
+
+from llast.artifacts.comparison import Comparison
 from llast.evaluation.faults import KINDS
-from llast.results.published import CASES, OwnScores, System, beside_ours
-from llast.languages import EN_X, PAIRS, X_EN, language, split_pair
-
-AVERAGE_NAMES = {
-    "avg_x_en": "average X→en",
-    "avg_en_x": "average en→X",
-    "avg_x_en_6": "average of the paper's six",
-    "avg_high": "average X→en, high resource",
-    "avg_mid": "average X→en, mid resource",
-    "avg_low": "average X→en, low resource",
-}
-"""The averages of the BLEU table in words."""
+from llast.evaluation.metrics import METRICS
+from llast.languages import EN_X, X_EN, split_pair
+from llast.results.averages import AVERAGE_NAMES, AVERAGES, WHOLE
+from llast.results.checkpoints import Checkpoint, Results
+from llast.results.markdown import Section
+from llast.results.published import CASES, OwnScores, PublishedSystem, beside_ours
 
 CASE_NAMES = {
     "bleu": "Cased sacreBLEU",
@@ -32,147 +20,125 @@ CASE_NAMES = {
 CASE_OF = {"bleu": "cased", "bleu_lc": "lower"}
 BETTER, WORSE = "▲", "▼"
 
-Comparisons = Mapping[
-    tuple[str, int], Mapping[str, Any]
-]  # by experiment and seed: what the step `compare` wrote
-
 
 def pair_name(pair: str) -> str:
     """A pair as people read it: `zh-CN→en`."""
     return "→".join(split_pair(pair))
 
 
-def run_name(row: CheckpointScores, chosen: Sequence[CheckpointScores]) -> str:
-    """An experiment, with the seed where there are several."""
-    several = len({other.run.seed for other in chosen}) > 1
-    return f"{row.run.experiment} seed {row.run.seed}" if several else row.run.experiment
-
-
 def sections(
-    every: Sequence[CheckpointScores],
-    chosen: Sequence[CheckpointScores],
-    pairs: Sequence[str],
-    comparisons: Comparisons,
-    published: Sequence[System],
+    results: Results, comparisons: Sequence[Comparison], published: Sequence[PublishedSystem]
 ) -> list[Section]:
     """The page: chosen checkpoints by pair first, every checkpoint last.
 
     Where an experiment has several seeds, a column is the mean over them and the standard deviation.
     """
-    own = own_scores(chosen)
     return [
-        _by_pair(every, chosen, pairs, comparisons),
-        *_recognition(chosen),
-        *(_published(case, systems, pairs) for case, systems in beside_ours(published, own).items()),
-        _faults(chosen),
-        _checkpoints(every, chosen),
+        _by_pair(results, comparisons),
+        *_transcripts(results),
+        *(
+            _published(case, systems, results.pairs)
+            for case, systems in beside_ours(published, own_scores(results)).items()
+        ),
+        _faults(results),
+        _checkpoints(results),
     ]
 
 
-def own_scores(chosen: Sequence[CheckpointScores]) -> OwnScores:
+def own_scores(results: Results) -> OwnScores:
     """Test BLEU of the chosen checkpoints by run, metric and pair, as far as the pairs were trained on."""
     return {
-        run_name(row, chosen): {
+        results.names[checkpoint.run.key]: {
             metric: {
-                pair: scores[metric]
-                for pair, scores in row.splits.get("test", {}).items()
-                if pair in row.run.trained_pairs and scores.get(metric) is not None
+                pair: scores.metrics[metric].value
+                for pair, scores in checkpoint.test.items()
+                if checkpoint.trained_on(pair) and metric in scores.metrics
             }
             for metric in CASE_OF
         }
-        for row in chosen
+        for checkpoint in results.chosen
     }
 
 
-def _by_pair(
-    every: Sequence[CheckpointScores],
-    chosen: Sequence[CheckpointScores],
-    pairs: Sequence[str],
-    comparisons: Comparisons,
-) -> Section:
-    groups = by_experiment(chosen)
-    averages = [name for name in AVERAGES if any(row.average(name) is not None for row in every)]
-    rows = [
-        *([pair_name(pair), *(_cell(own, pair, comparisons) for own in groups.values())] for pair in pairs),
-        *(
-            [AVERAGE_NAMES[name], *(_spread([row.average(name) for row in own]) for own in groups.values())]
-            for name in averages
-        ),
-    ]
-    text = f"{CASE_NAMES[chosen[0].run.metric]} of the checkpoint chosen on dev. Test chooses nothing."
-    return Section("BLEU on test", text, ["pair", *groups], rows, _notes(chosen, groups, pairs, comparisons))
-
-
-def _cell(seeds: Sequence[CheckpointScores], pair: str, comparisons: Comparisons) -> str:
-    text = _spread([row.bleu(pair) for row in seeds])
-    if text and pair not in seeds[0].run.trained_pairs:
-        text = f"*{text}* †"
-    mark = significance(seeds, pair, comparisons)
-    return f"{text}{' ' + mark if mark else ''}{' ‡' if any(_incomplete(row, pair) for row in seeds) else ''}"
-
-
-def significance(seeds: Sequence[CheckpointScores], pair: str, comparisons: Comparisons) -> str:
+def significance(seeds: Sequence[Checkpoint], pair: str, comparisons: Sequence[Comparison]) -> str:
     """The mark of a pair where all seeds of an experiment are better (or all worse) than the baseline's."""
-    found = [
-        comparisons.get((row.run.experiment, row.run.seed), {}).get("pairs", {}).get(pair) for row in seeds
-    ]
-    signs = {result["difference"] > 0 for result in found if result and result["significant"]}
-    if len(signs) != 1 or not all(result and result["significant"] for result in found):
+    by_run = {comparison.key: comparison.pairs for comparison in comparisons}
+    found = [by_run.get(checkpoint.run.key, {}).get(pair) for checkpoint in seeds]
+    signs = {compared.difference > 0 for compared in found if compared and compared.significant}
+    if len(signs) != 1 or not all(compared and compared.significant for compared in found):
         return ""
     return BETTER if signs.pop() else WORSE
 
 
-def _incomplete(row: CheckpointScores, pair: str) -> bool:
-    scores = row.splits.get("test", {}).get(pair)
-    return scores is not None and scores["rows"] < scores["expected"]
+def _by_pair(results: Results, comparisons: Sequence[Comparison]) -> Section:
+    seeds = results.seeds
+    averages = [name for name in AVERAGES if results.wide[name].notna().any()]
+    rows = [
+        *(
+            [
+                pair_name(pair),
+                *(
+                    _cell(_spread(seeds, name, pair), own, pair, comparisons)
+                    for name, own in results.by_experiment.items()
+                ),
+            ]
+            for pair in results.pairs
+        ),
+        *(
+            [AVERAGE_NAMES[average], *(_spread(seeds, name, average) for name in results.by_experiment)]
+            for average in averages
+        ),
+    ]
+    text = f"{CASE_NAMES[results.headline]} of the checkpoint chosen on dev. Test chooses nothing."
+    return Section("BLEU on test", text, ["pair", *results.by_experiment], rows, _notes(results, comparisons))
 
 
-def _notes(
-    chosen: Sequence[CheckpointScores],
-    groups: Mapping[str, Sequence[CheckpointScores]],
-    pairs: Sequence[str],
-    comparisons: Comparisons,
-) -> list[str]:
-    notes = _signature_notes(chosen, pairs)
-    for experiment, one in {key[0]: value for key, value in comparisons.items()}.items():
+def _cell(text: str, seeds: Sequence[Checkpoint], pair: str, comparisons: Sequence[Comparison]) -> str:
+    if text and not seeds[0].trained_on(pair):
+        text = f"*{text}* †"
+    marks = [text, significance(seeds, pair, comparisons), "‡" if any(_incomplete(c, pair) for c in seeds) else ""]
+    return " ".join(mark for mark in marks if mark)
+
+
+def _incomplete(checkpoint: Checkpoint, pair: str) -> bool:
+    scores = checkpoint.test.get(pair)
+    return scores is not None and scores.rows < scores.expected
+
+
+def _notes(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
+    chosen, pairs, groups = results.chosen, results.pairs, results.by_experiment
+    notes = _signature_notes(results)
+    for experiment, comparison in {comparison.experiment: comparison for comparison in comparisons}.items():
         notes.append(
-            f"{BETTER} {WORSE} in the column of {experiment}: better or worse than {one['baseline']['experiment']} by "
-            f"more than chance ({one['test']}; {one['correction']})"
+            f"{BETTER} {WORSE} in the column of {experiment}: better or worse than "
+            f"{comparison.baseline.experiment} by more than chance ({comparison.test}; {comparison.correction})"
             + ("; marked where all seeds agree." if len(groups[experiment]) > 1 else ".")
         )
     if any(len(own) > 1 for own in groups.values()):
         counts = "; ".join(f"{name} {len(own)} seeds" for name, own in groups.items() if len(own) > 1)
         notes.append(f"Mean ± standard deviation over seeds: {counts}. Each is in `bleu_seeds.csv`.")
-    if any(
-        row.bleu(pair) is not None and pair not in row.run.trained_pairs for row in chosen for pair in pairs
-    ):
+    if any(not checkpoint.trained_on(pair) for checkpoint in chosen for pair in checkpoint.bleu):
         notes.append("† not trained on by this experiment: shown, but in none of its averages.")
-    if any(_incomplete(row, pair) for row in chosen for pair in pairs):
+    if any(_incomplete(checkpoint, pair) for checkpoint in chosen for pair in pairs):
         notes.append("‡ scored on fewer rows than the split has; `scores.csv` has both numbers.")
-    if any(_differ(name, chosen) for name in AVERAGES):
-        counts = "; ".join(f"{row.run.experiment} {_trained(row)}" for row in chosen)
+    if any(averages_differ(results, name) for name in AVERAGES):
+        counts = "; ".join(f"{checkpoint.run.experiment} {_trained(checkpoint)}" for checkpoint in chosen)
         notes.append(
             f"Averages are over the pairs that each experiment trained on, and these differ: {counts}."
         )
-    if any(row.average("avg_x_en") is not None and row.average(WHOLE[0]) is None for row in chosen):
+    if any("avg_x_en" in checkpoint.averages and WHOLE[0] not in checkpoint.averages for checkpoint in chosen):
         notes.append(
             "The average of the paper's six needs fr, de, es, it, zh-CN and ja into English, all trained."
         )
     return notes
 
 
-def _signature_notes(chosen: Sequence[CheckpointScores], pairs: Sequence[str]) -> list[str]:
-    key = {"bleu": "signature", "bleu_lc": "signature_lc"}[chosen[0].run.metric]
-    signatures: dict[str, list[str]] = {}
-    for pair in pairs:
-        for row in chosen:
-            signature = row.splits.get("test", {}).get(pair, {}).get(key)
-            if signature and pair not in signatures.setdefault(signature, []):
-                signatures[signature].append(pair)
-    commonest_last = sorted(signatures.items(), key=lambda item: len(item[1]))
+def _signature_notes(results: Results) -> list[str]:
+    by_signature = signatures(results).get(results.headline, {})
+    commonest_last = sorted(by_signature.items(), key=lambda item: len(item[1]))
     notes = []
     for signature, users in commonest_last:
-        if len(signatures) == 1:
+        if len(by_signature) == 1:
             where = "all pairs"
         elif signature == commonest_last[-1][0]:
             where = "all other pairs"
@@ -182,33 +148,53 @@ def _signature_notes(chosen: Sequence[CheckpointScores], pairs: Sequence[str]) -
     return notes
 
 
-def _recognition(chosen: Sequence[CheckpointScores]) -> list[Section]:
+def signatures(results: Results) -> dict[str, dict[str, list[str]]]:
+    """Test signatures by metric of translations, each with the pairs that it was used for."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for pair in results.pairs:
+        for checkpoint in results.chosen:
+            for name, score in (checkpoint.test[pair].metrics if pair in checkpoint.test else {}).items():
+                users = found.setdefault(name, {}).setdefault(score.signature, [])
+                if pair not in users:
+                    users.append(pair)
+    return {name: found[name] for name in METRICS if name in found}
+
+
+def _transcripts(results: Results) -> list[Section]:
     """Error rates by spoken language, where transcripts were scored."""
-    found = {run_name(row, chosen): row.recognition.get("test", {}) for row in chosen}
-    codes = list(dict.fromkeys(split_pair(pair)[0] for pair in PAIRS))
-    codes = [code for code in codes if any(code in scores for scores in found.values())]
+    codes = transcribed(results)
     if not codes:
         return []
-    signatures = {scores[c]["signature"] for scores in found.values() for c in codes if c in scores}
-    rows = [
-        [
-            f"{code} ({'WER' if language(code).spaced else 'CER'})",
-            *(_number(scores.get(code, {}).get("value")) for scores in found.values()),
-        ]
-        for code in codes
-    ]
+    rows, signatures = [], set()
+    for code, metric in codes.items():
+        scores = [checkpoint.test_transcripts.get(code) for checkpoint in results.chosen]
+        found = [own.metrics.get(metric) if own else None for own in scores]
+        signatures |= {score.signature for score in found if score}
+        rows.append([f"{code} ({METRICS[metric].title})", *(_number(score.value if score else None) for score in found)])
     return [
         Section(
             "Recognition errors on test",
             "Errors per 100 words (WER), per 100 characters for zh-CN and ja (CER); lower is better.",
-            ["language", *found],
+            ["language", *(results.names[checkpoint.run.key] for checkpoint in results.chosen)],
             rows,
             [f"`{signature}`" for signature in sorted(signatures)],
         )
     ]
 
 
-def _published(case: str, systems: Sequence[System], pairs: Sequence[str]) -> Section:
+def transcribed(results: Results) -> dict[str, str]:
+    """Spoken languages whose test transcripts were scored, each with the name of its metric."""
+    found = {
+        code: next(iter(scores.metrics))
+        for checkpoint in results.chosen
+        for code, scores in checkpoint.test_transcripts.items()
+        if scores.metrics
+    }
+    sources = dict.fromkeys(split_pair(pair)[0] for pair in (*X_EN, *EN_X))
+    return {code: found[code] for code in sources if code in found}
+
+
+def _published(case: str, systems: Sequence[PublishedSystem], pairs: Sequence[str]) -> Section:
     columns = [pair for pair in pairs if any(pair in system.bleu for system in systems)]
     own = [system for system in systems if system.ours]
     rows = [
@@ -233,13 +219,18 @@ def _published(case: str, systems: Sequence[System], pairs: Sequence[str]) -> Se
     )
 
 
-def _faults(chosen: Sequence[CheckpointScores]) -> Section:
+def fault_counts(checkpoint: Checkpoint) -> tuple[dict[str, int], int]:
+    """Hypotheses of a checkpoint with a fault, by kind, over all test pairs; and how many hypotheses there are."""
+    counts = {kind: sum(own.faults.get(kind, 0) for own in checkpoint.test.values()) for kind in KINDS}
+    return counts, sum(own.rows for own in checkpoint.test.values())
+
+
+def _faults(results: Results) -> Section:
     rows = []
-    for row in chosen:
-        pairs = row.splits.get("test", {}).values()
-        counts = [sum(scores.get("faults", {}).get(kind, 0) for scores in pairs) for kind in KINDS]
-        total = sum(scores["rows"] for scores in pairs)
-        rows.append([run_name(row, chosen), f"{total:,}", *(_share(count, total) for count in counts)])
+    for checkpoint in results.chosen:
+        counts, total = fault_counts(checkpoint)
+        shares = (_share(count, total) for count in counts.values())
+        rows.append([results.names[checkpoint.run.key], f"{total:,}", *shares])
     return Section(
         "What is wrong with the hypotheses",
         "Test hypotheses of the chosen checkpoints, all pairs; `scores.csv` has the counts by pair.",
@@ -253,18 +244,18 @@ def _faults(chosen: Sequence[CheckpointScores]) -> Section:
     )
 
 
-def _checkpoints(every: Sequence[CheckpointScores], chosen: Sequence[CheckpointScores]) -> Section:
-    averages = [name for name in AVERAGES if any(row.average(name) is not None for row in every)]
+def _checkpoints(results: Results) -> Section:
+    averages = [name for name in AVERAGES if results.wide[name].notna().any()]
     rows = [
         [
-            run_name(row, chosen),
-            str(row.checkpoint),
-            str(row.step),
-            "yes" if row in chosen else "",
-            _number(row.dev_average),
-            *(_number(row.average(name)) for name in averages),
+            results.names[checkpoint.run.key],
+            str(checkpoint.number),
+            str(checkpoint.step),
+            "yes" if checkpoint.chosen else "",
+            _number(checkpoint.dev_average),
+            *(_number(checkpoint.averages.get(name)) for name in averages),
         ]
-        for row in every
+        for checkpoint in results.checkpoints
     ]
     return Section(
         "Every checkpoint",
@@ -274,22 +265,23 @@ def _checkpoints(every: Sequence[CheckpointScores], chosen: Sequence[CheckpointS
     )
 
 
-def _differ(average: str, chosen: Sequence[CheckpointScores]) -> bool:
+def averages_differ(results: Results, average: str) -> bool:
     """Whether an average is over different pairs in different runs."""
-    averaged = [row.run.trained_pairs for row in chosen if row.average(average) is not None]
+    averaged = [c.run.trained_pairs for c in results.chosen if average in c.averages]
     return len({frozenset(pairs).intersection(AVERAGES[average]) for pairs in averaged}) > 1
 
 
-def _trained(row: CheckpointScores) -> str:
-    trained = set(row.run.trained_pairs)
+def _trained(checkpoint: Checkpoint) -> str:
+    trained = set(checkpoint.run.trained_pairs)
     return f"{len(trained & set(X_EN))} X→en, {len(trained & set(EN_X))} en→X"
 
 
-def _spread(values: Sequence[float | None]) -> str:
-    found = spread(values)
-    if found is None:
+def _spread(seeds: pd.DataFrame, experiment: str, column: str) -> str:
+    """Mean over seeds, and the standard deviation where there are several."""
+    if column not in seeds or pd.isna(mean := seeds.at[(experiment, "mean"), column]):
         return ""
-    return f"{found.mean:.1f}" + ("" if found.deviation is None else f" ± {found.deviation:.1f}")
+    deviation = seeds.at[(experiment, "std"), column]
+    return f"{mean:.1f}" + ("" if pd.isna(deviation) else f" ± {deviation:.1f}")
 
 
 def _share(count: int, total: int) -> str:

@@ -13,7 +13,7 @@ from llast.artifacts import Summary
 from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
 from llast.evaluation.compare import compare
-from llast.results.checkpoints import choose, read_checkpoints, read_runs
+from llast.results.checkpoints import read_results
 from llast.results.report.report import report
 from llast.results.samples import gather_samples
 
@@ -31,8 +31,7 @@ def report_page(results: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     tree = results(folder, PAIRS, {"whole": PAIRS, "part": PAIRS[:3]}, rows=60)
     comparison = folder / "comparison.json"
     compare("whole", "part", tree.runs, tree.scores, tree.samples, comparison)
-    chosen = [choose(read_checkpoints(run)) for run in read_runs(tree.runs, tree.scores)]
-    clip = gather_samples(chosen, "drawn")["fr_en"][0].clip
+    clip = gather_samples(read_results(tree.runs, tree.scores).chosen, "drawn")["fr_en"][0].clip
     resampled = folder / "corpus" / "resample" / "fr" / "summary.json"
     flac = io.BytesIO()
     soundfile.write(flac, (0.3 * np.sin(np.arange(32_000) / 8)).astype(np.float32), 16_000, format="FLAC")

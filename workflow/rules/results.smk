@@ -15,12 +15,6 @@ rule table:
         comparisons=plan.comparisons,
         published=plan.published_scores,
     output:
-        page=report(
-            "results/bleu_table.html",
-            caption="../report/table.rst",
-            category="Scores",
-            labels={"what": "BLEU by pair"},
-        ),
         wide=report(
             "results/bleu_table.csv",
             caption="../report/wide.rst",
@@ -73,13 +67,11 @@ rule statistics:
 
 rule report:
     input:
-        table=rules.table.output.wide,
-        scores=rules.table.output.scores,
         runs=plan.run_files,
         corpus=plan.corpus_summaries,
         statistics=rules.statistics.output.statistics,
         mixes=plan.mix_summaries,
-        files=plan.score_files,
+        scores=plan.score_files,
         comparisons=plan.comparisons,
         published=plan.published_scores,
     output:
@@ -98,8 +90,8 @@ rule report:
     message:
         "Write the report"
     shell:
-        "llast report --table {input.table} --scores {input.scores} --runs {input.runs} --corpus {input.corpus}"
-        " --statistics {input.statistics} --mixes {input.mixes} --score-files {input.files}"
+        "llast report --runs {input.runs} --scores {input.scores} --corpus {input.corpus}"
+        " --statistics {input.statistics} --mixes {input.mixes}"
         " --comparisons {input.comparisons} --published {input.published}"
         " --title {params.title:q} --case {params.case} --output {output.report} --log {log}"
 

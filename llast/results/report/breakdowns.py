@@ -7,29 +7,28 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llast.results.checkpoints import CheckpointScores
-from llast.results.published import System
+from llast.results.checkpoints import Checkpoint
+from llast.results.published import PublishedSystem
 from llast.results.sections import pair_name
 from llast.languages import EN_X, X_EN
-from llast.results.report.inputs import Row
 from llast.results.report.plots import INK, MUTED, colour, marker, svg
 
 CLASSES = {"avg_high": "high", "avg_mid": "mid", "avg_low": "low"}
 Bounds = tuple[float, float | None]
 
 
-def bleu_by_class(chosen: Sequence[Row]) -> str:
+def bleu_by_class(chosen: Sequence[Checkpoint]) -> str:
     """Bars of average test BLEU into English by resource class of the source language; empty with one class."""
-    classes = [name for name in CLASSES if any(row.averages[name] is not None for row in chosen)]
+    classes = [name for name in CLASSES if any(name in checkpoint.averages for checkpoint in chosen)]
     if len(classes) < 2:
         return ""
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
         width = 0.8 / len(chosen)
-        for i, row in enumerate(chosen):
+        for i, checkpoint in enumerate(chosen):
             for position, name in enumerate(classes):
-                value = row.averages[name]
+                value = checkpoint.averages.get(name)
                 if value is not None:
                     x = position + (i - (len(chosen) - 1) / 2) * width
                     axis.bar(x, value, width * 0.9, color=colour(i))
@@ -41,7 +40,7 @@ def bleu_by_class(chosen: Sequence[Row]) -> str:
     return svg("class", "Average BLEU by resource class", (5.4, 3.2), draw)
 
 
-def bleu_by_seconds(chosen: Sequence[CheckpointScores]) -> str:
+def bleu_by_seconds(chosen: Sequence[Checkpoint]) -> str:
     """Average test BLEU by length of the clip, over the pairs that all runs trained on and have in every class."""
     panels = []
     for title, direction in (("Into English", X_EN), ("Out of English", EN_X)):
@@ -57,7 +56,7 @@ def bleu_by_seconds(chosen: Sequence[CheckpointScores]) -> str:
         ):
             for i, line in enumerate(lines):
                 axis.plot(range(len(bounds)), line, color=colour(i), marker=marker(i), linewidth=1.4)
-            axis.set_xticks(range(len(bounds)), [_bounds_name(one) for one in bounds])
+            axis.set_xticks(range(len(bounds)), [_bounds_name(ends) for ends in bounds])
             axis.set_title(title)
             axis.set_xlabel("seconds of speech")
             axis.set_ylabel("average BLEU")
@@ -66,17 +65,17 @@ def bleu_by_seconds(chosen: Sequence[CheckpointScores]) -> str:
 
 
 def _by_length(
-    chosen: Sequence[CheckpointScores], direction: Sequence[str]
+    chosen: Sequence[Checkpoint], direction: Sequence[str]
 ) -> tuple[list[list[float]], list[Bounds]]:
     """A line per run; a class counts if it has rows enough in each of the pairs that most classes have."""
     scores: list[dict[tuple[str, Bounds], float]] = []
-    for row in chosen:
+    for checkpoint in chosen:
         scores.append(
             {
-                (pair, (one["from"], one["to"])): one["bleu"]
-                for pair, values in row.splits.get("test", {}).items()
-                if pair in direction and pair in row.run.trained_pairs
-                for one in values.get("by_seconds", [])
+                (pair, (of_length.shortest, of_length.longest)): of_length.bleu
+                for pair, own in checkpoint.test.items()
+                if pair in direction and checkpoint.trained_on(pair)
+                for of_length in own.by_seconds
             }
         )
     common = set.intersection(*map(set, scores)) if scores else set()
@@ -97,7 +96,7 @@ def _bounds_name(bounds: Bounds) -> str:
     return f"under {longest:g}" if shortest == 0 else f"{shortest:g}–{longest:g}"
 
 
-def bleu_beside_published(groups: Mapping[str, Sequence[System]], titles: Mapping[str, str]) -> str:
+def bleu_beside_published(groups: Mapping[str, Sequence[PublishedSystem]], titles: Mapping[str, str]) -> str:
     """Our scores over the published ones of the same case, a panel per case; a dot is a system."""
     panels = {
         case: systems
@@ -117,7 +116,7 @@ def bleu_beside_published(groups: Mapping[str, Sequence[System]], titles: Mappin
     return svg("published", "BLEU beside published systems", (11, 3.0 * len(panels)), draw)
 
 
-def _dots(axis: Axes, systems: Sequence[System]) -> None:
+def _dots(axis: Axes, systems: Sequence[PublishedSystem]) -> None:
     pairs = [pair for pair in (*X_EN, *EN_X) if any(pair in s.bleu for s in systems)]
     ours = [system for system in systems if system.ours]
     for position, pair in enumerate(pairs):

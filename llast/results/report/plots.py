@@ -15,7 +15,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from llast.results.sections import pair_name
 from llast.languages import EN_X, X_EN
-from llast.results.report.inputs import Cells, Row, Run, Stage
+from llast.results.checkpoints import Checkpoint, Results
+from llast.results.report.funnel import FunnelStep
+from llast.results.training import TrainingCurve
 
 INK, MUTED, LINE, DROPPED = "#010101", "#020202", "#030303", "#040404"
 SERIES = tuple(f"#0500{i:02x}" for i in range(10))
@@ -51,9 +53,9 @@ STYLE: dict[str, Any] = {
 POINTS_PER_LINE = 200
 
 
-def bleu_by_pair(chosen: Sequence[Row], cells: Cells, metric: str = "bleu") -> str:
+def bleu_by_pair(results: Results) -> str:
     """Bars of the chosen checkpoints' test BLEU with 95 % intervals; pale where a pair was not trained on."""
-    groups = [[p for p in direction if p in chosen[0].bleu] for direction in (X_EN, EN_X)]
+    groups = [[pair for pair in results.pairs if pair in direction] for direction in (X_EN, EN_X)]
     groups = [group for group in groups if group]
     stacked = sum(map(len, groups)) > 12
 
@@ -65,8 +67,8 @@ def bleu_by_pair(chosen: Sequence[Row], cells: Cells, metric: str = "bleu") -> s
         )
         axes = list(figure.subplots(squeeze=False, sharey=True, **grid).flat)
         for axis, pairs in zip(axes, groups, strict=True):
-            for i, row in enumerate(chosen):
-                _bars(axis, i, len(chosen), row, pairs, cells, metric)
+            for i, checkpoint in enumerate(results.chosen):
+                _bars(axis, i, len(results.chosen), checkpoint, pairs, results.headline)
             axis.set_xticks(
                 range(len(pairs)), [pair_name(pair) for pair in pairs], rotation=45 if stacked else 0
             )
@@ -80,16 +82,17 @@ def bleu_by_pair(chosen: Sequence[Row], cells: Cells, metric: str = "bleu") -> s
     return svg("pair", "BLEU by pair", (11, 5.6 if stacked else 3.4), draw)
 
 
-def _bars(axis: Axes, index: int, of: int, row: Row, pairs: Sequence[str], cells: Cells, metric: str) -> None:
+def _bars(
+    axis: Axes, index: int, of: int, checkpoint: Checkpoint, pairs: Sequence[str], headline: str
+) -> None:
     width = 0.8 / of
     for position, pair in enumerate(pairs):
-        value = row.bleu[pair]
+        value = checkpoint.bleu.get(pair)
         if value is None:
             continue
-        cell = cells[(*row.run, row.checkpoint, "test", pair)]
-        low, high = (cell.metrics.get(f"{metric}_ci95_{end}", value) for end in ("low", "high"))
+        low, high = checkpoint.test[pair].metrics[headline].interval or (value, value)
         x = position + (index - (of - 1) / 2) * width
-        axis.bar(x, value, width * 0.9, color=colour(index), alpha=1 if cell.trained else 0.35)
+        axis.bar(x, value, width * 0.9, color=colour(index), alpha=1 if checkpoint.trained_on(pair) else 0.35)
         if high > low:
             # the interval is centred on the bootstrap mean, which need not be the score itself
             axis.plot(
@@ -97,36 +100,27 @@ def _bars(axis: Axes, index: int, of: int, row: Row, pairs: Sequence[str], cells
             )
 
 
-def bleu_by_step(
-    rows: Sequence[Row], dev: dict[Row, dict[str, float]], runs: Sequence[tuple[str, int]]
-) -> str:
+def bleu_by_step(results: Results) -> str:
     """Average BLEU of every checkpoint over training: test solid, dev dashed, the chosen checkpoint ringed."""
     panels = [
         (name, title)
         for name, title in (("avg_x_en", "Into English"), ("avg_en_x", "Out of English"))
-        if any(row.averages[name] is not None for row in rows)
+        if results.wide[name].notna().any()
     ]
 
     def draw(figure: Figure) -> None:
         for axis, (average, title) in zip(
             figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True
         ):
-            for i, run in enumerate(runs):
-                own = [row for row in rows if row.run == run]
-                _points(axis, [(r.step, r.averages[average]) for r in own], color=colour(i), marker=marker(i))
-                _points(
-                    axis,
-                    [(r.step, dev[r].get(average)) for r in own],
-                    color=colour(i),
-                    linestyle=(0, (3, 2)),
-                )
+            for i, run in enumerate(results.runs):
+                own = [checkpoint for checkpoint in results.checkpoints if checkpoint.run is run]
+                test = [(checkpoint.step, checkpoint.averages.get(average)) for checkpoint in own]
+                dev = [(checkpoint.step, checkpoint.dev_averages.get(average)) for checkpoint in own]
+                chosen = [point for point, checkpoint in zip(test, own, strict=True) if checkpoint.chosen]
+                _points(axis, test, color=colour(i), marker=marker(i))
+                _points(axis, dev, color=colour(i), linestyle=(0, (3, 2)))
                 ring = {"linestyle": "", "marker": "o", "markersize": 11, "markerfacecolor": "none"}
-                _points(
-                    axis,
-                    [(r.step, r.averages[average]) for r in own if r.chosen],
-                    markeredgecolor=INK,
-                    **ring,
-                )
+                _points(axis, chosen, markeredgecolor=INK, **ring)
             axis.set_title(title)
             axis.set_xlabel("optimiser step")
             axis.set_ylabel("average BLEU")
@@ -140,7 +134,7 @@ def _points(axis: Axes, points: Sequence[tuple[float, float | None]], **style: A
     axis.plot([x for x, _ in known], [y for _, y in known], linewidth=1.4, **style)
 
 
-def training_curves(runs: Sequence[Run]) -> str:
+def training_curves(runs: Sequence[TrainingCurve]) -> str:
     """Loss, learning rate, gradient norm and speed over optimiser steps, a line per run; long runs averaged down."""
     panels = (
         ("loss", "Training loss (dev loss as points)"),
@@ -166,7 +160,7 @@ def training_curves(runs: Sequence[Run]) -> str:
     return svg("curves", "Training curves", (11, 6.2), draw)
 
 
-def funnel(stages: Sequence[Stage]) -> str:
+def funnel(stages: Sequence[FunnelStep]) -> str:
     """Bars of the rows that each step kept, and beside them those that it dropped."""
 
     def draw(figure: Figure) -> None:

@@ -1,11 +1,12 @@
 """Forward the records of a training run to MLflow, each once, with the time at which it was recorded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlflow.entities import Metric
 
+from llast.artifacts.training import TrainingRecord
 from llast.results.tracking.store import METRICS_PER_CALL, Store, open_store
 from llast.training.run_folder import RunFolder
 
@@ -20,17 +21,14 @@ METRICS = {
     "memory_mb": "system/system_memory_usage_megabytes",
     "gpu_percent": "system/gpu_0_utilization_percentage",
     "gpu_memory_mb": "system/gpu_0_memory_usage_megabytes",
-    "loss": "train/loss",
     "dev_loss": "dev/loss",
+    "loss": "train/loss",
 }
 """Values of a record and the MLflow metrics that they become, in the order in which they are sent.
 
-MLflow shows those below `system/`, named as its own monitor names them, on a page of their own."""
-
-MARKS = ("loss", "dev_loss")
-"""The value that every record of its kind has (a training step, an evaluation): a step with it has arrived.
-
-Sent last, so that a record cut in two by a failing call is sent again; MLflow drops what it has already."""
+MLflow shows those below `system/`, named as its own monitor names them, on a page of their own. The loss, which every
+record has, comes last: a step with it has arrived, and a record cut in two by a failing call is sent again (MLflow
+drops what it has already)."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,12 @@ class RunIdentity:
 
     experiment: str
     seed: int
-    spec_hash: str
+    identity: str
 
     @property
     def key(self) -> str:
         """Value of the tag by which MLflow's run is found again."""
-        return f"{self.experiment}/seed{self.seed}/{self.spec_hash}"
+        return f"{self.experiment}/seed{self.seed}/{self.identity}"
 
     @property
     def name(self) -> str:
@@ -62,7 +60,7 @@ def forward(run_folder: Path, identity: RunIdentity, tracking_uri: str) -> int:
         DataError: a line of `metrics.jsonl` is broken.
         llast.results.tracking.store.StoreError, mlflow.exceptions.MlflowException: the store does not take the records.
     """
-    records = read_records(run_folder)
+    records = RunFolder(run_folder).records()
     if not records:
         return 0
     store = open_store(tracking_uri)
@@ -70,17 +68,15 @@ def forward(run_folder: Path, identity: RunIdentity, tracking_uri: str) -> int:
     return send_records(store, run_id, records)
 
 
-def send_records(store: Store, run_id: str, records: list[dict[str, Any]]) -> int:
+def send_records(store: Store, run_id: str, records: Sequence[TrainingRecord]) -> int:
     """Send those records whose step is beyond what the run already has; return their number."""
-    sent = {mark: _last_step(store, run_id, METRICS[mark]) for mark in MARKS}
-    new = [
-        record for record in records if any(mark in record and record["step"] > sent[mark] for mark in MARKS)
-    ]
+    sent = _last_step(store, run_id, METRICS["loss"])
+    new = [record for record in records if record.step > sent]
     metrics = [
-        Metric(METRICS[name], float(record[name]), milliseconds(record), record["step"])
+        Metric(METRICS[name], float(value), milliseconds(record), record.step)
         for record in new
         for name in METRICS
-        if record.get(name) is not None
+        if (value := getattr(record, name)) is not None
     ]
     send_metrics(store, run_id, metrics)
     return len(new)
@@ -92,18 +88,9 @@ def send_metrics(store: Store, run_id: str, metrics: list[Metric]) -> None:
         store.client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
 
 
-def read_records(run_folder: Path) -> list[dict[str, Any]]:
-    """The complete lines of `metrics.jsonl`, a record each; none where training has not begun.
-
-    Raises:
-        DataError: a complete line is not a record.
-    """
-    return [record.model_dump(exclude_none=True) for record in RunFolder(run_folder).records()]
-
-
-def milliseconds(record: dict[str, Any]) -> int:
+def milliseconds(record: TrainingRecord) -> int:
     """A record's time in the unit of MLflow."""
-    return int(record["time"] * 1000)
+    return int(record.time * 1000)
 
 
 def _last_step(store: Store, run_id: str, metric: str) -> int:

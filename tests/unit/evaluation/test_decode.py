@@ -136,8 +136,8 @@ def test_a_mean_of_checkpoints_is_told_on_to_the_scores(
     assert alone.details.average_last == 1
     assert mean.details.average_last == 2
     assert hypotheses(tmp_path / "mean") == hypotheses(tmp_path / "alone")
-    assert score([tmp_path / "mean/summary.json"], "test", tmp_path / "score.json")["average_last"] == 2
-    assert score([tmp_path / "alone/summary.json"], "test", tmp_path / "score.json")["average_last"] == 1
+    assert score([tmp_path / "mean/summary.json"], "test", tmp_path / "score.json").average_last == 2
+    assert score([tmp_path / "alone/summary.json"], "test", tmp_path / "score.json").average_last == 1
 
 
 KILLED = """

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 from sacrebleu import corpus_bleu
 
-from llast.artifacts import Summary, read_json
-from llast.artifacts.summaries import Split
+from llast.artifacts.scores import ScoreFile
+from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, Split
 from llast.config.steps import ScoreOptions
 from llast.errors import ConfigError, DataError
 from llast.evaluation.score import score
@@ -62,15 +63,17 @@ def write_translation(
     missing: int = 0,
 ) -> Path:
     """A translate summary with its hypotheses."""
-    described = {}
+    described: dict[str, dict[Split, Hypotheses]] = {}
     for pair, rows in pairs.items():
         folder.mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / f"{pair}.test.jsonl").write_text(lines, encoding="utf-8")
         count = len(rows) if claimed is None else claimed
-        described[pair] = {"test": {"rows": count, "expected": count + missing, "file": f"{pair}.test.jsonl"}}
-    details = {"experiment": "x", "seed": 3, "checkpoint": 1, "step": step, "pairs": described}
-    Summary(step="decode", version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
+        described[pair] = {
+            "test": Hypotheses(rows=count, expected=count + missing, file=f"{pair}.test.jsonl")
+        }
+    details = DecodeDetails(experiment="x", seed=3, checkpoint=1, step=step, pairs=described)
+    DecodeSummary(version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
     return folder / "summary.json"
 
 
@@ -105,31 +108,31 @@ def sacrebleu(folder: Path, rows: list[dict[str, Any]], *options: str) -> dict[s
 )
 def test_sacrebleu_command_line_agrees(tmp_path: Path, pair: str, tokenizer: str) -> None:
     rows = rows_of(pair, 40)
-    scores = score([write_translation(tmp_path, {pair: rows})], "test", tmp_path / "score.json")["pairs"][
-        pair
-    ]
+    scored = score([write_translation(tmp_path, {pair: rows})], "test", tmp_path / "score.json").pairs[pair]
+    metrics = scored.metrics
 
     bleu = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--confidence")
     assert 5 < bleu["score"] < 95
-    assert scores["bleu"] == pytest.approx(bleu["score"], abs=1e-6)
-    assert scores["signature"] == bleu["signature"]
-    low, high = scores["bleu_ci95"]
+    assert metrics["bleu"].value == pytest.approx(bleu["score"], abs=1e-6)
+    assert metrics["bleu"].signature == bleu["signature"]
+    assert metrics["bleu"].interval is not None
+    low, high = metrics["bleu"].interval
     assert (low + high) / 2 == pytest.approx(bleu["confidence_mean"], abs=1e-6)
     assert (high - low) / 2 == pytest.approx(bleu["confidence_var"], abs=1e-6)
 
+    def found(name: str) -> tuple[Any, str]:
+        return pytest.approx(metrics[name].value), metrics[name].signature
+
     lower = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--lowercase", "--confidence")
-    assert (scores["bleu_lc"], scores["signature_lc"]) == (pytest.approx(lower["score"]), lower["signature"])
-    assert sum(scores["bleu_lc_ci95"]) / 2 == pytest.approx(lower["confidence_mean"], abs=1e-6)
+    assert (lower["score"], lower["signature"]) == found("bleu_lc")
+    assert sum(metrics["bleu_lc"].interval or ()) / 2 == pytest.approx(lower["confidence_mean"], abs=1e-6)
     chrf = sacrebleu(tmp_path, rows, "-m", "chrf")
-    assert (scores["chrf2"], scores["signature_chrf"]) == (pytest.approx(chrf["score"]), chrf["signature"])
+    assert (chrf["score"], chrf["signature"]) == found("chrf2")
     if pair in ("en_zh-CN", "en_ja"):
         char = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", "char")
-        assert (scores["bleu_char"], scores["signature_char"]) == (
-            pytest.approx(char["score"]),
-            char["signature"],
-        )
+        assert (char["score"], char["signature"]) == found("bleu_char")
     else:
-        assert "bleu_char" not in scores
+        assert "bleu_char" not in metrics
 
 
 @pytest.mark.parametrize("pair", ["fr_en", "zh-CN_en", "en_de", "en_zh-CN", "en_ja"])
@@ -147,9 +150,10 @@ def test_lower_cased_bleu_is_the_released_scorers(tmp_path: Path, pair: str) -> 
         tokenize=tokenizer,
         use_effective_order=False,
     )
-    scores = score([write_translation(tmp_path, {pair: rows})], "test", tmp_path / "score.json")["pairs"]
-    assert scores[pair]["bleu_lc"] == released.score
-    assert scores[pair]["bleu"] != released.score or pair == "en_zh-CN" or pair == "en_ja"
+    path = write_translation(tmp_path, {pair: rows})
+    metrics = score([path], "test", tmp_path / "score.json").pairs[pair].metrics
+    assert metrics["bleu_lc"].value == released.score
+    assert metrics["bleu"].value != released.score or pair == "en_zh-CN" or pair == "en_ja"
 
 
 def test_the_interval_does_not_hang_on_the_environment(
@@ -173,16 +177,16 @@ def test_transcripts_are_scored_by_language(tmp_path: Path) -> None:
     heard = {"clip": "a", "sentence": "The boat's here, isn't it?", "seconds": 1.0}
     row = heard | {"reference": heard["sentence"], "hypothesis": "the boats here isn’t it"}
     (tmp_path / "en.asr.test.jsonl").write_text(json.dumps(row) + "\n")
-    summary = read_json(path)
-    summary["details"]["asr"] = {"test": {"rows": 1, "expected": 2, "file": "en.asr.test.jsonl"}}
-    path.write_text(json.dumps(summary))
+    summary = DecodeSummary.read(path)
+    transcripts = {"test": Hypotheses(rows=1, expected=2, file="en.asr.test.jsonl")}
+    details = summary.details.model_copy(update={"transcripts": transcripts})
+    summary.model_copy(update={"details": details}).write(path)
     result = score([path], "test", tmp_path / "score.json")
-    signature = result["recognition"]["en"].pop("signature")
-    assert result["recognition"] == {
-        "en": {"metric": "wer", "value": 20.0, "errors": 1, "units": 5, "rows": 1, "expected": 2}
-    }
-    assert "punctuation removed except apostrophe and hyphen" in signature
-    assert list(result["pairs"]) == ["en_de"]
+    english = result.transcripts["en"]
+    assert (english.rows, english.expected, list(english.metrics)) == (1, 2, ["wer"])
+    assert english.metrics["wer"].value == 20.0
+    assert "punctuation removed except apostrophe and hyphen" in english.metrics["wer"].signature
+    assert list(result.pairs) == ["en_de"]
 
 
 def test_comet_is_run_where_it_is_named(tmp_path: Path) -> None:
@@ -196,13 +200,14 @@ def test_comet_is_run_where_it_is_named(tmp_path: Path) -> None:
     program.chmod(0o755)
     path = write_translation(tmp_path / "x", {"fr_en": rows_of("fr_en", 12)})
     options = ScoreOptions(comet_command=f"{program} --gpus 0")
-    scores = score([path], "test", tmp_path / "score.json", options)["pairs"]["fr_en"]
-    assert scores["comet"] == 0.12, "a line per row, the one with a separator inside too"
-    assert scores["signature_comet"] == "comet|model:Unbabel/wmt22-comet-da"
+    comet = score([path], "test", tmp_path / "score.json", options).pairs["fr_en"].metrics["comet"]
+    assert comet.value == 0.12, "a line per row, the one with a separator inside too"
+    assert comet.signature == "comet|model:Unbabel/wmt22-comet-da"
     arguments = (tmp_path / "arguments").read_text().split()
     assert arguments[:3] == ["--gpus", "0", "-s"]
     assert arguments[-4:] == ["--model", "Unbabel/wmt22-comet-da", "--quiet", "--only_system"]
-    assert "comet" not in score([path], "test", tmp_path / "score.json")["pairs"]["fr_en"], "off by default"
+    off = score([path], "test", tmp_path / "score.json").pairs["fr_en"].metrics
+    assert "comet" not in off, "off by default"
 
     program.write_text("#!/bin/sh\necho no such model >&2\nexit 1\n")
     with pytest.raises(DataError, match="no such model"):
@@ -215,41 +220,26 @@ def test_the_file_says_what_was_scored(tmp_path: Path) -> None:
     english = write_translation(tmp_path / "en", {"en_ja": rows_of("en_ja", 12)}, missing=2)
     french = write_translation(tmp_path / "fr", {"fr_en": rows_of("fr_en", 12)})
     result = score([english, french], "test", tmp_path / "score.json")
-    assert read_json(tmp_path / "score.json") == result
-    assert {key: result[key] for key in ("experiment", "seed", "checkpoint", "step", "split")} == {
-        "experiment": "x",
-        "seed": 3,
-        "checkpoint": 1,
-        "step": 150,
-        "split": "test",
-    }
-    assert list(result["pairs"]) == ["fr_en", "en_ja"]
-    assert (result["pairs"]["en_ja"]["rows"], result["pairs"]["en_ja"]["expected"]) == (12, 14)
+    assert ScoreFile.read(tmp_path / "score.json") == result
+    found = (result.experiment, result.seed, result.checkpoint, result.step, result.split)
+    assert found == ("x", 3, 1, 150, "test")
+    assert list(result.pairs) == ["fr_en", "en_ja"]
+    assert (result.pairs["en_ja"].rows, result.pairs["en_ja"].expected) == (12, 14)
     assert result == score([french, english], "test", tmp_path / "again.json")
 
 
 def test_a_pair_without_rows_and_one_with_few(tmp_path: Path) -> None:
     path = write_translation(tmp_path, {"fr_en": [], "de_en": rows_of("de_en", 2)}, missing=5)
-    pairs = score([path], "test", tmp_path / "score.json")["pairs"]
-    empty = {
-        key: pairs["fr_en"][key] for key in ("bleu", "bleu_lc", "bleu_ci95", "chrf2", "rows", "expected")
-    }
-    assert empty == {
-        "bleu": None,
-        "bleu_lc": None,
-        "bleu_ci95": None,
-        "chrf2": None,
-        "rows": 0,
-        "expected": 5,
-    }
-    assert pairs["de_en"]["bleu"] is not None
-    assert pairs["de_en"]["bleu_ci95"] is None
+    pairs = score([path], "test", tmp_path / "score.json").pairs
+    assert (pairs["fr_en"].metrics, pairs["fr_en"].rows, pairs["fr_en"].expected) == ({}, 0, 5)
+    assert pairs["de_en"].metrics["bleu"].interval is None
 
 
 def test_hypotheses_that_are_all_empty_score_zero(tmp_path: Path) -> None:
     rows = [{**row, "hypothesis": ""} for row in rows_of("fr_en", 20)]
-    pairs = score([write_translation(tmp_path, {"fr_en": rows})], "test", tmp_path / "score.json")["pairs"]
-    assert (pairs["fr_en"]["bleu"], pairs["fr_en"]["bleu_ci95"], pairs["fr_en"]["chrf2"]) == (0, [0, 0], 0)
+    path = write_translation(tmp_path, {"fr_en": rows})
+    metrics = score([path], "test", tmp_path / "score.json").pairs["fr_en"].metrics
+    assert (metrics["bleu"].value, metrics["bleu"].interval, metrics["chrf2"].value) == (0, (0, 0), 0)
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
@@ -257,17 +247,28 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     good = write_translation(tmp_path / "good", {"fr_en": rows})
     other_step = write_translation(tmp_path / "other", {"de_en": rows}, step=300)
     cut = write_translation(tmp_path / "cut", {"de_en": rows}, claimed=13)
-    cases: list[tuple[list[Path], Split, str]] = [
-        ([good, other_step], "test", "different checkpoints"),
-        ([good, good.parent / "../good/summary.json"], "test", "more than one"),
-        ([good, cut], "test", "12 rows, its summary says 13"),
-        ([good], "dev", "no dev rows of fr_en"),
-        ([], "test", "nothing to score"),
+    gone = write_translation(tmp_path / "gone", {"fr_en": rows})
+    (gone.parent / "fr_en.test.jsonl").unlink()
+    cases: list[tuple[list[Path], Split, str]] = [  # the last is what the message has to name
+        ([good, other_step], "test", f"{other_step}"),
+        ([good, good.parent / "../good/summary.json"], "test", "../good/summary.json"),
+        ([good, cut], "test", f"{cut.parent}/de_en.test.jsonl"),
+        ([gone], "test", f"{gone.parent}/fr_en.test.jsonl"),
+        ([good], "dev", f"{good}"),
+        ([], "test", ""),
     ]
-    for translated, split, message in cases:
-        with pytest.raises(DataError, match=message):
+    for translated, split, named in cases:
+        with pytest.raises(DataError, match=re.escape(named)):
             score(translated, split, tmp_path / "score.json")
-    (good.parent / "fr_en.test.jsonl").unlink()
-    with pytest.raises(DataError, match="translate again"):
-        score([good], "test", tmp_path / "score.json")
     assert not (tmp_path / "score.json").exists()
+
+
+@pytest.mark.parametrize("hypothesis", ["null", "3", "[]", '{"text": "a"}'])
+def test_a_hypothesis_that_is_no_text_is_named(tmp_path: Path, hypothesis: str) -> None:
+    path = write_translation(tmp_path, {"fr_en": rows_of("fr_en", 3)})
+    file = tmp_path / "fr_en.test.jsonl"
+    lines = file.read_text(encoding="utf-8").split("\n")
+    lines[1] = json.dumps({**json.loads(lines[1]), "hypothesis": json.loads(hypothesis)})
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=f"{re.escape(str(file))}: line 2: 'hypothesis'"):
+        score([path], "test", tmp_path / "score.json")

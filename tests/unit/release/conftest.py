@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from llast.artifacts import write_json
 from llast.artifacts.hypotheses import Hypothesis
+from llast.artifacts.scores import ScoreFile
 from llast.config.steps import Machine, ScoreOptions, TrainSpec
 from llast.evaluation.score import score_pair
 from llast.launch.train import launch
+from tests.runs import SPLITS
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,7 @@ def run(
     )
     texts = ["the cat sat on the mat", "the dog sat on the mat"]
     for checkpoint in (1, 2):
-        for split in ("dev", "test"):
+        for split in SPLITS:
             said = (
                 texts if (checkpoint, split) == (1, "dev") else [texts[0], texts[checkpoint - 2][:19] + "hat"]
             )
@@ -56,13 +57,15 @@ def run(
                 Hypothesis(clip="a", sentence="", reference=reference, hypothesis=hypothesis, seconds=1.0)
                 for reference, hypothesis in zip(texts, said, strict=True)
             ]
-            pairs = {
-                pair: {**score_pair(pair, records, ScoreOptions()), "rows": 2, "expected": 2}
-                for pair in ("fr_en", "zh-CN_en", "de_en", "en_de")
-            }
-            value = {"experiment": "tiny", "seed": 1, "checkpoint": checkpoint, "step": 2 * checkpoint}
-            write_json(
-                folder / "score" / f"checkpoint{checkpoint}.{split}.json",
-                {**value, "split": split, "pairs": pairs},
-            )
+            ScoreFile(
+                experiment="tiny",
+                seed=1,
+                checkpoint=checkpoint,
+                step=2 * checkpoint,
+                split=split,
+                pairs={
+                    pair: score_pair(pair, records, ScoreOptions())
+                    for pair in ("fr_en", "zh-CN_en", "de_en", "en_de")
+                },
+            ).write(folder / "score" / f"checkpoint{checkpoint}.{split}.json")
     return folder

@@ -149,7 +149,7 @@ def test_a_request_that_was_carried_out_but_not_answered(
     with impatient(monkeypatch, seconds=20, retries=2):
         done = track(**workflow.arguments(), tracking_uri=address(wire), output=tmp_path / "t.json")
     assert wire.lost == set(), "all of these were asked for"
-    assert done["status"] == "done", done
+    assert done.status == "done", done
     check(fresh)
 
 
@@ -162,7 +162,7 @@ def test_a_server_that_is_cut_off_in_the_middle(
         for requests in (2, 9, 17, 26, None):
             wire.left = requests
             result = track(**workflow.arguments(), tracking_uri=address(wire), output=tmp_path / "t.json")
-            statuses.append(result["status"])
+            statuses.append(result.status)
     assert statuses == ["pending"] * 4 + ["done"]
     check(fresh)
 
@@ -173,10 +173,8 @@ def test_a_server_that_is_too_slow(
     """Given up after the time-out, although the server did what it was asked; done when it is quick again."""
     wire.delay_s = 1.5
     with impatient(monkeypatch):
-        assert (
-            track(**workflow.arguments(), tracking_uri=address(wire), output=tmp_path / "t.json")["status"]
-            == "pending"
-        )
+        slow = track(**workflow.arguments(), tracking_uri=address(wire), output=tmp_path / "t.json")
+        assert slow.status == "pending"
     wire.delay_s = 0.0
     track(**workflow.arguments(), tracking_uri=address(wire), output=tmp_path / "t.json")
     check(fresh)
@@ -193,7 +191,7 @@ def test_a_server_that_is_full_and_then_restarted_with_room(
         impatient(monkeypatch, 20),
     ):
         result = track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "t.json")
-        assert result["status"] == "pending", result
+        assert result.status == "pending", result
     with mlflow_server(behind, tmp_path, port) as uri:
         track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "t.json")
         check(uri)

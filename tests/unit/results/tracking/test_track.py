@@ -1,7 +1,6 @@
 """The step `track` and the live forwarding, against real SQLite stores and a real MLflow server."""
 
 import csv
-import json
 import os
 import shutil
 import subprocess
@@ -13,10 +12,12 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from llast.artifacts import read_json, write_json
+from llast.artifacts import read_json
+from llast.artifacts.run import Run as LlastRun
+from llast.artifacts.scores import MetricScore
 from llast.errors import DataError
 from llast.results.tracking.forward import RunIdentity, forward
-from llast.results.tracking.track import track
+from llast.results.tracking.track import Tracking, track
 from tests.tracked_runs import BLEU, STARTED, STEPS, Workflow, mlflow_server, record, scored, write_workflow
 
 History = dict[
@@ -114,7 +115,8 @@ def test_runs_curves_scores_and_files_are_in_the_store(uri: str, workflow: Workf
         "experiment": "adapted",
         "seed": "1",
         "llm.lora.rank": "8",
-        "llm.lora.alpha": "16.0",
+        "llm.lora.alpha": "16",
+        "llm.lora.dropout": "0.0",
         "mixture.tasks.asr": "0.5",
     }
     assert runs["frozen seed 1"].data.params == {
@@ -137,8 +139,8 @@ def test_runs_curves_scores_and_files_are_in_the_store(uri: str, workflow: Workf
     assert (first["pair"], first["hypothesis"]) == ("fr_en", "frozen fr_en")
     assert (first["sample"], first["reference"]) == ("drawn", "An old house.")
     assert (tmp_path / "mlartifacts").is_dir(), "artifacts belong beside the database"
-    assert result == read_json(tmp_path / "track.json")
-    assert result["status"] == "done"
+    assert result == Tracking.read(tmp_path / "track.json")
+    assert result.status == "done"
 
 
 def test_a_second_call_doubles_nothing(uri: str, workflow: Workflow, tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_a_second_call_doubles_nothing(uri: str, workflow: Workflow, tmp_path: P
     again = track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "track.json")
 
     assert stored_history(uri) == before
-    assert [(run["new_records"], run["new_scores"]) for run in again["runs"]] == [(0, 0), (0, 0)]
+    assert [(run.new_records, run.new_scores) for run in again.runs] == [(0, 0), (0, 0)]
 
 
 def test_a_score_that_changed_replaces_the_former_and_others_stay(
@@ -157,11 +159,8 @@ def test_a_score_that_changed_replaces_the_former_and_others_stay(
 ) -> None:
     track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "track.json")
     path = workflow.runs[0].parent.parent / "score" / "checkpoint2.test.json"
-    value = scored("adapted", 2, "test")
-    value["pairs"]["fr_en"]["bleu"] = (
-        50.0  # less than before: MLflow prefers the larger of two at the same time
-    )
-    write_json(path, value)
+    less = MetricScore(value=50.0, signature="")  # MLflow prefers the larger of two at the same time
+    scored("adapted", 2, "test", {"bleu": less}).write(path)
     later = path.stat().st_mtime + 10
     os.utime(path, (later, later))
     before = stored_history(uri)
@@ -184,8 +183,8 @@ def test_two_trainings_meet_on_a_lost_database(workflow: Workflow, tmp_path: Pat
     )
     writers = []
     for path in workflow.runs:
-        run = read_json(path)
-        arguments = [str(path.parent / run["folder"]), run["experiment"], run["spec_hash"], uri]
+        run = LlastRun.read(path)
+        arguments = [f"{path.parent}/{run.folder}", run.experiment, run.identity, uri]
         command = [sys.executable, "-c", program, *arguments]
         writers.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     for writer in writers:
@@ -203,19 +202,19 @@ def test_forward_sends_each_record_once(uri: str, tmp_path: Path) -> None:
 
     metrics.write_text(record(1) + record(2) + record(3)[:20])  # the third is being written
     assert forward(tmp_path, identity, uri) == 2
-    metrics.write_text(record(1) + record(2) + record(3, dev_loss=1.5))
+    metrics.write_text(record(1) + record(2) + record(3))
     assert forward(tmp_path, identity, uri) == 1
     assert forward(tmp_path, identity, uri) == 0
 
     # resumed after step 1: steps 2 and 3 are done again, at another time and not to the bit
-    again = [record(step, STARTED + 100 + step, loss=7.0) for step in (2, 3, 4)]
+    again = [record(step, loss=7.0, time=STARTED + 100 + step, dev_loss=1.5) for step in (2, 3, 4)]
     metrics.write_text(record(1) + "".join(again))
     assert forward(tmp_path, identity, uri) == 1
 
     points = stored_history(uri)["adapted seed 1"]
     assert [step for step, _, _ in points["train/loss"]] == [1, 2, 3, 4]
     assert points["train/loss"][-1] == (4, 7.0, int((STARTED + 104) * 1000))
-    assert points["dev/loss"] == [(3, 1.5, int((STARTED + 3) * 1000))]
+    assert points["dev/loss"] == [(4, 1.5, int((STARTED + 104) * 1000))]
     assert stored_runs(uri)["adapted seed 1"].info.status == "RUNNING"
 
 
@@ -238,14 +237,15 @@ def test_a_dead_server_leaves_the_step_pending(
     output = tmp_path / "track.json"
     dead = track(**workflow.arguments(), tracking_uri="http://ann:secret@127.0.0.1:9", output=output)
 
-    assert read_json(output)["status"] == dead["status"] == "pending"
+    assert Tracking.read(output) == dead
+    assert dead.status == "pending"
     message = capsys.readouterr().err
     assert f"delete {output} and run the workflow again" in message
     assert "http://ann:***@127.0.0.1:9" in message
     assert "secret" not in message + output.read_text()
 
     track(**workflow.arguments(), tracking_uri=uri, output=output)
-    assert read_json(output)["status"] == "done"
+    assert Tracking.read(output).status == "done"
     check(uri)
 
 
@@ -253,8 +253,8 @@ def test_a_broken_database_leaves_the_step_pending(workflow: Workflow, tmp_path:
     (tmp_path / "mlflow.db").write_text("this is no database, whatever its name says\n" * 100)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     result = track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "track.json")
-    assert result["status"] == "pending"
-    assert "database" in result["reason"]
+    assert result.status == "pending"
+    assert "database" in (result.reason or "")
 
 
 def test_broken_inputs_are_errors_of_their_own(uri: str, workflow: Workflow, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_broken_inputs_are_errors_of_their_own(uri: str, workflow: Workflow, tmp
         track(**arguments | {"runs": workflow.runs[:1]})
     metrics = workflow.runs[0].parent / "adapted-0123" / "metrics.jsonl"
     metrics.write_text("{broken\n" + metrics.read_text())
-    with pytest.raises(DataError, match=r"metrics\.jsonl: .*\{broken"):
+    with pytest.raises(DataError, match=r"metrics\.jsonl"):
         track(**arguments)
     assert not (tmp_path / "track.json").exists()
 
@@ -276,10 +276,8 @@ def test_a_server_gets_the_same_as_a_database(database: Path, workflow: Workflow
     shutil.copy(database, behind)
     with mlflow_server(behind, tmp_path) as uri:
         for _ in range(2):
-            assert (
-                track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "t.json")["status"]
-                == "done"
-            )
+            result = track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "t.json")
+            assert result.status == "done"
             check(uri)
         whole = stored_runs(uri)["workflow: adapted, frozen"].info.run_id
         table = MlflowClient(uri).download_artifacts(whole, "bleu_table.csv", str(tmp_path))

@@ -4,7 +4,11 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
-from llast.languages import language
+from llast.artifacts.hypotheses import Hypothesis
+from llast.artifacts.scores import MetricScore
+from llast.config.steps import ScoreOptions
+from llast.evaluation.metrics.base import Metric
+from llast.languages import Language
 
 NORMALISATION = (
     "lowercase; punctuation removed except apostrophe and hyphen; typographic apostrophes made straight"
@@ -15,33 +19,30 @@ KEPT = frozenset("'-")
 APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇", "'"))
 
 
-def error_rate(
-    code: str, hypotheses: Sequence[str], references: Sequence[str]
-) -> dict[str, str | float | int]:
-    """Errors per 100 reference units over all rows: words, or characters where words are not separated by spaces.
+def word_error_rate(
+    rows: Sequence[Hypothesis], spoken: Language, options: ScoreOptions
+) -> MetricScore | None:
+    """Errors per 100 words of the references over all rows; None where words are not separated by spaces."""
+    return _error_rate(rows, "wer", spaced=True) if spoken.spaced else None
 
-    Args:
-        code: the spoken language.
-        hypotheses: transcripts as recognised.
-        references: transcripts as they should be, in the same order.
 
-    Returns:
-        `metric` (`wer` or `cer`), `value` (above 100 is possible), `units` (of the reference), `errors`, `signature`.
-    """
-    spaced = language(code).spaced
+def character_error_rate(
+    rows: Sequence[Hypothesis], spoken: Language, options: ScoreOptions
+) -> MetricScore | None:
+    """Errors per 100 characters of the references, spaces left out; None for languages with words between spaces."""
+    return None if spoken.spaced else _error_rate(rows, "cer", spaced=False)
+
+
+def _error_rate(rows: Sequence[Hypothesis], name: str, spaced: bool) -> MetricScore | None:
+    """Above 100 is possible; None where the references hold nothing to be recognised."""
     errors = units = 0
-    for hypothesis, reference in zip(hypotheses, references, strict=True):
-        said, meant = (_units(text, spaced) for text in (hypothesis, reference))
-        errors += edit_distance(said, meant)
-        units += len(meant)
-    metric = "wer" if spaced else "cer"
-    return {
-        "metric": metric,
-        "value": 100.0 * errors / units if units else 0.0,
-        "units": units,
-        "errors": errors,
-        "signature": f"{metric}|{NORMALISATION}",
-    }
+    for row in rows:
+        recognised, spoken = (_units(text, spaced) for text in (row.hypothesis, row.reference))
+        errors += edit_distance(recognised, spoken)
+        units += len(spoken)
+    if not units:
+        return None
+    return MetricScore(value=100.0 * errors / units, signature=f"{name}|{NORMALISATION}")
 
 
 def normalised(text: str) -> str:
@@ -73,3 +74,7 @@ def _kept(character: str) -> str:
     """The character itself, or a space in place of punctuation."""
     punctuation = unicodedata.category(character).startswith("P") and character not in KEPT
     return " " if punctuation else character
+
+
+WER = Metric("wer", "WER", "transcripts", word_error_rate, higher_is_better=False)
+CER = Metric("cer", "CER", "transcripts", character_error_rate, higher_is_better=False)

@@ -10,35 +10,50 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from llast.artifacts.hypotheses import Hypothesis
+from llast.artifacts.scores import MetricScore
+from llast.config.steps import ScoreOptions
 from llast.errors import ConfigError, DataError
+from llast.evaluation.metrics.base import Metric
+from llast.languages import Language
 
 _SCORE = re.compile(r"\tscore: (-?[\d.]+)\s*$", re.MULTILINE)
 
 
-def comet(
-    command: str, model: str, sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]
-) -> float:
-    """Mean COMET score of a pair (for wmt22-comet-da between 0 and 1, higher is better).
+def comet(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -> MetricScore | None:
+    """Mean COMET score (for wmt22-comet-da between 0 and 1); None where no command is named.
 
     Args:
-        command: `comet-score`, or its path in its environment, with options of its own such as `--gpus 0`.
-        model: name of a model on the Hugging Face hub, such as Unbabel/wmt22-comet-da, or path of a checkpoint.
+        rows: hypotheses with their sentences and references.
+        target: their language, which COMET does not ask for.
+        options: `comet_command`, `comet-score` or its path in its environment, with options of its own such as
+            `--gpus 0`; `comet_model`, a model on the Hugging Face hub, or path of a checkpoint.
 
     Raises:
         ConfigError: there is no such command.
         DataError: it failed; with the last lines that it said.
     """
+    command = options.comet_command
+    if command is None:
+        return None
     with tempfile.TemporaryDirectory() as folder:
         files = {}
-        for name, texts in (("source", sources), ("hypothesis", hypotheses), ("reference", references)):
+        for name in ("sentence", "hypothesis", "reference"):
             files[name] = Path(folder) / f"{name}.txt"
             # a text a line: separators inside a text would make two of it
-            lines = "".join(" ".join(text.split()) + "\n" for text in texts)
+            lines = "".join(" ".join(getattr(row, name).split()) + "\n" for row in rows)
             files[name].write_text(lines, encoding="utf-8")
-        arguments = ["-s", files["source"], "-t", files["hypothesis"], "-r", files["reference"]]
+        arguments = ["-s", files["sentence"], "-t", files["hypothesis"], "-r", files["reference"]]
         try:
             done = subprocess.run(
-                [*shlex.split(command), *map(str, arguments), "--model", model, "--quiet", "--only_system"],
+                [
+                    *shlex.split(command),
+                    *map(str, arguments),
+                    "--model",
+                    options.comet_model,
+                    "--quiet",
+                    "--only_system",
+                ],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -52,4 +67,7 @@ def comet(
     if done.returncode or not found:
         said = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise DataError(f"'{command}' ended with {done.returncode} and no score. Its last lines:\n  {said}")
-    return float(found[-1])
+    return MetricScore(value=float(found[-1]), signature=f"comet|model:{options.comet_model}")
+
+
+COMET = Metric("comet", "COMET", "translations", comet, digits=3)
