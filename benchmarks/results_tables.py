@@ -1,26 +1,30 @@
 """Table, MLflow and report for nine experiments with four checkpoints each over all 36 pairs, together."""
 
-import copy
-import json
 import math
 import random
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from record import ROOT, Measured, main, peak_mib
 
-from llast.artifacts import Summary, read_json, write_json
+from llast.artifacts import Summary
+from llast.artifacts.hypotheses import Hypothesis, write_hypotheses
+from llast.artifacts.run import Run
+from llast.artifacts.scores import PairScores
+from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, Split
+from llast.config.experiment import LoraOptions
 from llast.demo.phrasebook import PHRASES
 from llast.evaluation.score import score
 from llast.languages import PAIRS, pairs_from, source_languages, split_pair
 from llast.results.report.report import report
-from llast.results.table import read_runs, table
+from llast.results.table import table
 from llast.results.tracking.forward import RunIdentity, forward
 from llast.results.tracking.store import open_store
 from llast.results.tracking.track import track
+from llast.training.run_folder import RunFolder, as_line
+from tests.runs import SPLITS, trained_run, training_record
 
 TARGET_S, TARGET_POINTS, TARGET_PAGE_MIB, TARGET_MIB = 60.0, 5_000.0, 10.0, 2048.0
 STEPS = 8000  # of the paper's epoch on eight GPUs
@@ -35,23 +39,21 @@ def measure(full: bool) -> list[Measured]:
         folder = Path(name)
         runs, scores, mixes = _results(folder, experiments, checkpoints, steps)
         corpus = [_summary(folder / "filter" / source / "summary.json", "filter") for source in PHRASES]
-        csvs = {"table": folder / "bleu_table.csv", "scores": folder / "scores.csv"}
         uri = f"sqlite:///{folder / 'mlflow.db'}"
         sides: dict[str, Callable[[], object]] = {
-            "table": lambda: table(read_runs(runs, scores), folder, published=published),
+            "table": lambda: table(runs, scores, folder, published=published),
             "report": lambda: report(
-                **csvs, runs=runs, corpus=corpus, mixes=mixes, score_files=scores, published=published,
-                output=folder / "report.html",
+                runs, scores, corpus, mixes, folder / "report.html", published=published
             ),
             "track": lambda: track(
-                runs, scores, list(csvs.values()), uri, folder / "track.json"
+                runs, scores, [folder / "bleu_table.csv"], folder / "track.json", uri
             ),
         }  # fmt: skip
         open_store(uri)
         started = time.perf_counter()
         for path in runs:
-            run = read_json(path)
-            forward(path.parent / run["folder"], RunIdentity(run["experiment"], 1, run["spec_hash"]), uri)
+            run = Run.read(path)
+            forward(path.parent / str(run.folder), RunIdentity(run.experiment, 1, run.identity), uri)
         resync = time.perf_counter() - started
         seconds = {}
         for side, call in sides.items():
@@ -111,60 +113,54 @@ def _results(
         experiment = f"experiment-{number}"
         base = folder / experiment / "seed1"
         runs.append(base / "train" / "run.json")
-        options = {
-            "encoder": {"base": "org/encoder@1", "window": "30s", "lora": {"rank": 2 ** (number % 4 + 4)}},
-            "llm": {"base": "org/llm@1"},
-            "training": {"learning_rate": 1e-4 * (number + 1)},
-        }
-        run = {
-            "experiment": experiment, "seed": 1, "spec_hash": str(number), "folder": "f", "steps": steps,
-            "trained_pairs": list(PAIRS), "world_size": 8, "seconds": 3600.0, "checkpoints": [], "options": options,
-        }  # fmt: skip
-        write_json(runs[-1], run)
+        lora = LoraOptions(rank=2 ** (number % 4 + 4), alpha=16)
+        trained_run(experiment, 1, PAIRS, lora, steps=steps, world_size=8, folder="f").write(runs[-1])
         (base / "train" / "f").mkdir()
-        with (base / "train" / "f" / "metrics.jsonl").open("w") as file:
+        with RunFolder(base / "train" / "f").metrics.open("w") as file:
             for step in range(1, steps + 1):
-                record = {
-                    "step": step, "time": 1.76e9 + step, "loss": 3 * math.exp(-step / 900) + draw.random() / 9,
-                    "learning_rate": 1e-4, "grad_norm": 1.0 + draw.random(), "target_tokens_per_s": 900.0,
-                    "tokens_per_s": 9000.0, "rows_per_s": 90.0, "seconds": 1.0, "wait_s": 0.0, "rows": 256,
-                    "epoch": step / steps, "cpu_percent": 50.0, "memory_mb": 9e4,
-                }  # fmt: skip
-                file.write(json.dumps(record) + "\n")
+                loss = 3 * math.exp(-step / 900) + draw.random() / 9
+                file.write(as_line(training_record(step, loss=loss, grad_norm=1.0 + draw.random())))
         mixes.append(_summary(base / "mix" / "summary.json", "mix"))
         for checkpoint in range(1, checkpoints + 1):
-            for split in ("dev", "test"):
-                value = copy.deepcopy(pattern)
-                about = {"experiment": experiment, "split": split, "checkpoint": checkpoint}
-                value |= about | {"step": steps * checkpoint // checkpoints}
-                for pair in value["pairs"].values():
-                    pair["bleu"] += draw.uniform(-5, 5)
+            for split in SPLITS:
                 scores.append(base / "score" / f"checkpoint{checkpoint}.{split}.json")
-                write_json(scores[-1], value)
+                pairs = {pair: _moved(own, draw.uniform(-5, 5)) for pair, own in pattern.pairs.items()}
+                about = {"experiment": experiment, "split": split, "checkpoint": checkpoint, "pairs": pairs}
+                about |= {"step": steps * checkpoint // checkpoints}
+                pattern.model_copy(update=about).write(scores[-1])
     return runs, scores, mixes
 
 
+def _moved(own: PairScores, by: float) -> PairScores:
+    """The same scores but for BLEU."""
+    bleu = own.metrics["bleu"].model_copy(update={"value": own.metrics["bleu"].value + by})
+    return own.model_copy(update={"metrics": {**own.metrics, "bleu": bleu}})
+
+
 def _translated(folder: Path, source: str) -> Path:
-    described: dict[str, Any] = {}
-    folder.mkdir()
+    described: dict[str, dict[Split, Hypotheses]] = {}
     for pair in pairs_from(source, PAIRS):
         references = PHRASES[split_pair(pair)[1]]
-        lines = [
-            {"clip": f"{source}{i}", "sentence": sentence, "reference": references[i],
-             "hypothesis": references[i - i % 2], "seconds": 1.0 + i % 7}
+        rows = [
+            Hypothesis(
+                clip=f"{source}{i}",
+                sentence=sentence,
+                reference=references[i],
+                hypothesis=references[i - i % 2],
+                seconds=1.0 + i % 7,
+            )
             for i, sentence in enumerate(PHRASES[source])
-        ]  # fmt: skip
+        ]
         name = f"{pair}.test.jsonl"
-        (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        described[pair] = {"test": {"rows": len(lines), "expected": len(lines), "file": name}}
-    details = {"experiment": "x", "seed": 1, "checkpoint": 1, "step": 1, "pairs": described}
-    return _summary(folder / "summary.json", "decode", details)
+        write_hypotheses(folder / name, rows)
+        described[pair] = {"test": Hypotheses(rows=len(rows), expected=len(rows), file=name)}
+    details = DecodeDetails(experiment="x", seed=1, checkpoint=1, step=1, pairs=described)
+    DecodeSummary(version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
+    return folder / "summary.json"
 
 
-def _summary(path: Path, step: str, details: dict[str, Any] | None = None) -> Path:
-    Summary(
-        step=step, version=1, rows_in=1000, rows_out=990, dropped={"label": 10}, details=details or {}
-    ).write(path)
+def _summary(path: Path, step: str) -> Path:
+    Summary(step=step, version=1, rows_in=1000, rows_out=990, dropped={"label": 10}).write(path)
     return path
 
 

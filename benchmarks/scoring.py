@@ -11,7 +11,7 @@ from typing import Any
 
 from record import Measured, Ran, in_turn, main, run
 
-from llast.artifacts import Summary
+from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses
 from llast.corpus.join import official_table
 from llast.demo.phrasebook import PHRASES
 from llast.languages import PAIRS, language, pairs_from, source_languages, split_pair
@@ -96,9 +96,9 @@ def _translated(folder: Path, source: str, sizes: dict[str, int]) -> Path:
         for field in ("reference", "hypothesis"):
             text = "".join(line[field] + "\n" for line in lines)
             (folder.parent / f"{pair}.{field}").write_text(text, encoding="utf-8")
-        described[pair] = {"test": {"rows": len(lines), "expected": len(lines), "file": name}}
-    details = {"experiment": "x", "seed": 1, "checkpoint": 1, "step": 1, "pairs": described}
-    Summary(step="decode", version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
+        described[pair] = {"test": Hypotheses(rows=len(lines), expected=len(lines), file=name)}
+    details = DecodeDetails(experiment="x", seed=1, checkpoint=1, step=1, pairs=described)
+    DecodeSummary(version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
     return folder / "summary.json"
 
 

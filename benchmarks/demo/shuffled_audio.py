@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llast.artifacts import read_json, read_summary
+from llast.artifacts.run import Run
+from llast.artifacts.scores import ScoreFile
 from llast.config.plan import make_plan
 from llast.config.steps import DecodeOptions
 from llast.evaluation.decode import decode
@@ -53,8 +54,9 @@ def main() -> None:
     experiment = plan.experiments[arguments.experiment]
     results = Path("results") / arguments.experiment / f"seed{arguments.seed}"
     run = results / "train" / "run.json"
-    checkpoint = read_json(run)["checkpoints"][-1]["checkpoint"]
-    right = read_json(results / "score" / f"checkpoint{checkpoint}.test.json")["pairs"]
+    checkpoint = Run.read(run).checkpoints[-1].checkpoint
+    scores = ScoreFile.read(results / "score" / f"checkpoint{checkpoint}.test.json")
+    right = {pair: own.metrics["bleu"].value for pair, own in scores.pairs.items() if own.rows}
     into_english = [pair for pair in plan.corpus.pairs if pair in X_EN]
     wrong: dict[str, float] = {}
     options = DecodeOptions(decoding=experiment.decoding, splits=["test"])
@@ -71,14 +73,13 @@ def main() -> None:
             output = folder / "hypotheses"
             bases = {"encoder": Path(experiment.encoder.base), "llm": Path(experiment.llm.base)}
             decode(run, checkpoint, source, pairs, rows, resampled, bases, output, options, threads=2)
-            read_summary(output / "summary.json")
             scored = score([output / "summary.json"], "test", folder / "scores.json")
-            wrong |= {pair: scored["pairs"][pair]["bleu"] for pair in pairs}
+            wrong |= {pair: scored.pairs[pair].metrics["bleu"].value for pair in pairs}
     print(f"{'pair':>10} {'right clip':>11} {'wrong clip':>11}   (BLEU)")
     for pair in wrong:
-        print(f"{pair:>10} {right[pair]['bleu']:11.1f} {wrong[pair]:11.1f}")
+        print(f"{pair:>10} {right[pair]:11.1f} {wrong[pair]:11.1f}")
     average = sum(wrong.values()) / len(wrong)
-    print(f"{'average':>10} {np.mean([right[pair]['bleu'] for pair in wrong]):11.1f} {average:11.1f}")
+    print(f"{'average':>10} {np.mean([right[pair] for pair in wrong]):11.1f} {average:11.1f}")
     print(json.dumps({"shuffled_average": round(average, 2)}))
     sys.exit(average >= arguments.limit)
 
