@@ -46,12 +46,12 @@ def test_tokenizers_fit_the_writing() -> None:
 
 @pytest.mark.parametrize("pair", ["fr_de", "en_fr", "zh_en", "fr-en", "sv_en", ""])
 def test_a_pair_that_does_not_exist(pair: str) -> None:
-    with pytest.raises(ConfigError, match="is not a pair of CoVoST-2"):
+    with pytest.raises(ConfigError, match=f"'{pair}'"):
         split_pair(pair)
 
 
 def test_the_nearest_name_is_suggested() -> None:
-    with pytest.raises(ConfigError, match="Did you mean 'zh-CN_en'"):
+    with pytest.raises(ConfigError, match="'zh-CN_en'"):
         split_pair("zh-cn_en")
-    with pytest.raises(ConfigError, match="Did you mean 'sv-SE'"):
+    with pytest.raises(ConfigError, match="'sv-SE'"):
         language("sv-Se")

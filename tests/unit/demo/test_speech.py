@@ -72,17 +72,17 @@ def test_an_mp3_is_what_was_spoken(stereo_44k: bool, rate: int, channels: int) -
 
 
 def test_unknown_language_and_missing_wheel_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="unknown language 'xx'"):
+    with pytest.raises(ConfigError, match="'xx'"):
         speak("a", "xx", voice_of("fr", 0))
-    with pytest.raises(ConfigError, match="unknown voice variant 'nobody'"):
+    with pytest.raises(ConfigError, match="'nobody'"):
         speak("a", "fr", Voice("nobody", 180, 50))
     from llast.demo.speech import _paths
 
     _paths.cache_clear()
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     monkeypatch.setitem(sys.modules, "lameenc", None)
-    with pytest.raises(ConfigError, match=r"espeakng_loader, .*pip install 'llast\[demo\]'"):
+    with pytest.raises(ConfigError, match=r"espeakng_loader.*pip install 'llast\[demo\]'"):
         speak("a", "fr", voice_of("fr", 0))
-    with pytest.raises(ConfigError, match=r"lameenc, .*pip install 'llast\[demo\]'"):
+    with pytest.raises(ConfigError, match=r"lameenc.*pip install 'llast\[demo\]'"):
         encode_mp3(np.zeros(2205, np.float32), 22_050)
     _paths.cache_clear()

@@ -71,12 +71,12 @@ def test_a_cluster_without_slurm_or_room_or_a_token_fails_with_remedies(
         pytest.skip("this disk has room for all of the paper's experiments")
     code, lines, text = doctor(clone, *PROFILE, PATH=without_slurm)
     assert code == 2
-    assert re.match(r"BAD +Slurm +not on PATH: sbatch .* -> .*module load slurm", lines["Slurm"])
-    assert lines["accounting"].startswith("BAD ")
-    assert re.match(r"BAD +disk +\d+ GB free, about 3\d\d\.\d GB needed -> make room", lines["disk"])
-    assert re.match(r"BAD +token .*meta-llama/Llama-2-13b-chat-hf@\w+ asks for one -> accept", lines["token"])
-    assert re.search(r"llast doctor: broken, and needed: .*Slurm, accounting, disk, corpus, token\.", text)
-    assert "Traceback" not in text
+    bad = [name for name, line in lines.items() if line.startswith("BAD ")]
+    assert bad[-5:] == ["Slurm", "accounting", "disk", "corpus", "token"]
+    assert ", ".join(bad) in text.splitlines()[-1], "the error names all of them"
+    assert re.search(r"sbatch.* -> .*module load slurm", lines["Slurm"])
+    assert re.search(r"\d+ GB .*3\d\d\.\d GB .* -> ", lines["disk"])
+    assert re.search(r"meta-llama/Llama-2-13b-chat-hf@\w+ .* -> ", lines["token"])
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])
@@ -94,11 +94,10 @@ def test_a_token_is_seen_and_never_printed(tmp_path: Path, where: str) -> None:
 def test_offline_flags_are_in_the_way_until_everything_is_fetched(tmp_path: Path) -> None:
     environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "0"}
     _, offline = check_hub([GATED], [], environment)
-    assert offline.line().startswith(
-        f"BAD   offline     HF_HUB_OFFLINE forbid to fetch {GATED} -> unset HF_HUB_OFF"
-    )
+    assert re.match(f"BAD +offline +HF_HUB_OFFLINE .*{GATED} -> unset HF_HUB_OFFLINE", offline.line())
     _, offline = check_hub([], [], environment)
-    assert (offline.status, offline.found) == ("good", "HF_HUB_OFFLINE; 0 base models to fetch")
+    assert offline.status == "good"
+    assert "HF_HUB_OFFLINE" in offline.found
 
 
 def test_packages_that_cannot_be_imported_are_named_with_their_own_words(clone: Path) -> None:
@@ -110,15 +109,16 @@ def test_packages_that_cannot_be_imported_are_named_with_their_own_words(clone: 
     code, lines, text = doctor(clone, PYTHONPATH=str(clone / "broken"))
     assert code == 2
     for name in ("torch", "DeepSpeed"):
-        assert "cannot be imported: ImportError: libcudart.so.12: cannot open" in lines[name]
-    assert "broken, and needed: torch, NCCL, DeepSpeed." in text
+        assert "ImportError: libcudart.so.12: cannot open" in lines[name]
+    assert [name for name, line in lines.items() if line.startswith("BAD ")] == ["torch", "NCCL", "DeepSpeed"]
+    assert "torch, NCCL, DeepSpeed" in text.splitlines()[-1]
 
 
 def test_a_version_that_is_not_the_pinned_one_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "constraints.txt").write_text("# pins\nnumpy==1.0.0\nno-such-extra==1.0\n")
     check = check_packages(tmp_path / "constraints.txt")
     assert check.status == "warn"
-    assert re.search(r"constraints.txt: numpy \S+ instead of 1.0.0$", check.found)
+    assert re.search(r"constraints.txt.*numpy.*1\.0\.0", check.found)
 
 
 def test_a_folder_has_to_take_files_and_one_that_nodes_do_not_share_is_a_warning(tmp_path: Path) -> None:
@@ -127,7 +127,8 @@ def test_a_folder_has_to_take_files_and_one_that_nodes_do_not_share_is_a_warning
     assert file_system(Path("/proc")) == "proc"
     if file_system(Path("/dev/shm")) == "tmpfs":
         check = check_folder(Path("/dev/shm"), needs_shared=True)
-        assert (check.status, check.found) == ("warn", "/dev/shm is on tmpfs, which other nodes rarely see")
+        assert check.status == "warn"
+        assert "tmpfs" in check.found
 
 
 def test_the_disk_needs_room_for_what_is_planned(tmp_path: Path) -> None:
@@ -175,12 +176,14 @@ def mlflow_server(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_mlflow_is_asked_and_a_store_that_is_down_stops_nothing(tmp_path: Path, mlflow_server: str) -> None:
-    assert check_mlflow(mlflow_server).line() == f"good  MLflow      {mlflow_server} answers"
+    up = check_mlflow(mlflow_server)
+    assert up.status == "good"
+    assert mlflow_server in up.found
     assert check_mlflow(f"sqlite:///{tmp_path}/mlflow.db").status == "good"
     down = check_mlflow("http://me:hunter2@127.0.0.1:9")
-    assert re.match(r"warn +MLflow +http://127.0.0.1:9 does not answer: .*llast track", down.line())
+    assert re.match(r"warn +MLflow +http://127.0.0.1:9 .*llast track", down.line())
     assert "hunter2" not in down.line()
     (tmp_path / "text.db").write_text("no database, whatever its name says")
     broken = check_mlflow(f"sqlite:///{tmp_path}/text.db")
     assert broken.status == "warn"
-    assert "file is not a database" in broken.found
+    assert "text.db" in broken.line()

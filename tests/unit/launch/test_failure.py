@@ -51,7 +51,7 @@ def test_a_rank_that_only_lost_the_others_is_not_the_culprit(tmp_path: Path) -> 
     killed = "srun: error: node2: task 1: Killed\nsrun: error: node1: task 0: Exited with exit code 1\n"
     found = failure(tmp_path, "slurm", f"{STARTS}\n{TRACEBACK}{LOST}\n{killed}", STARTS)
     assert (found.rank, found.kind) == (1, "transient")
-    assert "it was killed" in found.cause
+    assert LOST not in str(found)
 
 
 def test_a_crash_outside_of_python(tmp_path: Path) -> None:
@@ -91,4 +91,5 @@ def test_a_wall_of_text_is_cut(tmp_path: Path) -> None:
 def test_nothing_is_known(tmp_path: Path) -> None:
     machine = Machine(cluster="slurm", tasks_per_node=2)
     found = find_failure(TrainingJob(tmp_path, "name", "7", machine, 0.0))
-    assert "ended early" in found.cause
+    assert (found.rank, found.kind) == (0, "transient")
+    assert found.cause
