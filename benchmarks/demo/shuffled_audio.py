@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from llast.artifacts.run import Run
 from llast.artifacts.scores import ScoreFile
-from llast.config.plan import make_plan
+from llast.config.resolved import resolve
 from llast.config.steps import DecodeOptions
 from llast.evaluation.decode import decode
 from llast.evaluation.score import score
@@ -50,22 +50,22 @@ def main() -> None:
 
     import yaml
 
-    plan = make_plan(yaml.safe_load(Path("config/config.yaml").read_text()))
-    experiment = plan.experiments[arguments.experiment]
+    resolved = resolve(yaml.safe_load(Path("config/config.yaml").read_text()))
+    experiment = resolved.experiments[arguments.experiment]
     results = Path("results") / arguments.experiment / f"seed{arguments.seed}"
     run = results / "train" / "run.json"
     checkpoint = Run.read(run).checkpoints[-1].checkpoint
     scores = ScoreFile.read(results / "score" / f"checkpoint{checkpoint}.test.json")
     right = {pair: own.metrics["bleu"].value for pair, own in scores.pairs.items() if own.rows}
-    into_english = [pair for pair in plan.corpus.pairs if pair in X_EN]
+    into_english = [pair for pair in resolved.corpus.pairs if pair in X_EN]
     wrong: dict[str, float] = {}
     options = DecodeOptions(decoding=experiment.decoding, splits=["test"])
     with tempfile.TemporaryDirectory() as scratch:
-        for source in plan.sources:
+        for source in resolved.sources:
             pairs = pairs_from(source, into_english)
             if not pairs:
                 continue
-            corpus = Path("resources") / plan.config.corpus
+            corpus = Path("resources") / resolved.config.corpus
             folder = Path(scratch) / source
             folder.mkdir()
             rows = shuffled(corpus / "filter" / source / "summary.json", pairs, folder)

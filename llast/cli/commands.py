@@ -75,10 +75,10 @@ def import_xtuner(
 def show_config(config: Path) -> str:
     """What a configuration comes to, as YAML."""
     from llast.config.load import read_yaml
-    from llast.config.plan import make_plan
+    from llast.config.resolved import resolve
     from llast.config.schema import as_yaml
 
-    return as_yaml(make_plan(read_yaml(config), [config]))
+    return as_yaml(resolve(read_yaml(config), [config]))
 
 
 def check_configs(config: list[Path]) -> Iterator[str]:
@@ -88,8 +88,8 @@ def check_configs(config: list[Path]) -> Iterator[str]:
         ConfigError: the first one that is not.
     """
     from llast.config.load import read_yaml
-    from llast.config.plan import make_plan
+    from llast.config.resolved import resolve
 
     for path in config:
-        plan = make_plan(read_yaml(path), [path])
-        yield f"{path}: good (experiments: {len(plan.experiments)}, pairs: {len(plan.corpus.pairs)})"
+        resolved = resolve(read_yaml(path), [path])
+        yield f"{path}: good (experiments: {len(resolved.experiments)}, pairs: {len(resolved.corpus.pairs)})"

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from llast.artifacts import write_json
 
 if TYPE_CHECKING:
-    from llast.config.plan import Plan
+    from llast.config.resolved import ResolvedConfig
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,11 @@ def _or_null(value: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [value, {"type": "null"}]}
 
 
-def as_yaml(plan: "Plan") -> str:
+def as_yaml(resolved: "ResolvedConfig") -> str:
     """What a configuration comes to: with everything that is extended and every default."""
     value = {
-        "config": plan.config.model_dump(mode="json"),
-        "corpus": plan.corpus.model_dump(mode="json"),
-        "experiments": {name: one.model_dump(mode="json") for name, one in plan.experiments.items()},
+        "config": resolved.config.model_dump(mode="json"),
+        "corpus": resolved.corpus.model_dump(mode="json"),
+        "experiments": {name: one.model_dump(mode="json") for name, one in resolved.experiments.items()},
     }
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from llast.config.files import model_file
-from llast.config.plan import Plan, make_plan
+from llast.config.layout import model_file
+from llast.config.resolved import ResolvedConfig, resolve
 from llast.doctor.check import Check
 from llast.doctor.cluster import check_slurm
 from llast.doctor.places import check_disk, check_folder, check_hub, check_mlflow
@@ -35,9 +35,9 @@ def doctor(
     """
     machines = read_profile(profile)
     values, files = merged_configuration(configfile, machines)
-    plan = make_plan(values, files)
+    config = resolve(values, files)
     bad = []
-    for check in checks(plan, machines, benchmarks):
+    for check in checks(config, machines, benchmarks):
         yield check.line()
         if check.status == "BAD":
             bad.append(check.name)
@@ -45,7 +45,7 @@ def doctor(
         raise ConfigError(f"broken, and needed: {', '.join(bad)}. What to do stands behind each -> above.")
 
 
-def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
+def checks(config: ResolvedConfig, machines: Machines, benchmarks: Path) -> Iterator[Check]:
     """All checks, the quick ones of the software first."""
     here = Path.cwd()
     yield check_python()
@@ -58,11 +58,11 @@ def checks(plan: Plan, machines: Machines, benchmarks: Path) -> Iterator[Check]:
     else:
         yield Check("Slurm", "-", "not needed: no profile that uses it")
     yield check_folder(here, machines.slurm)
-    jobs = Estimates(plan, machines, load_figures(benchmarks)).jobs()
+    jobs = Estimates(config, machines, load_figures(benchmarks)).jobs()
     yield check_disk(here, sum(job.disk_gb for job in jobs if not job.done))
-    yield check_source(plan, os.environ)
-    yield check_mlflow(plan.config.tracking_uri)
-    waiting = [base for base in plan.models.values() if not Path(model_file(base)).exists()]
+    yield check_source(config, os.environ)
+    yield check_mlflow(config.config.tracking_uri)
+    waiting = [base for base in config.models.values() if not Path(model_file(base)).exists()]
     bases = known_bases()
     gated = [base for base in waiting if (known := bases.get(base.partition("@")[0])) and known.gated]
     yield from check_hub(waiting, gated, os.environ)

@@ -5,21 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llast.config.corpus import HuggingFaceSource, LocalSource, MdcSource, PreparedSource, SyntheticSource
-from llast.config.plan import Plan
+from llast.config.resolved import ResolvedConfig
 from llast.doctor.check import Check
 from llast.languages import pairs_from
 
 
-def check_source(plan: Plan, environment: Mapping[str, str]) -> Check:
+def check_source(resolved: ResolvedConfig, environment: Mapping[str, str]) -> Check:
     """What the step fetch needs for the languages that it has not fetched yet."""
-    options = plan.corpus.source
-    waiting = [source for source in plan.sources if not Path(plan.shared("fetch", source)).exists()]
+    options = resolved.corpus.source
+    waiting = [
+        source for source in resolved.sources if not Path(resolved.corpus_summary("fetch", source)).exists()
+    ]
     if isinstance(options, SyntheticSource):
         return Check("corpus", "good", "synthetic: made here")
     if not waiting:
-        return Check("corpus", "good", f"{options.kind}: all {len(plan.sources)} languages fetched")
-    found = f"{options.kind}: {len(waiting)} of {len(plan.sources)} languages to fetch"
-    if missing := _missing_files(plan, waiting):
+        return Check("corpus", "good", f"{options.kind}: all {len(resolved.sources)} languages fetched")
+    found = f"{options.kind}: {len(waiting)} of {len(resolved.sources)} languages to fetch"
+    if missing := _missing_files(resolved, waiting):
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         remedy = "put them there, or correct source in the corpus's file"
         return Check("corpus", "BAD", f"{found}; not here: {', '.join(missing[:3])}{more}", remedy)
@@ -36,10 +38,10 @@ def check_source(plan: Plan, environment: Mapping[str, str]) -> Check:
     return Check("corpus", "good", found)
 
 
-def _missing_files(plan: Plan, waiting: list[str]) -> list[str]:
-    options, paths = plan.corpus.source, []
+def _missing_files(resolved: ResolvedConfig, waiting: list[str]) -> list[str]:
+    options, paths = resolved.corpus.source, []
     for source in waiting:
-        pairs = pairs_from(source, plan.corpus.pairs)
+        pairs = pairs_from(source, resolved.corpus.pairs)
         if isinstance(options, LocalSource):
             paths.append(options.audio.replace("{lang}", source))
         if isinstance(options, PreparedSource):

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from llast.config.layout import MODELS, is_folder, model_name
 from llast.errors import DataError
 
 
@@ -38,16 +39,9 @@ def known_bases() -> dict[str, Base]:
     return {name: Base(**values) for name, values in yaml.safe_load(text).items()}
 
 
-def is_folder(reference: str) -> bool:
-    """Whether a reference to a base is a folder; else it is `org/name@revision`."""
-    return reference.startswith(("./", "/"))
-
-
 def place(reference: str) -> Path:
     """Folder of a base: its own, or where the step `fetch_model` puts it."""
-    return (
-        Path(reference) if is_folder(reference) else Path("resources/models") / reference.replace("/", "--")
-    )
+    return Path(reference) if is_folder(reference) else Path(MODELS) / model_name(reference)
 
 
 def base_config(reference: str) -> dict[str, Any] | None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from llast.config import layout
 from llast.config.corpus import PreparedSource
 from llast.config.evaluation_only import Experiment, PretrainedExperiment
 from llast.config.experiment import ExperimentConfig
-from llast.config.files import model_file
-from llast.config.plan import Plan
+from llast.config.resolved import ResolvedConfig
 from llast.languages import pairs_from, source_languages, split_pair
 from llast.planning.amounts import Amounts
 from llast.planning.evaluation_only import EvaluationOnlyWork
@@ -54,7 +54,7 @@ class Estimates:
     """The jobs of a plan.
 
     Args:
-        plan: the resolved configuration.
+        resolved: the resolved configuration.
         machines: where training and decoding run.
         figures: those of `load_figures`.
 
@@ -62,13 +62,13 @@ class Estimates:
         unknown: base models whose shape is not known; what they do is not counted.
     """
 
-    def __init__(self, plan: Plan, machines: Machines, figures: dict[str, Figure]) -> None:
-        self.amounts = Amounts(plan.corpus, figures)
+    def __init__(self, resolved: ResolvedConfig, machines: Machines, figures: dict[str, Figure]) -> None:
+        self.amounts = Amounts(resolved.corpus, figures)
         self.unknown: list[str] = []
-        self._plan = plan
+        self._resolved = resolved
         self._machines = machines
         self._figures = figures
-        self._work = {name: self._work_of(one) for name, one in plan.experiments.items()}
+        self._work = {name: self._work_of(one) for name, one in resolved.experiments.items()}
 
     def work(self, experiment: str) -> Work | EvaluationOnlyWork | None:
         """Arithmetic of an experiment; None if one of its base models is unknown."""
@@ -76,25 +76,25 @@ class Estimates:
 
     def jobs(self) -> Iterator[Job]:
         """All jobs, in the order of the flow."""
-        for source in self._plan.sources:
+        for source in self._resolved.sources:
             yield from self._corpus_jobs(source)
-        for base in self._plan.models.values():
+        for base in self._resolved.models.values():
             shape = shape_of(base)
             size = shape.download_gb if shape else 0.0
-            yield Job("fetch_model", Path(model_file(base)), disk_gb=size)
-        for name, seed in self._plan.runs():
+            yield Job("fetch_model", Path(layout.model_file(base)), disk_gb=size)
+        for name, seed in self._resolved.runs:
             yield from (
                 self._run_jobs(name, seed)
-                if self._plan.is_trained(name)
+                if name in self._resolved.trained
                 else self._evaluation_only_jobs(name, seed)
             )
-        yield Job("statistics", Path("results/corpus_statistics.csv"), core_hours=self._start)
-        for stage, file in (("table", "bleu_table.csv"), ("report", "report.html"), ("track", "track.json")):
-            yield Job(stage, Path("results") / file, core_hours=self._start)
+        yield Job("statistics", Path(layout.CORPUS_STATISTICS), core_hours=self._start)
+        for stage, file in (("table", layout.TABLE), ("report", layout.REPORT), ("track", layout.TRACK)):
+            yield Job(stage, Path(file), core_hours=self._start)
 
     def training_rows(self, experiment: str) -> tuple[float, float, float]:
         """Rows of the mixture, clips of it, and seconds of those clips, before leakage is dropped."""
-        parts = list(self._mixture(self._plan.trained[experiment]))
+        parts = list(self._mixture(self._resolved.trained[experiment]))
         return (
             sum(rows for _, rows, _ in parts),
             sum(clips for clips, _, _ in parts),
@@ -103,7 +103,7 @@ class Estimates:
 
     def steps(self, experiment: str) -> int:
         """Optimiser steps of a training."""
-        training = self._plan.trained[experiment].training
+        training = self._resolved.trained[experiment].training
         if training.max_steps:
             return training.max_steps
         rows, *_ = self.training_rows(experiment)
@@ -120,15 +120,15 @@ class Estimates:
         return self._start + seconds / 3600
 
     def _corpus_jobs(self, source: str) -> Iterator[Job]:
-        plan, amounts = self._plan, self.amounts
-        pairs = pairs_from(source, plan.corpus.pairs)
+        resolved, amounts = self._resolved, self.amounts
+        pairs = pairs_from(source, resolved.corpus.pairs)
         rows, hours, archive = amounts.all_rows(source), amounts.hours(source), amounts.archive_bytes(source)
         clips = sum(amounts.clips(source, split) for split in ("train", "dev", "test"))
 
         def output(stage: str) -> Path:
-            return Path(plan.shared(stage, source))
+            return Path(resolved.corpus_summary(stage, source))
 
-        if plan.synthetic:
+        if resolved.synthetic:
             cost = self._cores(clips / self._value("synthesize_speed"))
             yield Job("synthesize", output("synthesize"), clips, hours, archive / GB, cost)
         downloaded = amounts.download_bytes(source) / GB
@@ -136,7 +136,9 @@ class Estimates:
         cost = self._cores(
             hours * 3600 / self._value("resample_speed") + archive / self._value("archive_speed")
         )
-        in_place = isinstance(plan.corpus.source, PreparedSource) and not plan.corpus.source.copy_audio
+        in_place = (
+            isinstance(resolved.corpus.source, PreparedSource) and not resolved.corpus.source.copy_audio
+        )
         stored = 0.0 if in_place else hours * 3600 * self._value("store_rate") / GB
         yield Job("resample", output("resample"), clips, hours, stored, cost)
         tables = self._cores(rows / self._value("table_speed"))
@@ -146,40 +148,40 @@ class Estimates:
 
     def _run_jobs(self, name: str, seed: int) -> Iterator[Job]:
         one, folder, run = (
-            self._plan.trained[name],
-            Path(self._plan.run_folder(name, seed)),
+            self._resolved.trained[name],
+            layout.run_folder(name, seed),
             f"{name}, seed {seed}",
         )
         rows, _, seconds = self.training_rows(name)
         cost = self._cores(rows / self._value("table_speed"))
         size = rows * self._value("table_row") / GB
-        yield Job("mix", folder / "mix/summary.json", rows, seconds / 3600, size, cost, run=run)
-        yield self._train_job(name, folder / "train/run.json", run)
+        yield Job("mix", Path(layout.mix_summary(folder)), rows, seconds / 3600, size, cost, run=run)
+        yield self._train_job(name, Path(layout.run_manifest(folder, "train")), run)
         for checkpoint in range(1, one.training.checkpoints + 1):
             yield from self._evaluation_jobs(name, folder, checkpoint, run)
-        if one.baseline in self._plan.experiments:
+        if one.baseline in self._resolved.experiments:
             tested = sum(self._evaluated(pair, "test") for pair in one.mixture.pairs)
             cost = self._cores(tested / self._value("score_speed"))
-            yield Job("compare", folder / "compare/comparison.json", tested, core_hours=cost, run=run)
+            yield Job("compare", Path(layout.comparison(folder)), tested, core_hours=cost, run=run)
 
     def _evaluation_only_jobs(self, name: str, seed: int) -> Iterator[Job]:
-        folder, run = Path(self._plan.run_folder(name, seed)), f"{name}, seed {seed}"
-        yield Job("describe", folder / "describe/run.json", core_hours=self._start, run=run)
+        folder, run = layout.run_folder(name, seed), f"{name}, seed {seed}"
+        yield Job("describe", Path(layout.run_manifest(folder, "describe")), core_hours=self._start, run=run)
         yield from self._evaluation_jobs(name, folder, 1, run)
 
-    def _evaluation_jobs(self, name: str, folder: Path, checkpoint: int, run: str) -> Iterator[Job]:
-        pairs = self._plan.experiments[name].translates(self._plan.corpus.pairs)
+    def _evaluation_jobs(self, name: str, folder: str, checkpoint: int, run: str) -> Iterator[Job]:
+        pairs = self._resolved.experiments[name].translates(self._resolved.corpus.pairs)
         for source in source_languages(pairs):
-            output = folder / f"decode/checkpoint{checkpoint}/{source}/summary.json"
+            output = Path(layout.decode_summary(folder, checkpoint, source))
             yield self._decode_job(name, source, pairs_from(source, pairs), output, run)
         for split in ("dev", "test"):
             scored = sum(self._evaluated(pair, split) for pair in pairs)
             cost = self._cores(scored / self._value("score_speed"))
-            output = folder / f"score/checkpoint{checkpoint}.{split}.json"
+            output = Path(layout.score_file(folder, checkpoint, split))
             yield Job("score", output, scored, core_hours=cost, run=run)
 
     def _train_job(self, name: str, output: Path, run: str) -> Job:
-        one, work = self._plan.trained[name], self._work[name]
+        one, work = self._resolved.trained[name], self._work[name]
         rows, _, seconds = self.training_rows(name)
         seen = self.steps(name) * one.training.rows_per_update
         passes = seen / rows if rows else 0.0
@@ -205,13 +207,13 @@ class Estimates:
         )
 
     def _decode_job(self, name: str, source: str, pairs: list[str], output: Path, run: str) -> Job:
-        one, work = self._plan.experiments[name], self._work[name]
+        one, work = self._resolved.experiments[name], self._work[name]
         rows = seconds = flops_read = flops_spoken = batches = 0.0
         prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
         for split in ("dev", "test"):
             counts = [self._evaluated(pair, split) for pair in pairs]
             clips, length = max(counts), self.amounts.seconds(source, split)
-            limit = self._plan.config.asr_rows if one.transcribes else 0
+            limit = self._resolved.config.asr_rows if one.transcribes else 0
             decoded = sum(counts) + (clips if limit is None else min(limit, clips))
             rows += sum(counts)
             seconds += clips * length
@@ -235,7 +237,7 @@ class Estimates:
         return Job("decode", output, rows, seconds / 3600, size, 0.0, (read + spoken) / 3600, run)
 
     def _evaluated(self, pair: str, split: str) -> int:
-        limit = self._plan.config.dev_rows if split == "dev" else self._plan.config.test_rows
+        limit = self._resolved.config.dev_rows if split == "dev" else self._resolved.config.test_rows
         return min(self.amounts.rows(pair, split), limit or self.amounts.rows(pair, split))
 
     def _mixture(self, one: ExperimentConfig) -> Iterator[tuple[float, float, float]]:

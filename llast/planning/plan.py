@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llast.config.plan import make_plan
+from llast.config.resolved import resolve
 from llast.planning.figures import Figure, load_figures
 from llast.planning.jobs import Estimates, Job
 from llast.planning.machines import merged_configuration, read_profile
@@ -50,25 +50,25 @@ def plan_text(
     """
     machines = read_profile(profile)
     values, files = merged_configuration(configfile, machines)
-    plan = make_plan(values, files)
+    resolved = resolve(values, files)
     figures = load_figures(benchmarks)
-    estimates = Estimates(plan, machines, figures)
+    estimates = Estimates(resolved, machines, figures)
     jobs = list(estimates.jobs())
     left = _sum("left", [job for job in jobs if not job.done])
     where = f"{machines.train_gpus} GPUs a training" if machines.train_gpus else "training on CPU"
     lines = [
-        f"{' + '.join(map(str, files))}: corpus {plan.config.corpus} ({len(plan.corpus.pairs)} pairs, "
-        f"{len(plan.sources)} source languages), {len(plan.experiments)} experiments x {len(plan.config.seeds)} seeds; "
-        f"{profile or 'this machine'}: {where}",
+        f"{' + '.join(map(str, files))}: corpus {resolved.config.corpus} ({len(resolved.corpus.pairs)} pairs, "
+        f"{len(resolved.sources)} source languages), {len(resolved.experiments)} experiments x "
+        f"{len(resolved.config.seeds)} seeds; {profile or 'this machine'}: {where}",
         "",
         *_table([*stages(jobs), _sum("all", jobs), left]),
         "",
-        *_runs(estimates, jobs, plan.config.seeds[0], machines.train_gpus or machines.train_cores),
+        *_runs(estimates, jobs, resolved.config.seeds[0], machines.train_gpus or machines.train_cores),
         "",
         "`done` counts outputs that exist; whether they still fit the configuration: snakemake -n. `left` is the rest.",
     ]
-    if not plan.synthetic:
-        size = sum(map(estimates.amounts.archive_bytes, plan.sources)) / 1e9
+    if not resolved.synthetic:
+        size = sum(map(estimates.amounts.archive_bytes, resolved.sources)) / 1e9
         lines.append(
             f"Archives of the corpus: {size:,.0f} GB beside this, read in place where the source is local."
         )
@@ -76,7 +76,7 @@ def plan_text(
         lines.append(
             f"Not counted, since their shape is unknown until they are fetched: {', '.join(estimates.unknown)}."
         )
-    if not plan.corpus.official_counts and not plan.synthetic:
+    if not resolved.corpus.official_counts and not resolved.synthetic:
         lines.append(
             "The corpus does not claim the published counts; rows and hours are those of CoVoST-2 all the same."
         )

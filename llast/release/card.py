@@ -5,10 +5,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from llast.config.layout import is_folder
 from llast.config.steps import TrainSpec
 from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, language, split_pair
-from llast.model.bases import is_folder, known_bases
+from llast.model.bases import known_bases
 from llast.release.trained import Checkpoint
 from llast.results.averages import AVERAGES
 

@@ -9,9 +9,9 @@ from typing import Any
 import transformers
 
 from llast.artifacts import read_json, write_json
+from llast.config.layout import is_folder
 from llast.config.steps import TrainSpec
 from llast.errors import ConfigError, DataError
-from llast.model.bases import is_folder
 from llast.model.configuration import LlastConfig, is_exported, model_options
 from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor

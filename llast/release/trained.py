@@ -17,6 +17,7 @@ if (
 
 from llast.artifacts.run import Run
 from llast.artifacts.training import RunSpec
+from llast.config import layout
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
 from llast.model.bases import base_folder
@@ -100,7 +101,7 @@ def find_checkpoint(model: Path, number: int | None) -> Checkpoint:
     Raises:
         DataError: there is no such thing, or it is not complete.
     """
-    for run in (model, model / "run.json", model / "train" / "run.json"):
+    for run in (model, model / "run.json", Path(layout.run_manifest(model, "train"))):
         if run.name == "run.json" and run.is_file():
             return _of_run(run, number)
     folder = checkpoint_at(model)
@@ -132,8 +133,8 @@ def load(model: Path, number: int | None = None) -> tuple[LlastForConditionalGen
 
 def _of_run(run: Path, number: int | None) -> Checkpoint:
     value = Run.read(run)
-    score = run.parents[1] / "score"
-    files = sorted(score.glob("checkpoint*.json" if number is None else f"checkpoint{number}.*.json"))
+    wanted = layout.score_file(".", "*" if number is None else number, "*")
+    files = sorted(run.parents[1].glob(wanted))
     results = read_results([run], files) if files else None
     if number is None:
         number = results.chosen[0].number if results else value.checkpoints[-1].checkpoint

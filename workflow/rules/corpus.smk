@@ -15,8 +15,8 @@ rule synthesize:
         mem_mb=2000,
         runtime=60,
     params:
-        pairs=plan.source_pairs,
-        options=plan.synthesize_options,
+        pairs=corpus.pairs,
+        options=corpus.synthesize_options,
         version=STEP_VERSIONS["synthesize"],
     message:
         "Speak the demo's sentences: {wildcards.source}"
@@ -27,16 +27,16 @@ rule synthesize:
 
 rule fetch:
     input:
-        synthesized=plan.fetch_inputs,
+        synthesized=corpus.synthesized,
     output:
         summary="resources/{corpus}/fetch/{source}/summary.json",
     log:
         "logs/{corpus}/fetch/{source}.log",
     resources:
-        downloads=plan.downloads,
+        downloads=corpus.downloads,
     params:
-        pairs=plan.source_pairs,
-        options=plan.fetch_options,
+        pairs=corpus.pairs,
+        options=corpus.fetch_options,
         # Survives an interruption: half a download goes on where it stopped.
         downloads="resources/{corpus}/downloads",
         version=STEP_VERSIONS["fetch"],
@@ -59,7 +59,7 @@ rule resample:
         mem_mb=4000,
         runtime=720,
     params:
-        options=plan.resample_options,
+        options=corpus.resample_options,
         version=STEP_VERSIONS["resample"],
     message:
         "Decode clips to 16 kHz: {wildcards.source}"
@@ -79,12 +79,12 @@ rule join:
         mem_mb=8000,
         runtime=60,
     params:
-        options=plan.join_options,
+        official_counts=corpus.official_counts,
         version=STEP_VERSIONS["join"],
     message:
         "Join tables and sentences into the official splits: {wildcards.source}"
     shell:
-        "llast join --fetched {input.fetched} --output {output.summary} {params.options} --log {log}"
+        "llast join --fetched {input.fetched} --output {output.summary} {params.official_counts} --log {log}"
 
 
 rule filter:
@@ -99,7 +99,7 @@ rule filter:
         mem_mb=8000,
         runtime=60,
     params:
-        options=plan.filter_options,
+        options=corpus.filter_options,
         version=STEP_VERSIONS["filter"],
     message:
         "Filter train rows: {wildcards.source}"

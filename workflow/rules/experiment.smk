@@ -15,7 +15,7 @@ rule fetch_model:
     resources:
         downloads=1,
     params:
-        reference=plan.model_reference,
+        reference=experiment.model_reference,
         version=STEP_VERSIONS["fetch_model"],
     message:
         "Download the base model {wildcards.model}"
@@ -25,7 +25,7 @@ rule fetch_model:
 
 rule mix:
     input:
-        filtered=plan.mix_inputs,
+        filtered=experiment.filtered,
     output:
         summary="results/{experiment}/seed{seed}/mix/summary.json",
     log:
@@ -34,7 +34,7 @@ rule mix:
         mem_mb=8000,
         runtime=60,
     params:
-        options=plan.mix_options,
+        options=experiment.mix_options,
         version=STEP_VERSIONS["mix"],
     message:
         "Mix the training rows of {wildcards.experiment}, seed {wildcards.seed}"
@@ -48,9 +48,9 @@ rule mix:
 rule train:
     input:
         mix="results/{experiment}/seed{seed}/mix/summary.json",
-        audio=plan.train_audio,
-        encoder=plan.encoder_files,
-        llm=plan.llm_files,
+        audio=experiment.train_audio,
+        encoder=experiment.encoder_files,
+        llm=experiment.llm_files,
     output:
         run="results/{experiment}/seed{seed}/train/run.json",
     log:
@@ -70,7 +70,7 @@ rule train:
         slurm_extra="",
         container_image="",
     params:
-        options=plan.train_options,
+        options=experiment.train_options,
         version=STEP_VERSIONS["train"],
     message:
         "Train {wildcards.experiment}, seed {wildcards.seed}"
@@ -87,14 +87,14 @@ rule train:
 # What stands in for the training of an experiment that is evaluated as it comes: it only says what is evaluated.
 rule describe:
     input:
-        models=plan.base_files,
+        models=experiment.base_files,
     output:
         run="results/{experiment}/seed{seed}/describe/run.json",
     log:
         "logs/{experiment}/seed{seed}/describe.log",
     params:
-        bases=plan.base_arguments,
-        options=plan.described,
+        bases=experiment.base_arguments,
+        options=experiment.describe_options,
         version=STEP_VERSIONS["describe"],
     message:
         "Describe {wildcards.experiment}"
@@ -105,10 +105,10 @@ rule describe:
 
 rule decode:
     input:
-        run=plan.run_file,
-        filtered=plan.filtered,
-        resampled=plan.resampled,
-        models=plan.base_files,
+        run=experiment.run_manifest,
+        filtered=experiment.filtered_source,
+        resampled=experiment.resampled_source,
+        models=experiment.base_files,
     output:
         summary="results/{experiment}/seed{seed}/decode/checkpoint{checkpoint}/{source}/summary.json",
     log:
@@ -118,9 +118,9 @@ rule decode:
         mem_mb=16000,
         runtime=1440,
     params:
-        pairs=plan.decode_pairs,
-        bases=plan.base_arguments,
-        options=plan.decode_options,
+        pairs=experiment.decode_pairs,
+        bases=experiment.base_arguments,
+        options=experiment.decode_options,
         version=STEP_VERSIONS["decode"],
     message:
         "Decode {wildcards.source} with checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
@@ -133,7 +133,7 @@ rule decode:
 
 rule score:
     input:
-        translated=plan.translations,
+        translated=experiment.decoded,
     output:
         scores="results/{experiment}/seed{seed}/score/checkpoint{checkpoint}.{split}.json",
     log:
@@ -143,7 +143,7 @@ rule score:
         mem_mb=8000,
         runtime=120,
     params:
-        options=plan.score_options,
+        options=experiment.score_options,
         version=STEP_VERSIONS["score"],
     message:
         "Score {wildcards.split} of checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
@@ -154,9 +154,9 @@ rule score:
 
 rule compare:
     input:
-        runs=plan.compared_runs,
-        scores=plan.compared_scores,
-        translated=plan.compared_translations,
+        runs=experiment.compared_runs,
+        scores=experiment.compared_scores,
+        translated=experiment.compared_hypotheses,
     output:
         comparison="results/{experiment}/seed{seed}/compare/comparison.json",
     log:
@@ -166,8 +166,8 @@ rule compare:
         mem_mb=8000,
         runtime=120,
     params:
-        baseline=plan.baseline,
-        case=plan.config.case,
+        baseline=experiment.baseline,
+        case=results.case,
         version=STEP_VERSIONS["compare"],
     message:
         "Compare {wildcards.experiment}, seed {wildcards.seed}, with {params.baseline}"

@@ -10,10 +10,10 @@ localrules:
 
 rule table:
     input:
-        runs=plan.run_files,
-        scores=plan.score_files,
-        comparisons=plan.comparisons,
-        published=plan.published_scores,
+        runs=results.run_manifests,
+        scores=results.score_files,
+        comparisons=results.comparisons,
+        published=results.published,
     output:
         wide=report(
             "results/bleu_table.csv",
@@ -37,7 +37,7 @@ rule table:
     log:
         "logs/table.log",
     params:
-        case=plan.config.case,
+        case=results.case,
         version=STEP_VERSIONS["table"],
     message:
         "Make the table of BLEU scores"
@@ -48,7 +48,7 @@ rule table:
 
 rule statistics:
     input:
-        corpus=plan.corpus_summaries,
+        corpus=results.corpus_summaries,
     output:
         statistics="results/corpus_statistics.csv",
     log:
@@ -57,23 +57,23 @@ rule statistics:
         mem_mb=4000,
         runtime=30,
     params:
-        options=plan.statistics_options,
+        official_counts=results.official_counts,
         version=STEP_VERSIONS["statistics"],
     message:
         "Count what the corpus holds"
     shell:
-        "llast statistics --corpus {input.corpus} --output {output.statistics} {params.options} --log {log}"
+        "llast statistics --corpus {input.corpus} --output {output.statistics} {params.official_counts} --log {log}"
 
 
 rule report:
     input:
-        runs=plan.run_files,
-        corpus=plan.corpus_summaries,
+        runs=results.run_manifests,
+        corpus=results.corpus_summaries,
         statistics=rules.statistics.output.statistics,
-        mixes=plan.mix_summaries,
-        scores=plan.score_files,
-        comparisons=plan.comparisons,
-        published=plan.published_scores,
+        mixes=results.mix_summaries,
+        scores=results.score_files,
+        comparisons=results.comparisons,
+        published=results.published,
     output:
         report=report(
             "results/report.html",
@@ -84,8 +84,8 @@ rule report:
     log:
         "logs/report.log",
     params:
-        title=plan.report_title,
-        case=plan.config.case,
+        title=results.title,
+        case=results.case,
         version=STEP_VERSIONS["report"],
     message:
         "Write the report"
@@ -98,8 +98,8 @@ rule report:
 
 rule track:
     input:
-        runs=plan.run_files,
-        scores=plan.score_files,
+        runs=results.run_manifests,
+        scores=results.score_files,
         artifacts=[
             *rules.table.output,
             rules.statistics.output.statistics,
@@ -110,7 +110,7 @@ rule track:
     log:
         "logs/track.log",
     params:
-        case=plan.config.case,
+        case=results.case,
         version=STEP_VERSIONS["track"],
     message:
         "Log the runs to MLflow"

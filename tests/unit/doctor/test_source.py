@@ -11,16 +11,16 @@ from llast.config.corpus import (
     PreparedSource,
     UrlSource,
 )
-from llast.config.plan import Plan
+from llast.config.resolved import ResolvedConfig
 from llast.config.workflow import WorkflowConfig
 from llast.doctor.source import check_source
 
 SECRET = "never-to-be-printed"
 
 
-def plan(source: CorpusSource) -> Plan:
+def resolved(source: CorpusSource) -> ResolvedConfig:
     config = WorkflowConfig(corpus="mine", experiments=["one"])
-    return Plan(config, CorpusConfig(pairs=["fr_en", "en_de", "en_ja"], source=source), {})
+    return ResolvedConfig(config, CorpusConfig(pairs=["fr_en", "en_de", "en_ja"], source=source), {})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_missing_has_a_remedy(
     line: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = check_source(plan(source), environment).line()
+    found = check_source(resolved(source), environment).line()
     assert found == line
     assert SECRET not in found
 
@@ -78,10 +78,10 @@ def test_local_archives_are_asked_for_until_they_are_fetched(
     source = LocalSource(audio="cv/{lang}.tar.gz", tables="tables/{pair}.tsv")
     assert (
         "not here: cv/fr.tar.gz, tables/fr_en.tsv, cv/en.tar.gz and 2 more"
-        in check_source(plan(source), {}).found
+        in check_source(resolved(source), {}).found
     )
     for name in ("fr", "en"):
         summary = tmp_path / "resources" / "mine" / "fetch" / name / "summary.json"
         summary.parent.mkdir(parents=True)
         summary.write_text("{}")
-    assert check_source(plan(source), {}).line() == "good  corpus      local: all 2 languages fetched"
+    assert check_source(resolved(source), {}).line() == "good  corpus      local: all 2 languages fetched"

@@ -1,0 +1,70 @@
+"""Where everything lies that a workflow makes. A test holds the outputs of the rules against these paths.
+
+Arguments may be patterns of the rules, such as `{source}`. `run` is the folder of a run, wherever it lies.
+"""
+
+from pathlib import Path
+
+MODELS = "resources/models"
+CORPUS_STATISTICS = "results/corpus_statistics.csv"
+TABLE = "results/bleu_table.csv"
+SCORES = "results/scores.csv"
+REPORT = "results/report.html"
+TRACK = "results/track.json"
+
+
+def corpus_summary(corpus: str, step: str, source: str) -> str:
+    """The summary of a step of the corpus, which experiments share."""
+    return f"resources/{corpus}/{step}/{source}/summary.json"
+
+
+def run_folder(experiment: str, seed: int | str) -> str:
+    """What one experiment makes, with one seed."""
+    return f"results/{experiment}/seed{seed}"
+
+
+def mix_summary(run: str | Path) -> str:
+    """The summary of the training rows of a run."""
+    return f"{run}/mix/summary.json"
+
+
+def run_manifest(run: str | Path, step: str) -> str:
+    """What a run is; `step` is `train` or `describe`."""
+    return f"{run}/{step}/run.json"
+
+
+def decode_summary(run: str | Path, checkpoint: int | str, source: str) -> str:
+    """The summary of a checkpoint's hypotheses of one source language."""
+    return f"{run}/decode/checkpoint{checkpoint}/{source}/summary.json"
+
+
+def score_file(run: str | Path, checkpoint: int | str, split: str) -> str:
+    """The scores of a checkpoint on one split."""
+    return f"{run}/score/checkpoint{checkpoint}.{split}.json"
+
+
+def comparison(run: str | Path) -> str:
+    """The comparison of a run with its baseline."""
+    return f"{run}/compare/comparison.json"
+
+
+def is_folder(base: str) -> bool:
+    """Whether a base model is used in place; else it is a reference to the hub."""
+    return base.startswith(("./", "/"))
+
+
+def model_name(base: str) -> str:
+    """The folder of a hub's model under `MODELS`."""
+    return base.replace("/", "--")
+
+
+def model_summary(name: str) -> str:
+    """The summary of a hub's model that is here."""
+    return f"{MODELS}/{name}/summary.json"
+
+
+def model_file(base: str) -> str:
+    """The file that stands for a base model, in the folder that holds it."""
+    if is_folder(base):
+        return f"{base.removeprefix('./').rstrip('/')}/config.json"
+    return model_summary(model_name(base))
