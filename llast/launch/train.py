@@ -174,8 +174,8 @@ def _say_what_changes_rounding(run: RunFolder, spec: RunSpec, machine: Machine) 
         values = [f"{c.option} {c.after} (before: {c.before})" for c in changes if rounds(c)]
         if values:
             print(
-                f"train: goes on from step {folder.step} with {', '.join(values)}: weights differ by rounding from "
-                "those of a run without this change",
+                f"train: goes on from step {folder.step} with {', '.join(values)}: its weights will differ by rounding "
+                "and the draws of dropout from those of a run without this change",
                 file=sys.stderr,
             )
 

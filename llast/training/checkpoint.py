@@ -62,7 +62,7 @@ def load_newest(engine: Any, run: RunFolder, spec: RunSpec) -> CheckpointRecord 
     Seeds the random numbers of this rank, or takes up those that it had.
 
     Raises:
-        DataError: that checkpoint was made by something else, or by another number of ranks under ZeRO-3.
+        DataError: that checkpoint was made by another run.
 
     Returns:
         what it says of itself, with the options that have changed since; None for a fresh start.

@@ -1,4 +1,4 @@
-"""What decides the weights of a run, what only changes how they are rounded, and what does neither.
+"""What decides the weights of a run, what only changes their rounding, and what does neither.
 
 A run's folder is named by the hash of its identity. A run goes on from its last checkpoint whatever else has changed.
 """
@@ -75,7 +75,8 @@ EFFECTS: dict[str, Effect] = {
 
 `decides`: its value is part of the identity. `by content`: it decides which files are read, and the identity has what
 is in them: the digest of the training rows, of bases in folders, the commit of bases from the hub, the names of the
-audio stores. `rounding`: sums are taken in another order, or over other pieces. `neither`: the same weights to the bit.
+audio stores. `rounding`: sums are taken in another order, or over other pieces, and dropout is drawn anew.
+`neither`: the same weights to the bit.
 """
 
 OPTIONS, PROCESSES, THREADS = "options.", "processes", "threads"
@@ -115,7 +116,7 @@ def settings_of(options: TrainSpec, processes: int, threads: int) -> dict[str, A
 
 
 def rounds(change: Change) -> bool:
-    """Whether a change gives other weights, by rounding."""
+    """Whether a change gives other weights, by rounding and by the draws of dropout."""
     return change.option in (PROCESSES, THREADS) or EFFECTS[OPTIONS + change.option] == "rounding"
 
 

@@ -1,6 +1,7 @@
 """A run that was stopped and one that was not end in the same weights, bit by bit."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,39 @@ def test_kill_9_of_any_rank_costs_the_steps_since_the_last_checkpoint(
     expected = weights(undisturbed, 8)
     for name, tensor in weights(tmp_path, 8).items():
         assert torch.equal(tensor, expected[name]), name
+
+
+BF16_STAGE_1 = {"precision": "bf16", "deepspeed": {"zero_optimization": {"stage": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("training", "counts", "tolerance"),
+    [({}, (2, 3, 1), 2e-5), ({"deepspeed": STAGE_3}, (2, 3), 2e-5), (BF16_STAGE_1, (2, 1), 2e-3)],
+    ids=["zero2", "zero3", "bf16 zero1"],
+)
+def test_another_number_of_ranks_goes_on(
+    base_models: Path,
+    training_rows: Rows,
+    tmp_path: Path,
+    training: dict[str, Any],
+    counts: tuple[int, ...],
+    tolerance: float,
+) -> None:
+    """Without dropout, which each rank draws for itself, the weights are the same but for rounding."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        write_spec(folder, tiny_spec(dropout=0.0, **training), base_models, training_rows)
+    assert on_ranks(2, train_and_stop, whole) == [True, True]
+    for ranks in counts[:-1]:
+        before = RunFolder(broken).records()
+        assert on_ranks(ranks, train_and_stop, broken, 0, 3) == [False] * ranks
+        assert RunFolder(broken).records()[: len(before)] == before, "it went on, it did not begin anew"
+    assert on_ranks(counts[-1], train_and_stop, broken) == [True] * counts[-1]
+    changes = RunFolder(broken).checkpoint(9).record().changes
+    assert [(change.step, change.before, change.after) for change in changes] == [
+        (3 * number, *pair) for number, pair in enumerate(pairwise(counts), 1)
+    ]
+    assert not RunFolder(broken).resharded.exists()
+    expected = weights(whole, 9)
+    for name, tensor in weights(broken, 9).items():
+        torch.testing.assert_close(tensor, expected[name], atol=tolerance, rtol=1e-3)
