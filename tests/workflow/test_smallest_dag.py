@@ -4,10 +4,16 @@ import csv
 import json
 import sqlite3
 from pathlib import Path
+from statistics import mean
 
 import pytest
+from sacrebleu import BLEU, CHRF
 
-from llast.languages import PAIRS
+from llast.config.experiment import DecodingOptions
+from llast.corpus.store import AudioStore
+from llast.languages import EN_X, PAIRS, X_EN, split_pair
+from llast.model.decoding import Request, decode
+from llast.release.trained import load
 from tests.workflow.conftest import Workplace
 
 RESULTS = ("results/bleu_table.csv", "results/report.html", "results/track.json")
@@ -24,22 +30,81 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return place
 
 
-def test_every_pair_has_a_score_of_every_checkpoint(finished: Workplace) -> None:
-    with (finished.folder / "results/bleu_table.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["checkpoint"] for row in rows] == ["1", "2"]
-    assert [row["step"] for row in rows] == ["2", "4"]
-    for row in rows:
-        assert all(0 <= float(row[pair]) <= 100 for pair in PAIRS)
-        assert all(
-            row[name] for name in ("avg_x_en", "avg_en_x", "avg_x_en_6", "avg_high", "avg_mid", "avg_low")
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("checkpoint", ["1", "2"])
+def test_scores_are_those_of_sacrebleu_over_the_hypotheses(finished: Workplace, checkpoint: str) -> None:
+    (wide,) = (
+        row for row in read_csv(finished.folder / "results/bleu_table.csv") if row["checkpoint"] == checkpoint
+    )
+    tidy = {
+        (row["split"], row["pair"], row["metric"]): float(row["value"])
+        for row in read_csv(finished.folder / "results/scores.csv")
+        if row["checkpoint"] == checkpoint
+    }
+    bleu = {}
+    for pair in PAIRS:
+        source, target = split_pair(pair)
+        tokenizer = {"zh-CN": "zh", "ja": "ja-mecab"}.get(target, "13a")
+        for split in ("dev", "test"):
+            rows = read_hypotheses(finished, checkpoint, source, f"{pair}.{split}.jsonl")
+            texts = [row["hypothesis"] for row in rows], [[row["reference"] for row in rows]]
+            bleu[pair] = BLEU(tokenize=tokenizer).corpus_score(*texts).score
+            assert tidy[split, pair, "bleu"] == pytest.approx(bleu[pair], abs=6e-5)
+            lower = BLEU(tokenize=tokenizer, lowercase=True).corpus_score(*texts).score
+            assert tidy[split, pair, "bleu_lc"] == pytest.approx(lower, abs=6e-5)
+            assert tidy[split, pair, "chrf2"] == pytest.approx(CHRF().corpus_score(*texts).score, abs=6e-5)
+        assert float(wide[pair]) == pytest.approx(bleu[pair], abs=6e-3)
+    assert len(set(bleu.values())) > 10, "hypotheses differ, and so do scores"
+    for name, pairs in (("avg_x_en", X_EN), ("avg_en_x", EN_X)):
+        assert float(wide[name]) == pytest.approx(mean(bleu[pair] for pair in pairs), abs=6e-3)
+
+
+def test_the_chosen_checkpoint_is_the_better_one_into_english_on_dev(finished: Workplace) -> None:
+    rows = read_csv(finished.folder / "results/bleu_table.csv")
+    assert [(row["checkpoint"], row["step"]) for row in rows] == [("1", "2"), ("2", "4")]
+    on_dev = {
+        checkpoint: mean(
+            float(row["value"])
+            for row in read_csv(finished.folder / "results/scores.csv")
+            if (row["checkpoint"], row["split"], row["metric"]) == (checkpoint, "dev", "bleu")
+            and row["pair"] in X_EN
         )
-    assert sorted(row["chosen"] for row in rows) == ["false", "true"]
+        for checkpoint in "12"
+    }
+    assert [row["checkpoint"] for row in rows if row["chosen"] == "true"] == [
+        max(on_dev, key=on_dev.__getitem__)
+    ]
+
+
+@pytest.mark.parametrize("checkpoint", ["1", "2"])
+def test_hypotheses_are_what_the_checkpoint_says_of_the_clip(
+    finished: Workplace, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished.folder)  # the bases are named from here
+    model, processor = load(Path("results/tiny/seed1"), int(checkpoint))
+    options = DecodingOptions(num_beams=1, max_new_tokens=16)
+    for source, pairs in (("ja", ["ja_en"]), ("fr", ["fr_en"]), ("en", EN_X)):
+        audio = AudioStore.open(Path(f"resources/tiny36/resample/{source}/summary.json"))
+        written = {
+            pair: read_hypotheses(finished, checkpoint, source, f"{pair}.test.jsonl") for pair in pairs
+        }
+        for number, row in enumerate(written[pairs[0]]):
+            requests = [Request("st", source, split_pair(pair)[1]) for pair in pairs]
+            said = decode(model, processor, [audio.samples(row["clip"])], [requests], options)
+            assert [of_pair[number]["hypothesis"] for of_pair in written.values()] == said[0]
+
+
+def read_hypotheses(finished: Workplace, checkpoint: str, source: str, name: str) -> list[dict[str, str]]:
+    path = finished.folder / f"results/tiny/seed1/decode/checkpoint{checkpoint}/{source}/{name}"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_tidy_scores_name_their_signatures(finished: Workplace) -> None:
-    with (finished.folder / "results/scores.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(finished.folder / "results/scores.csv")
     tokenizers = {
         row["pair"]: row["signature"].split("tok:")[1].split("|")[0]
         for row in rows
