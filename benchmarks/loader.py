@@ -17,8 +17,8 @@ from llast.config.load import load_trained
 from llast.config.steps import TrainSpec
 from llast.demo.phrasebook import PHRASES
 from llast.model.processing import LlastProcessor
+from llast.planning.cost import LlastCost, shape_of
 from llast.planning.figures import load_figures
-from llast.planning.work import Work, shape_of
 from llast.training.dataset import TrainingRows
 from llast.training.loader import Loader
 from llast.training.sampler import UpdateSampler
@@ -85,7 +85,7 @@ def _rows_of_a_gpu() -> float:
     english = len(TARGETS["en"]) * ENGLISH_CLIPS
     rows = (english + len(TARGETS["fr"]) * OTHER_CLIPS) / (ENGLISH_CLIPS + OTHER_CLIPS)
     prompt, target = figures["prompt_tokens"].value, figures["tokens_per_row"].value
-    flops = Work(experiment, shapes[0], shapes[1]).train(5.0, rows, prompt, target) / rows
+    flops = LlastCost(experiment, shapes[0], shapes[1]).train(5.0, rows, prompt, target) / rows
     return figures["gpu_flops"].value * figures["gpu_utilisation"].value / flops
 
 

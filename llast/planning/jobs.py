@@ -10,12 +10,13 @@ from llast.config.corpus import PreparedSource
 from llast.config.evaluation_only import Experiment, PretrainedExperiment
 from llast.config.experiment import ExperimentConfig
 from llast.config.resolved import ResolvedConfig
-from llast.languages import pairs_from, source_languages, split_pair
+from llast.languages import pairs_from, source_languages
 from llast.planning.amounts import Amounts
-from llast.planning.evaluation_only import EvaluationOnlyWork
+from llast.planning.cost import LlastCost, Shape, shape_of
+from llast.planning.evaluation_only import EvaluationOnlyCost
 from llast.planning.figures import Figure
 from llast.planning.machines import Machines
-from llast.planning.work import Shape, Work, shape_of
+from llast.training.schedule import total_steps
 
 GB = 1e9
 
@@ -68,11 +69,11 @@ class Estimates:
         self._resolved = resolved
         self._machines = machines
         self._figures = figures
-        self._work = {name: self._work_of(one) for name, one in resolved.experiments.items()}
+        self._costs = {name: self._cost_of(experiment) for name, experiment in resolved.experiments.items()}
 
-    def work(self, experiment: str) -> Work | EvaluationOnlyWork | None:
+    def cost(self, experiment: str) -> LlastCost | EvaluationOnlyCost | None:
         """Arithmetic of an experiment; None if one of its base models is unknown."""
-        return self._work[experiment]
+        return self._costs[experiment]
 
     def jobs(self) -> Iterator[Job]:
         """All jobs, in the order of the flow."""
@@ -94,20 +95,17 @@ class Estimates:
 
     def training_rows(self, experiment: str) -> tuple[float, float, float]:
         """Rows of the mixture, clips of it, and seconds of those clips, before leakage is dropped."""
-        parts = list(self._mixture(self._resolved.trained[experiment]))
+        mixture = list(self._mixture(self._resolved.trained[experiment]))
         return (
-            sum(rows for _, rows, _ in parts),
-            sum(clips for clips, _, _ in parts),
-            sum(clips * seconds for clips, _, seconds in parts),
+            sum(rows for _, rows, _ in mixture),
+            sum(clips for clips, _, _ in mixture),
+            sum(clips * seconds for clips, _, seconds in mixture),
         )
 
     def steps(self, experiment: str) -> int:
         """Optimiser steps of a training."""
-        training = self._resolved.trained[experiment].training
-        if training.max_steps:
-            return training.max_steps
         rows, *_ = self.training_rows(experiment)
-        return math.ceil((training.epochs or 1) * rows / training.rows_per_update)
+        return total_steps(round(rows), self._resolved.trained[experiment].training)
 
     def _value(self, name: str) -> float:
         return self._figures[name].value
@@ -147,20 +145,17 @@ class Estimates:
         yield Job("filter", output("filter"), rows, 0.0, size, tables)
 
     def _run_jobs(self, name: str, seed: int) -> Iterator[Job]:
-        one, folder, run = (
-            self._resolved.trained[name],
-            layout.run_folder(name, seed),
-            f"{name}, seed {seed}",
-        )
+        experiment = self._resolved.trained[name]
+        folder, run = layout.run_folder(name, seed), f"{name}, seed {seed}"
         rows, _, seconds = self.training_rows(name)
         cost = self._cores(rows / self._value("table_speed"))
         size = rows * self._value("table_row") / GB
         yield Job("mix", Path(layout.mix_summary(folder)), rows, seconds / 3600, size, cost, run=run)
         yield self._train_job(name, Path(layout.run_manifest(folder, "train")), run)
-        for checkpoint in range(1, one.training.checkpoints + 1):
+        for checkpoint in self._resolved.checkpoints(name):
             yield from self._evaluation_jobs(name, folder, checkpoint, run)
-        if one.baseline in self._resolved.experiments:
-            tested = sum(self._evaluated(pair, "test") for pair in one.mixture.pairs)
+        if experiment.baseline in self._resolved.experiments:
+            tested = sum(self._evaluated(pair, "test") for pair in experiment.mixture.pairs)
             cost = self._cores(tested / self._value("score_speed"))
             yield Job("compare", Path(layout.comparison(folder)), tested, core_hours=cost, run=run)
 
@@ -181,85 +176,93 @@ class Estimates:
             yield Job("score", output, scored, core_hours=cost, run=run)
 
     def _train_job(self, name: str, output: Path, run: str) -> Job:
-        one, work = self._resolved.trained[name], self._work[name]
+        experiment, cost = self._resolved.trained[name], self._costs[name]
         rows, _, seconds = self.training_rows(name)
-        seen = self.steps(name) * one.training.rows_per_update
+        seen = self.steps(name) * experiment.training.rows_per_update
         passes = seen / rows if rows else 0.0
-        if not isinstance(work, Work):
+        if not isinstance(cost, LlastCost):
             return Job("train", output, seen, passes * seconds / 3600, run=run)
         flops = passes * sum(
             clips
-            * work.train(length, rows / clips, self._value("prompt_tokens"), self._value("tokens_per_row"))
-            for clips, rows, length in self._mixture(one)
+            * cost.training_flops(
+                length, rows / clips, self._value("prompt_tokens"), self._value("tokens_per_row")
+            )
+            for clips, rows, length in self._mixture(experiment)
             if clips
         )
-        saved = one.training.checkpoints * self._value("adapter_bytes") + 2 * self._value("engine_bytes")
+        saved = experiment.training.checkpoints * self._value("adapter_bytes") + 2 * self._value(
+            "engine_bytes"
+        )
         gpu = self._machines.train_gpus > 0
         return Job(
             "train",
             output,
             seen,
             passes * seconds / 3600,
-            work.trainable * saved / GB,
+            cost.trained_parameters * saved / GB,
             0.0 if gpu else flops / self._value("cpu_train_flops") / 3600,
             flops / self._value("gpu_flops") / self._value("gpu_utilisation") / 3600 if gpu else 0.0,
             run,
         )
 
     def _decode_job(self, name: str, source: str, pairs: list[str], output: Path, run: str) -> Job:
-        one, work = self._resolved.experiments[name], self._work[name]
-        rows = seconds = flops_read = flops_spoken = batches = 0.0
+        experiment, cost = self._resolved.experiments[name], self._costs[name]
+        rows = seconds = prefill = decoding = batches = 0.0
         prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
         for split in ("dev", "test"):
             counts = [self._evaluated(pair, split) for pair in pairs]
             clips, length = max(counts), self.amounts.seconds(source, split)
-            limit = self._resolved.config.asr_rows if one.transcribes else 0
+            limit = self._resolved.config.asr_rows if experiment.transcribes else 0
             decoded = sum(counts) + (clips if limit is None else min(limit, clips))
             rows += sum(counts)
             seconds += clips * length
-            if work:
-                flops_read += clips * work.prefill(length, decoded / clips, prompt)
-                flops_spoken += work.decode(length, decoded, target)
-                batches += work.batches(length, decoded, prompt, target)
+            if cost:
+                prefill += clips * cost.prefill_flops(length, decoded / clips, prompt)
+                decoding += cost.decoding_flops(length, decoded, target)
+                batches += cost.batches(length, decoded, prompt, target)
         size = rows * self._value("hypothesis_row") / GB
-        if work is None:
+        if cost is None:
             return Job("decode", output, rows, seconds / 3600, size, run=run)
         if self._machines.decode_gpus == 0:
-            cost = self._cores((flops_read + flops_spoken) / self._value("cpu_decode_flops"))
-            return Job("decode", output, rows, seconds / 3600, size, cost, run=run)
+            hours = self._cores((prefill + decoding) / self._value("cpu_decode_flops"))
+            return Job("decode", output, rows, seconds / 3600, size, hours, run=run)
         # A batch runs until its longest hypothesis ends, about twice the mean; each step costs its launches.
         steps = math.ceil(batches) * 2 * target
-        spoken = max(
-            steps * work.step_layers * self._value("decode_layer_seconds"),
-            flops_spoken / self._value("gpu_flops"),
+        decoding_seconds = max(
+            steps * cost.layers_per_token * self._value("decode_layer_seconds"),
+            decoding / self._value("gpu_flops"),
         )
-        read = flops_read / self._value("gpu_flops") / self._value("gpu_utilisation")
-        return Job("decode", output, rows, seconds / 3600, size, 0.0, (read + spoken) / 3600, run)
+        prefill_seconds = prefill / self._value("gpu_flops") / self._value("gpu_utilisation")
+        hours = (prefill_seconds + decoding_seconds) / 3600
+        return Job("decode", output, rows, seconds / 3600, size, 0.0, hours, run)
 
     def _evaluated(self, pair: str, split: str) -> int:
         limit = self._resolved.config.dev_rows if split == "dev" else self._resolved.config.test_rows
         return min(self.amounts.rows(pair, split), limit or self.amounts.rows(pair, split))
 
-    def _mixture(self, one: ExperimentConfig) -> Iterator[tuple[float, float, float]]:
+    def _mixture(self, experiment: ExperimentConfig) -> Iterator[tuple[float, float, float]]:
         """For each source language: clips that are used, their rows, and their mean seconds."""
-        shares = one.mixture.tasks
-        for source in source_languages(one.mixture.pairs):
-            pairs = [pair for pair in one.mixture.pairs if split_pair(pair)[0] == source]
+        mixture = experiment.mixture
+        shares = mixture.tasks
+        for source in source_languages(mixture.pairs):
+            pairs = pairs_from(source, mixture.pairs)
             clips = max(self.amounts.rows(pair, "train") for pair in pairs)
-            step = one.mixture.en_x_step if source == "en" else 1
+            step = mixture.en_x_step if source == "en" else 1
             pairs_rows = sum(math.ceil(self.amounts.rows(pair, "train") / step) for pair in pairs)
             rows = (shares.get("st", 0.0) + shares.get("cot", 0.0)) * pairs_rows
             rows += shares.get("asr", 0.0) * clips
             yield min(clips, rows), rows, self.amounts.seconds(source, "train")
 
-    def _work_of(self, one: Experiment) -> Work | EvaluationOnlyWork | None:
+    def _cost_of(self, experiment: Experiment) -> LlastCost | EvaluationOnlyCost | None:
         shapes: list[Shape] = []
-        for base in one.bases.values():
+        for base in experiment.bases.values():
             shape = shape_of(base)
             if shape:
                 shapes.append(shape)
             elif base not in self.unknown:
                 self.unknown.append(base)
-        if len(shapes) < len(one.bases) or isinstance(one, PretrainedExperiment):
+        if len(shapes) < len(experiment.bases) or isinstance(experiment, PretrainedExperiment):
             return None
-        return Work(one, *shapes) if isinstance(one, ExperimentConfig) else EvaluationOnlyWork(one, *shapes)
+        if isinstance(experiment, ExperimentConfig):
+            return LlastCost(experiment, *shapes)
+        return EvaluationOnlyCost(experiment, *shapes)

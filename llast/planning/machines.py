@@ -59,7 +59,9 @@ def read_profile(profile: Path | None) -> Machines:
     nodes = whole("train", "nodes", 1, 1)
     files = values.get("configfile") or []
     everywhere = [_settings(values.get("default-resources")), *resources.values()]
-    partitions = [str(one["slurm_partition"]) for one in everywhere if one.get("slurm_partition")]
+    partitions = [
+        str(settings["slurm_partition"]) for settings in everywhere if settings.get("slurm_partition")
+    ]
     return Machines(
         train_gpus=nodes * whole("train", "gpus_per_node", 0, 0),
         train_cores=nodes * whole("train", "tasks_per_node", 2, 1) * whole("train", "cpus_per_task", 1, 1),

@@ -1,36 +1,18 @@
 """`llast plan`: what a workflow would do, before anything runs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
+
 from llast.config.resolved import resolve
+from llast.planning.cost import LlastCost
 from llast.planning.figures import Figure, load_figures
-from llast.planning.jobs import Estimates, Job
+from llast.planning.jobs import Estimates
 from llast.planning.machines import merged_configuration, read_profile
-from llast.planning.work import Work
 
-
-@dataclass(frozen=True)
-class Stage:
-    """The jobs of one rule, added up; attributes as those of `Job`."""
-
-    name: str
-    jobs: int
-    done: int
-    rows: float
-    audio_hours: float
-    disk_gb: float
-    core_hours: float
-    gpu_hours: float
-
-
-def stages(jobs: Iterable[Job]) -> list[Stage]:
-    """Stages in the order of their first job."""
-    by_name: dict[str, list[Job]] = {}
-    for job in jobs:
-        by_name.setdefault(job.stage, []).append(job)
-    return [_sum(name, those) for name, those in by_name.items()]
+AMOUNTS = ("rows", "audio_hours", "disk_gb", "core_hours", "gpu_hours")
 
 
 def plan_text(
@@ -53,15 +35,14 @@ def plan_text(
     resolved = resolve(values, files)
     figures = load_figures(benchmarks)
     estimates = Estimates(resolved, machines, figures)
-    jobs = list(estimates.jobs())
-    left = _sum("left", [job for job in jobs if not job.done])
+    jobs = pd.DataFrame([{**asdict(job), "done": job.done} for job in estimates.jobs()])
     where = f"{machines.train_gpus} GPUs a training" if machines.train_gpus else "training on CPU"
     lines = [
         f"{' + '.join(map(str, files))}: corpus {resolved.config.corpus} ({len(resolved.corpus.pairs)} pairs, "
         f"{len(resolved.sources)} source languages), {len(resolved.experiments)} experiments x "
         f"{len(resolved.config.seeds)} seeds; {profile or 'this machine'}: {where}",
         "",
-        *_table([*stages(jobs), _sum("all", jobs), left]),
+        *_table(jobs),
         "",
         *_runs(estimates, jobs, resolved.config.seeds[0], machines.train_gpus or machines.train_cores),
         "",
@@ -83,50 +64,42 @@ def plan_text(
     return "\n".join([*lines, "", *_assumptions(figures.values())]) + "\n"
 
 
-def _sum(name: str, jobs: Sequence[Job]) -> Stage:
-    return Stage(
-        name,
-        len(jobs),
-        sum(job.done for job in jobs),
-        sum(job.rows for job in jobs),
-        sum(job.audio_hours for job in jobs),
-        sum(job.disk_gb for job in jobs),
-        sum(job.core_hours for job in jobs),
-        sum(job.gpu_hours for job in jobs),
-    )
+def _table(jobs: pd.DataFrame) -> list[str]:
+    """The jobs added up: a line per stage in the order of the flow, then all of them and those that are left."""
 
+    def line(name: str, group: pd.DataFrame, amounts: bool = True) -> str:
+        total = group[list(AMOUNTS)].sum()
+        handled = f"{total.rows:>13,.0f}{_short(total.audio_hours):>10}" if amounts else " " * 23
+        return (
+            f"{name:<12}{len(group):>6,}{group.done.sum():>6,}{handled}"
+            f"{_short(total.disk_gb):>10}{_short(total.core_hours):>12}{_short(total.gpu_hours):>11}"
+        )
 
-def _table(stages: Sequence[Stage]) -> list[str]:
-    *parts, _, _ = stages
     head = f"{'stage':<12}{'jobs':>6}{'done':>6}{'rows':>13}{'audio h':>10}"
     head += f"{'disk GB':>10}{'core-hours':>12}{'GPU-hours':>11}"
-    rows = [
-        f"{one.name:<12}{one.jobs:>6,}{one.done:>6,}"
-        + ("" if one in stages[-2:] else f"{one.rows:>13,.0f}{_short(one.audio_hours):>10}").ljust(23)
-        + f"{_short(one.disk_gb):>10}{_short(one.core_hours):>12}{_short(one.gpu_hours):>11}"
-        for one in stages
-    ]
     rule = "-" * len(head)
-    return [head, rule, *rows[: len(parts)], rule, *rows[len(parts) :]]
+    stages = [line(str(stage), group) for stage, group in jobs.groupby("stage", sort=False)]
+    totals = [line("all", jobs, False), line("left", jobs[~jobs.done], False)]
+    return [head, rule, *stages, rule, *totals]
 
 
-def _runs(estimates: Estimates, jobs: Sequence[Job], seed: int, units: int) -> list[str]:
+def _runs(estimates: Estimates, jobs: pd.DataFrame, seed: int, units: int) -> list[str]:
     """What each experiment is, for one seed."""
     lines = []
-    for name in dict.fromkeys(job.run.partition(",")[0] for job in jobs if job.run):
-        mine = [job for job in jobs if job.run == f"{name}, seed {seed}"]
-        train = next((job for job in mine if job.stage == "train"), None)
-        if train is None:
-            lines.append(f"{name}: not trained, evaluated as it comes")
+    trainings = jobs[jobs.stage == "train"].set_index("run")
+    for name in dict.fromkeys(run.partition(",")[0] for run in jobs.run if run):
+        if f"{name}, seed {seed}" not in trainings.index:
+            lines.append(f"{name}: only evaluated, not trained")
             continue
+        train = trainings.loc[f"{name}, seed {seed}"]
         rows, clips, _ = estimates.training_rows(name)
         line = f"{name}: {rows:,.0f} rows on {clips:,.0f} clips, {estimates.steps(name):,} steps"
-        work = estimates.work(name)
-        if isinstance(work, Work):
+        cost = estimates.cost(name)
+        if isinstance(cost, LlastCost):
             hours = train.gpu_hours or train.core_hours
             kind = "GPU-hours" if train.gpu_hours else "core-hours"
             line += (
-                f", {work.trainable / 1e6:,.1f} M parameters trained; {_short(hours)} {kind}, "
+                f", {cost.trained_parameters / 1e6:,.1f} M parameters trained; {_short(hours)} {kind}, "
                 f"{_short(hours / units)} h on {units}"
             )
         lines.append(line)
@@ -135,9 +108,9 @@ def _runs(estimates: Estimates, jobs: Sequence[Job], seed: int, units: int) -> l
 
 def _assumptions(figures: Iterable[Figure]) -> list[str]:
     lines = ["Estimates rest on (make bench replaces what it measures on this machine):"]
-    for one in figures:
-        origin = f"measured here: {one.source}" if one.measured else one.source
-        lines.append(f"  {one.name:<21}{one.value:>10.4g}  {one.unit}; {origin}")
+    for figure in figures:
+        origin = f"measured here: {figure.source}" if figure.measured else figure.source
+        lines.append(f"  {figure.name:<21}{figure.value:>10.4g}  {figure.unit}; {origin}")
     return lines
 
 

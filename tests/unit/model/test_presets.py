@@ -11,7 +11,7 @@ from llast.model.bases import base_config
 from llast.model.configuration import LlastConfig
 from llast.model.lora import add_adapters
 from llast.model.modeling import LlastForConditionalGeneration
-from llast.planning.work import Work, shape_of
+from llast.planning.cost import LlastCost, shape_of
 
 CONFIG = Path(__file__).parents[3] / "config"
 RELEASED = {
@@ -57,7 +57,7 @@ def test_plans_count_with_the_parameters_of_the_model(name: str) -> None:
     assert encoder
     assert llm
     trained = sum(p.numel() for p in build(experiment).parameters() if p.requires_grad)
-    assert Work(experiment, encoder, llm).trainable == trained
+    assert LlastCost(experiment, encoder, llm).trained_parameters == trained
 
 
 def test_every_base_of_a_preset_is_known_and_pinned() -> None:

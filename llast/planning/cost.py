@@ -1,4 +1,4 @@
-"""How much arithmetic an experiment is: parameters, FLOPs of training, FLOPs and token steps of decoding.
+"""What a LLaST experiment costs: parameters, FLOPs of training, FLOPs and token steps of decoding.
 
 FLOPs are those of the matrix products that are executed, recomputation included; one multiply-add is two.
 """
@@ -111,14 +111,14 @@ class Flops:
         """All of them, once."""
         return self.frozen + self.adapters + self.attention + self.inputs
 
-    def trained(self, again: int) -> float:
-        """Forward, `again` times forward to compute it again, and backward."""
+    def forward_backward(self, recomputed: bool) -> float:
+        """Forward and backward; with `recomputed` activations, forward twice."""
         once = self.frozen + self.adapters + self.attention
-        return once * (1 + again) + self.frozen + 2 * (self.adapters + self.attention) + self.inputs
+        return once * (1 + recomputed) + self.frozen + 2 * (self.adapters + self.attention) + self.inputs
 
 
 @dataclass(frozen=True)
-class Work:
+class LlastCost:
     """What an experiment costs per clip, position and token.
 
     Args:
@@ -138,14 +138,14 @@ class Work:
         return width * (self.encoder.width * self.experiment.adaptor.stack) + 2 * width * width + 3 * width
 
     @property
-    def trainable(self) -> int:
+    def trained_parameters(self) -> int:
         """Parameters that training changes."""
-        one = self.experiment
-        encoder = self.encoder.lora_parameters(WHISPER_TARGETS, one.encoder.lora)
-        return encoder + self.llm.lora_parameters(LLAMA_TARGETS, one.llm.lora) + self.adaptor_parameters
+        encoder = self.encoder.lora_parameters(WHISPER_TARGETS, self.experiment.encoder.lora)
+        llm = self.llm.lora_parameters(LLAMA_TARGETS, self.experiment.llm.lora)
+        return encoder + llm + self.adaptor_parameters
 
     @property
-    def step_layers(self) -> int:
+    def layers_per_token(self) -> int:
         """Layers that a token goes through."""
         return self.llm.layers
 
@@ -153,7 +153,7 @@ class Work:
         """LLM positions of a clip's audio."""
         return seconds * POSITIONS_PER_SECOND / self.experiment.adaptor.stack
 
-    def encode(self, seconds: float) -> "Flops":
+    def encoder_forward(self, seconds: float) -> Flops:
         """The encoder on a clip, forward."""
         frames = self._frames(seconds)
         return Flops(
@@ -163,7 +163,7 @@ class Work:
             inputs=frames * self.encoder.inputs,
         )
 
-    def read(self, positions: float, context: float) -> "Flops":
+    def llm_forward(self, positions: float, context: float) -> Flops:
         """The LLM's blocks on `positions` that each are compared with `context` others, forward."""
         return Flops(
             frozen=positions * 2 * self.llm.parameters(LLAMA_TARGETS),
@@ -175,41 +175,45 @@ class Work:
         window = WINDOW_SECONDS if self.experiment.encoder.window == "30s" else seconds
         return window * POSITIONS_PER_SECOND
 
-    def speak(self, tokens: float) -> float:
+    def output_flops(self, tokens: float) -> float:
         """FLOPs of the output layer."""
         return 2 * self.llm.width * self.llm.vocabulary * tokens
 
-    def train(self, seconds: float, rows: float, prompt: float, target: float) -> float:
+    def training_flops(self, seconds: float, rows: float, prompt: float, target: float) -> float:
         """FLOPs of a training step on one clip with its rows: forward, backward and what is computed again.
 
         An encoder without adapters has no backward pass at all.
         """
-        again = int(self.experiment.training.gradient_checkpointing)
+        recomputed = self.experiment.training.gradient_checkpointing
         audio = self.positions(seconds)
         positions = audio + rows * (prompt + target)
-        encoder = self.encode(seconds)
+        encoder = self.encoder_forward(seconds)
         # Under a block mask every position is compared with all of its sequence.
         return (
-            (encoder.trained(again) if self.experiment.encoder.lora else encoder.forward)
-            + self.read(positions, positions).trained(again)
+            (encoder.forward_backward(recomputed) if self.experiment.encoder.lora else encoder.forward)
+            + self.llm_forward(positions, positions).forward_backward(recomputed)
             + 2 * audio * self.adaptor_parameters * 3
-            + self.speak(rows * target) * 2
+            + self.output_flops(rows * target) * 2
         )
 
-    def prefill(self, seconds: float, rows: float, prompt: float) -> float:
+    def prefill_flops(self, seconds: float, rows: float, prompt: float) -> float:
         """FLOPs until the first token of a clip's hypotheses; its audio is read once for all of them.
 
         Adapters are merged into the bases before decoding.
         """
         audio = self.positions(seconds)
-        parts = (self.encode(seconds), self.read(audio, audio), self.read(rows * prompt, audio))
-        return sum(part.forward - part.adapters for part in parts)
+        passes = (
+            self.encoder_forward(seconds),
+            self.llm_forward(audio, audio),
+            self.llm_forward(rows * prompt, audio),
+        )
+        return sum(flops.forward - flops.adapters for flops in passes)
 
-    def decode(self, seconds: float, rows: float, target: float) -> float:
+    def decoding_flops(self, seconds: float, rows: float, target: float) -> float:
         """FLOPs of the tokens of `rows` hypotheses, all beams."""
         tokens = rows * target * self.experiment.decoding.num_beams
-        read = self.read(tokens, self.positions(seconds) + target)
-        return read.forward - read.adapters + self.speak(tokens)
+        blocks = self.llm_forward(tokens, self.positions(seconds) + target)
+        return blocks.forward - blocks.adapters + self.output_flops(tokens)
 
     def batches(self, seconds: float, rows: float, prompt: float, target: float) -> float:
         """Batches that these hypotheses are decoded in."""

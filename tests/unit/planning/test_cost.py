@@ -12,7 +12,7 @@ from llast.config.load import load_trained
 from llast.model.lora import add_adapters, trainable_parameters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.planning.work import Work, shape_of
+from llast.planning.cost import LlastCost, shape_of
 from llast.training.dataset import TrainingRows
 from llast.training.sampler import Example
 
@@ -20,11 +20,11 @@ ROOT = Path(__file__).parents[3]
 LORA = LoraOptions(rank=4, alpha=8)
 
 
-def work_of(experiment: ExperimentConfig) -> Work:
+def cost_of(experiment: ExperimentConfig) -> LlastCost:
     encoder, llm = shape_of(experiment.encoder.base), shape_of(experiment.llm.base)
     assert encoder
     assert llm
-    return Work(experiment, encoder, llm)
+    return LlastCost(experiment, encoder, llm)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_the_papers_models_have_the_adapters_that_peft_gives_the_released_ones(
     name: str, lora: float, adaptor: float
 ) -> None:
     """Counted with peft on meta tensors of the released configurations, in millions; the decoder's left out."""
-    work = work_of(load_trained(name, ROOT / "config"))
-    assert work.trainable / 1e6 == pytest.approx(lora + adaptor, abs=0.2)
-    assert work.adaptor_parameters / 1e6 == pytest.approx(adaptor, abs=0.1)
+    cost = cost_of(load_trained(name, ROOT / "config"))
+    assert cost.trained_parameters / 1e6 == pytest.approx(lora + adaptor, abs=0.2)
+    assert cost.adaptor_parameters / 1e6 == pytest.approx(adaptor, abs=0.1)
 
 
 @pytest.mark.parametrize("lora", [LORA, None])
@@ -52,14 +52,14 @@ def test_parameters_and_flops_of_a_training_step_are_those_of_the_model(
             "mixture": {"pairs": ["fr_en"]},
         }
     )
-    work = work_of(experiment)
+    cost = cost_of(experiment)
     model = LlastForConditionalGeneration.from_bases(
         base_models / "whisper", base_models / "llama", window, 1, "llama2", torch.float32
     ).requires_grad_(False)
     model.encoder.set_attn_implementation("eager")  # the counter does not see into sdpa on CPU
     model.llm.set_attn_implementation("eager")
     adapted = add_adapters(model, lora, lora)
-    assert work.trainable == sum(parameter.numel() for parameter in trainable_parameters(adapted))
+    assert cost.trained_parameters == sum(parameter.numel() for parameter in trainable_parameters(adapted))
 
     rows = TrainingRows(*training_rows, LlastProcessor.from_llm(base_models / "llama", "llama2"), stack=1)
     examples = [Example(clip, tuple(np.flatnonzero(rows.clip_of_row == clip).tolist())) for clip in (1, 2, 3)]
@@ -72,5 +72,5 @@ def test_parameters_and_flops_of_a_training_step_are_those_of_the_model(
         seconds = float(batch["positions"].sum()) / 50
         targets = rows.target_tokens([example]) / len(example.rows)
         others = (rows.length(example) - int(batch["audio"].sum())) / len(example.rows) - targets
-        estimated += work.train(seconds, len(example.rows), others, targets)
+        estimated += cost.training_flops(seconds, len(example.rows), others, targets)
     assert estimated == pytest.approx(counter.get_total_flops(), rel=0.15)
