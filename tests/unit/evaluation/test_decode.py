@@ -100,7 +100,7 @@ def test_every_row_with_audio_gets_a_hypothesis(
 ) -> None:
     summary = call(base_models, training_rows, run, filtered, tmp_path)
     said = capfd.readouterr().err
-    assert "clips longer than 30 s: 1; what comes after that is not heard" in said
+    assert "longer than 30 s: 1" in said
     assert "11/11" in said
     assert "clip/s" in said, "progress"
     assert summary.details.pairs[PAIR] == {

@@ -81,9 +81,9 @@ def test_batches_give_what_one_clip_alone_gives(multilingual: Path) -> None:
 
 
 def test_a_whisper_without_the_language_or_without_tasks(multilingual: Path) -> None:
-    with pytest.raises(DataError, match=r"has no token <\|de\|>"):
+    with pytest.raises(DataError, match=r"<\|de\|>"):
         list(whisper(multilingual)(clips([(Request("asr", "de", "de"),)])))
     ((_, ((text,),)),) = whisper(DEMO, window="clip")(clips([(Request("st", "de", "en"),)]))
     assert isinstance(text, str), "the demo's has neither and takes the clip as it is"
-    with pytest.raises(ConfigError, match="of type 'llama', not a Whisper"):
+    with pytest.raises(ConfigError, match=r"'llama'.*whisper\.base"):
         whisper(DEMO.parent / "llama")

@@ -225,8 +225,8 @@ def test_memory_that_is_not_enough_for_one_item(capsys: pytest.CaptureFixture[st
     assert list(batches) == [([6, 5], 11), ([4, 3, 3], 10), ([2, 2, 1], 5)], (
         "halved until it fits, and not raised again"
     )
-    assert capsys.readouterr().err.count("out of memory with 48 positions") == 1
-    with pytest.raises(DataError, match="not enough memory for a single clip"):
+    assert capsys.readouterr().err.count("48") == 1, "said once, with what did not fit"
+    with pytest.raises(DataError, match=r"decoding\.num_beams"):
         list(budget.work([16], lambda item: item, work))
     with pytest.raises(RuntimeError, match="shape"):
         list(budget.work([1], lambda item: item, lambda _: torch.zeros(4).reshape(3)))

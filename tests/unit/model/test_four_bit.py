@@ -24,7 +24,7 @@ def build(bases: Path, load_in_4bit: bool = True) -> LlastForConditionalGenerati
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_is_a_message(base_models: Path) -> None:
-    with pytest.raises(ConfigError, match="needs an NVIDIA GPU, and there is none here"):
+    with pytest.raises(ConfigError, match=r"llm\.load_in_4bit"):
         build(base_models)
 
 

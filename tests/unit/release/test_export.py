@@ -40,15 +40,15 @@ def test_a_run_is_found_by_its_folder_its_checkpoint_by_dev(run: Path) -> None:
 
 
 def test_what_is_no_model_is_a_message(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="neither a finished run"):
+    with pytest.raises(DataError, match=str(tmp_path)):
         find_checkpoint(tmp_path, None)
-    with pytest.raises(DataError, match="no checkpoint 3, only 1, 2"):
+    with pytest.raises(DataError, match=r"run\.json .*3.*1, 2"):
         find_checkpoint(run, 3)
-    with pytest.raises(DataError, match="leave --checkpoint out"):
+    with pytest.raises(DataError, match="--checkpoint"):
         find_checkpoint(find_checkpoint(run, 1).folder, 1)
     half = tmp_path / "checkpoints" / "step-000002"
     (half / "adapter").mkdir(parents=True)
-    with pytest.raises(DataError, match="is not complete"):
+    with pytest.raises(DataError, match=str(half)):
         find_checkpoint(half, None)
 
 
@@ -101,7 +101,7 @@ def test_adapters_only_are_small_and_can_be_merged_later(exported: Path, tmp_pat
     later = LlastForConditionalGeneration.from_pretrained(tmp_path / "later").state_dict()
     assert merged.keys() == later.keys()
     assert all(torch.equal(merged[name], later[name]) for name in merged)
-    with pytest.raises(DataError, match="is an export already"):
+    with pytest.raises(DataError, match="merged"):
         export(exported / "merged", tmp_path / "again")
 
 
@@ -145,12 +145,12 @@ def test_a_checkpoint_that_was_scored_as_a_mean_is_exported_as_that_mean(run: Pa
     assert changed > 0, "the two checkpoints are the same"
     file = copy / "score" / "checkpoint2.dev.json"
     write_json(file, read_json(file) | {"average_last": 3})
-    with pytest.raises(DataError, match="are of different averages"):
+    with pytest.raises(DataError, match=r"decoding\.average_last"):
         find_checkpoint(copy, 2)
 
 
 def test_nothing_is_overwritten_and_nothing_half_is_left(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="exists"):
+    with pytest.raises(ConfigError, match=str(tmp_path)):
         export(run, tmp_path)
     with pytest.raises(DataError):
         export(run, tmp_path / "new", checkpoint=9)

@@ -163,40 +163,29 @@ def test_the_command_says_what_it_left_out(
     arguments = ["--experiment", "tiny", "--config-dir", str(tmp_path), "--output", str(tmp_path / "out")]
     assert cli.main(["import-xtuner", str(tmp_path / "weights.pt"), *arguments]) == 0
     output = capsys.readouterr()
-    assert "20 tensors (1,408 parameters) of LoRA on Whisper's decoder, never used, left out" in output.err
-    assert "1 tensors that stand for nothing here: llm.extra.weight" in output.err
+    assert "20 tensors (1,408 parameters)" in output.err, "what is left out"
+    assert "llm.extra.weight" in output.err, "what stands for nothing here"
     assert output.out == f"{tmp_path / 'out'}\n"
 
 
 def test_a_file_that_needs_code_is_refused(experiment: ExperimentConfig, tmp_path: Path) -> None:
     """As mmengine writes it, with objects of its own beside the tensors."""
     torch.save({"module": {"a": torch.zeros(1)}, "message_hub": argparse.Namespace()}, tmp_path / "file.pt")
-    with pytest.raises(
-        DataError, match=r"more than tensors \(argparse.Namespace\): reading it would run code"
-    ):
+    with pytest.raises(DataError, match=r"argparse\.Namespace.*weights_only=False"):
         import_xtuner(tmp_path / "file.pt", experiment, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (b"no zip", "is not a file of torch.save"),
-        (b"RIFF", "is not a file of torch.save"),
-        ({"module": {}}, "no tensors by name"),
-        ([1, 2], "no tensors by name"),
-        ({"module": {"a": 1}}, "no tensors by name"),
-    ],
-)
-def test_files_that_are_no_checkpoint(tmp_path: Path, value: Any, message: str) -> None:
+@pytest.mark.parametrize("value", [b"no zip", b"RIFF", {"module": {}}, [1, 2], {"module": {"a": 1}}])
+def test_files_that_are_no_checkpoint(tmp_path: Path, value: Any) -> None:
     file = tmp_path / "file.pt"
     if isinstance(value, bytes):
         file.write_bytes(value)
     else:
         torch.save(value, file)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=str(file)):
         read_tensors(file)
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match=r"mp_rank_00_model_states\.pt"):
         read_tensors(tmp_path)
 
 
@@ -208,10 +197,10 @@ def test_a_checkpoint_that_does_not_fit_names_what_differs(
     torch.save(tensors, tmp_path / "file.pt")
     with pytest.raises(DataError) as error:
         import_xtuner(tmp_path / "file.pt", experiment, tmp_path / "out")
-    assert "adaptor.layers.0.weight is (48, 32), the model's is (32, 32)" in str(error.value)
-    assert "adaptor.layers.4.bias is missing" in str(error.value)
+    for part in ("adaptor.layers.0.weight", "(48, 32)", "(32, 32)", "adaptor.layers.4.bias"):
+        assert part in str(error.value)
     unknown = experiment.model_copy(
         update={"llm": experiment.llm.model_copy(update={"base": "org/unknown@0123"})}
     )
-    with pytest.raises(ConfigError, match="the shape of org/unknown@0123 is not known"):
+    with pytest.raises(ConfigError, match=r"llm\.base: .*org/unknown@0123"):
         import_xtuner(tmp_path / "file.pt", unknown, tmp_path / "out")
