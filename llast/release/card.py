@@ -10,7 +10,7 @@ from llast.config.steps import TrainSpec
 from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, language, split_pair
 from llast.model.bases import known_bases
-from llast.release.trained import Checkpoint
+from llast.release.trained import TrainedCheckpoint
 from llast.results.averages import AVERAGES
 
 
@@ -95,7 +95,7 @@ def _licence(part: str, reference: str) -> str:
     return f"- {part}: `{reference}`: {licence}".rstrip()
 
 
-def score_lines(checkpoint: Checkpoint) -> list[str]:
+def score_lines(checkpoint: TrainedCheckpoint) -> list[str]:
     """The test scores of a checkpoint as a Markdown table with signatures; nothing where it has none."""
     scored = checkpoint.scored
     pairs = [pair for pair in PAIRS if scored and scored.trained_on(pair) and pair in scored.bleu]

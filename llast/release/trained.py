@@ -25,14 +25,13 @@ from llast.model.configuration import is_exported
 from llast.model.lora import load_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
-from llast.results.checkpoints import Checkpoint as ScoredCheckpoint
-from llast.results.checkpoints import read_results
+from llast.results.checkpoints import Checkpoint, read_results
 from llast.training.averaging import evaluated_adapter
 from llast.training.run_folder import CheckpointFolder, checkpoint_at
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class TrainedCheckpoint:
     """A checkpoint of a training run.
 
     Attributes:
@@ -50,7 +49,7 @@ class Checkpoint:
     experiment: str
     seed: int
     step: int
-    scored: ScoredCheckpoint | None = None
+    scored: Checkpoint | None = None
     average_last: int = 1
 
     @contextmanager
@@ -89,7 +88,7 @@ class Checkpoint:
         return LlastProcessor.from_llm(self.base("llm"), self.spec.llm.template)
 
 
-def find_checkpoint(model: Path, number: int | None) -> Checkpoint:
+def find_checkpoint(model: Path, number: int | None) -> TrainedCheckpoint:
     """A checkpoint by its own folder, or one of a run.
 
     Args:
@@ -131,7 +130,7 @@ def load(model: Path, number: int | None = None) -> tuple[LlastForConditionalGen
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu"), processor
 
 
-def _of_run(run: Path, number: int | None) -> Checkpoint:
+def _of_run(run: Path, number: int | None) -> TrainedCheckpoint:
     value = Run.read(run)
     wanted = layout.score_file(".", "*" if number is None else number, "*")
     files = sorted(run.parents[1].glob(wanted))
@@ -151,14 +150,14 @@ def _spec(folder: Path) -> RunSpec:
     return RunSpec.read(CheckpointFolder(folder).run.spec)
 
 
-def _checkpoint(folder: Path, scored: ScoredCheckpoint | None = None) -> Checkpoint:
+def _checkpoint(folder: Path, scored: Checkpoint | None = None) -> TrainedCheckpoint:
     spec = _spec(folder)
     averaged = {file.average_last for file in scored.files.values()} if scored else {1}
     if len(averaged) > 1:
         raise DataError(
             f"the scores of {folder} are of different averages of checkpoints (decoding.average_last). Score them anew."
         )
-    return Checkpoint(
+    return TrainedCheckpoint(
         folder=folder,
         spec=spec.options,
         experiment=spec.experiment,

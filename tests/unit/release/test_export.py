@@ -13,6 +13,7 @@ import yaml
 
 import llast.cli as cli
 from llast.artifacts import read_json, write_json
+from llast.artifacts.scores import ScoreFile
 from llast.errors import ConfigError, DataError
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
@@ -106,8 +107,8 @@ def test_adapters_only_are_small_and_can_be_merged_later(exported: Path, tmp_pat
 
 
 def test_the_card_has_the_scores_of_the_table_and_the_licences(run: Path, exported: Path) -> None:
-    scores = read_json(run / "score" / "checkpoint1.test.json")["pairs"]["fr_en"]
-    bleu, chrf = f"{scores['bleu']:.1f}", f"{scores['chrf2']:.1f}"
+    scores = ScoreFile.read(run / "score" / "checkpoint1.test.json").pairs["fr_en"].metrics
+    bleu, chrf = (f"{scores[name].value:.1f}" for name in ("bleu", "chrf2"))
     assert 0 < float(bleu) < 100
     text = (exported / "merged" / "README.md").read_text()
     _, head, body = text.split("---\n", 2)
