@@ -120,7 +120,9 @@ def main(measure: Callable[..., Sequence[Measured]], **choices: Sequence[str]) -
         print(line(measured), flush=True)
     if arguments.output:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        lines = [json.dumps(record, ensure_ascii=False) for record in records]  # a new figure is a changed line
+        lines = [
+            json.dumps(record, ensure_ascii=False) for record in records
+        ]  # a new figure is a changed line
         arguments.output.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 

@@ -61,78 +61,43 @@ def test_a_grandchild_overrides_its_ancestors_in_order(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "names"),
     [
-        (
-            "extends: parent\ntraining: {learning_rat: 1e-4}",
-            "CONFIG/experiments/child.yaml: unknown key 'training.learning_rat'. Did you mean 'learning_rate'? Known: ",
-        ),
-        ("extend: parent", "CONFIG/experiments/child.yaml: unknown key 'extend'. Did you mean 'extends'?"),
+        ("extends: parent\ntraining: {learning_rat: 1e-4}", ("'training.learning_rat'", "'learning_rate'")),
+        ("extend: parent", ("'extend'", "'extends'")),
         (
             "extends: parent\nencoder: {lora: {rnak: 4}}",
-            "CONFIG/experiments/child.yaml: unknown key 'encoder.lora.rnak'. Did you mean 'rank'? "
-            "Known: rank, alpha, dropout, targets.",
+            ("'encoder.lora.rnak'", "'rank'", "alpha", "dropout"),
         ),
-        (
-            "extends: parent\nmixture: {tasks: {srt: 1}}",
-            "CONFIG/experiments/child.yaml: unknown key 'mixture.tasks.srt'. Did you mean 'st' or 'asr'? "
-            "Known: st, asr, cot.",
-        ),
-        (
-            "extends: parent\nencoder: {window: clop}",
-            "CONFIG/experiments/child.yaml: 'encoder.window' is 'clop'. Did you mean 'clip'? Known: 30s, clip.",
-        ),
-        (
-            "extends: parent\nmixture: {pairs: [fr_en, fr_ne]}",
-            "CONFIG/experiments/child.yaml: 'mixture.pairs[1]': 'fr_ne' is not a pair of CoVoST-2. Did you mean",
-        ),
-        (
-            "extends: parent\nmixture: {pairs: [fr_en, fr_en]}",
-            "CONFIG/experiments/child.yaml: 'mixture.pairs': fr_en is listed twice.",
-        ),
-        (
-            "extends: parent\ntraining: {warmup: 3}",
-            "CONFIG/experiments/child.yaml: 'training.warmup': input should be less than or equal to 1, not 3.",
-        ),
-        (
-            "extends: parent\nencoder: {base: openai/whisper-tiny}",
-            "CONFIG/experiments/child.yaml: 'encoder.base': 'openai/whisper-tiny' has no revision. Pin one: "
-            "openai/whisper-tiny@COMMIT",
-        ),
-        (
-            "extends: parent\nllm: {base: whisper}",
-            "CONFIG/experiments/child.yaml: 'llm.base': 'whisper' is neither a folder (starting with ./ or /) nor org/",
-        ),
-        (
-            "extends: paret",
-            "CONFIG/experiments/child.yaml: 'extends': there is no experiment 'paret' "
-            "(CONFIG/experiments/paret.yaml does not exist). Did you mean 'parent'? Known: child, parent.",
-        ),
-        (
-            "extends: child",
-            "CONFIG/experiments/child.yaml: 'extends' goes in a circle: child -> child. Break it.",
-        ),
-        (
-            "extends: [parent]",
-            "CONFIG/experiments/child.yaml: 'extends' is the name of one experiment, not ['parent'].",
-        ),
-        ("llm: {base: ./a}\nllm: {base: ./b}", "CONFIG/experiments/child.yaml:2: key 'llm' stands twice."),
-        ("llm: {base: ./a", "CONFIG/experiments/child.yaml:1: expected ',' or '}'"),
-        ("- parent", "CONFIG/experiments/child.yaml: expected keys with values, found list."),
-        ("mixture: {pairs: all}\nllm: {base: ./a}", "CONFIG/experiments/child.yaml: 'encoder' is missing."),
-        ("extends: parent\ntraining: 5", "CONFIG/experiments/child.yaml: 'training': "),
+        ("extends: parent\nmixture: {tasks: {srt: 1}}", ("'mixture.tasks.srt'", "'st' or 'asr'", "cot")),
+        ("extends: parent\nencoder: {window: clop}", ("'encoder.window'", "'clop'", "'clip'", "30s")),
+        ("extends: parent\nmixture: {pairs: [fr_en, fr_ne]}", ("'mixture.pairs[1]'", "'fr_ne'", "'fr_en'")),
+        ("extends: parent\nmixture: {pairs: [fr_en, fr_en]}", ("'mixture.pairs'", "fr_en")),
+        ("extends: parent\ntraining: {warmup: 3}", ("'training.warmup'", "3")),
+        ("extends: parent\nencoder: {base: openai/whisper-tiny}", ("'encoder.base'", "openai/whisper-tiny@")),
+        ("extends: parent\nllm: {base: whisper}", ("'llm.base'", "'whisper'", "./", "org/name@revision")),
+        ("extends: paret", ("'extends'", "'paret'", "'parent'", "child, parent")),
+        ("extends: child", ("'extends'", "child -> child")),
+        ("extends: [parent]", ("'extends'", "['parent']")),
+        ("llm: {base: ./a}\nllm: {base: ./b}", (".yaml:2:", "'llm'")),
+        ("llm: {base: ./a", (".yaml:1:",)),
+        ("- parent", ("list",)),
+        ("mixture: {pairs: all}\nllm: {base: ./a}", ("'encoder'",)),
+        ("extends: parent\ntraining: 5", ("'training'",)),
     ],
 )
-def test_a_mistake_names_file_key_and_remedy(config: Path, text: str, expected: str) -> None:
-    assert message(config, text).startswith(expected)
+def test_a_mistake_names_file_key_and_what_is_near(config: Path, text: str, names: tuple[str, ...]) -> None:
+    said = message(config, text)
+    assert said.startswith("CONFIG/experiments/child.yaml:")
+    assert [name for name in names if name not in said] == []
 
 
 def test_a_mistake_in_the_parent_names_the_parents_file(config: Path) -> None:
     parent = config / "experiments/parent.yaml"
     parent.write_text(PARENT.replace("max_steps: 10", "max_stepz: 10"))
-    assert message(config, "extends: parent\ntraining: {warmup: 0.1}").startswith(
-        "CONFIG/experiments/parent.yaml: unknown key 'training.max_stepz'. Did you mean 'max_steps'?"
-    )
+    said = message(config, "extends: parent\ntraining: {warmup: 0.1}")
+    assert said.startswith("CONFIG/experiments/parent.yaml:")
+    assert "'training.max_stepz'" in said
 
 
 def test_two_mistakes_are_two_lines(config: Path) -> None:
@@ -147,24 +112,20 @@ def test_all_pairs_are_those_of_the_corpus(config: Path) -> None:
 
 
 def test_a_training_pair_outside_the_corpus_is_an_error(config: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"parent.yaml: 'mixture.pairs': de_en not in the corpus, which has fr_en\."
-    ):
+    with pytest.raises(ConfigError, match=r"parent\.yaml: 'mixture\.pairs'.*de_en.*fr_en"):
         load_trained("parent", config, ["fr_en"])
 
 
 def test_a_misspelt_key_of_a_source_is_looked_up_in_its_kind(config: Path) -> None:
     corpus = config / "corpora/small.yaml"
     corpus.write_text("pairs: [fr_en]\nsource: {kind: local, audio: a, tables: b, table: c}")
-    with pytest.raises(
-        ConfigError, match=r"unknown key 'source.table'. Did you mean 'tables'\? Known: kind, audio, tab"
-    ):
+    with pytest.raises(ConfigError, match=r"small\.yaml: .*'source\.table'.*'tables'.*audio"):
         load_corpus("small", config)
     corpus.write_text("pairs: [fr_en]\nsource: {kind: lokal}")
-    with pytest.raises(ConfigError, match=r"'source.kind' is 'lokal'. Did you mean 'local'"):
+    with pytest.raises(ConfigError, match=r"'source\.kind'.*'lokal'.*'local'"):
         load_corpus("small", config)
     corpus.write_text("pairs: [fr_en]\nsource: {audio: a}")
-    with pytest.raises(ConfigError, match=r"'source.kind' is missing"):
+    with pytest.raises(ConfigError, match=r"'source\.kind'"):
         load_corpus("small", config)
 
 
@@ -202,7 +163,7 @@ def test_a_source_that_cannot_work_is_an_error(config: Path, source: str, messag
 
 def test_a_name_that_a_shell_would_split_is_refused(config: Path) -> None:
     shutil.copy(config / "experiments/parent.yaml", config / "experiments/my model.yaml")
-    with pytest.raises(ConfigError, match="has only letters, digits"):
+    with pytest.raises(ConfigError, match="'my model'"):
         load_trained("my model", config)
 
 
@@ -211,17 +172,17 @@ def test_the_workflow_configuration_names_the_file_whose_value_holds(tmp_path: P
     (tmp_path / "mine.yaml").write_text("seeds: [1, 1]")
     files = [tmp_path / "base.yaml", tmp_path / "mine.yaml"]
     merged = {"corpus": "demo", "experiments": ["a"], "seeds": [1, 1]}
-    with pytest.raises(ConfigError, match=r"mine.yaml: 'seeds': 1 is listed twice\."):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: 'seeds'"):
         load_workflow(merged, files)
-    with pytest.raises(ConfigError, match=r"--config: unknown key 'sedes'. Did you mean 'seeds'"):
+    with pytest.raises(ConfigError, match=r"--config: .*'sedes'.*'seeds'"):
         load_workflow({**merged, "seeds": [1], "sedes": 3}, files)
-    with pytest.raises(ConfigError, match=r"mine.yaml: 'corpus' is missing\."):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: 'corpus'"):
         load_workflow({"experiments": ["a"]}, files)
     (tmp_path / "mine.yaml").write_text("experiments: []")
-    with pytest.raises(ConfigError, match=r"mine.yaml: 'experiments' is empty\. Name at least 1\."):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: 'experiments'"):
         load_workflow({**merged, "seeds": [1], "experiments": []}, files)
     (tmp_path / "mine.yaml").write_text("seeds: [1]\nseeds: [2]")
-    with pytest.raises(ConfigError, match=r"mine.yaml:2: key 'seeds' stands twice"):
+    with pytest.raises(ConfigError, match=r"mine\.yaml:2: .*'seeds'"):
         load_workflow(merged, files)
 
 
@@ -232,9 +193,9 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nothing.yaml does not exist\."):
+    with pytest.raises(ConfigError, match=r"nothing\.yaml"):
         read_yaml(tmp_path / "nothing.yaml")
-    with pytest.raises(ConfigError, match=r"nothing.yaml does not exist in /.*repository's folder\."):
+    with pytest.raises(ConfigError, match=rf"nothing\.yaml.*{Path.cwd()}"):
         read_yaml(Path("nothing.yaml"))
-    with pytest.raises(ConfigError, match=r"there is no folder .*/corpora for corpus 'demo'. Run this in"):
+    with pytest.raises(ConfigError, match=r"/corpora .*'demo'"):
         load_corpus("demo", tmp_path)

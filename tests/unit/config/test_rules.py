@@ -236,7 +236,7 @@ def test_what_may_download_takes_one_of_the_slots(here: Path, source: dict[str, 
 
 
 def test_a_base_model_that_is_not_there_is_a_configuration_error(here: Path) -> None:
-    with pytest.raises(ConfigError, match=r"experiment 'one': 'llm.base': there is no model in \./nowhere"):
+    with pytest.raises(ConfigError, match=r"'one': 'llm\.base': .*\./nowhere"):
         resolved(WORKFLOW, CORPUS, merged(EXPERIMENT, {"llm": {"base": "./nowhere"}}))
 
 
@@ -263,7 +263,7 @@ def test_what_is_only_evaluated_is_described_and_runs_once(here: Path) -> None:
     assert DecodeOptions.model_validate_json(experiment.decode_options(wildcards)).asr_rows == 500
     spec = DescribeOptions.model_validate_json(experiment.describe_options(wildcards))
     assert spec.pairs == ["fr_en", "zh-CN_en"]
-    with pytest.raises(ConfigError, match="'one' is of kind 'whisper', which is not trained"):
+    with pytest.raises(ConfigError, match=r"'one' .*'whisper'"):
         experiment.train_options(wildcards)
 
 
@@ -286,15 +286,15 @@ def test_a_cascade_needs_all_its_models_and_translates_everything(here: Path) ->
 
 
 def test_kinds_that_cannot_be(here: Path) -> None:
-    with pytest.raises(ConfigError, match=r"one.yaml: 'kind' is 'wisper'. Did you mean 'whisper'"):
+    with pytest.raises(ConfigError, match=r"one\.yaml: 'kind' .*'wisper'.*'whisper'"):
         resolved(WORKFLOW, CORPUS, {**WHISPER, "kind": "wisper"})
-    with pytest.raises(ConfigError, match=r"one.yaml: unknown key 'training'"):
+    with pytest.raises(ConfigError, match=r"one\.yaml: .*'training'"):
         resolved(WORKFLOW, CORPUS, {**WHISPER, "training": {}})
-    with pytest.raises(ConfigError, match="kind whisper translates into English only"):
+    with pytest.raises(ConfigError, match="'one': kind whisper"):
         resolved({**WORKFLOW, "experiments": ["one"]}, {**CORPUS, "pairs": ["en_de"]}, WHISPER)
     for prompt, message in (
-        ("{txt}", "'txt' cannot be filled in"),
-        ("to {target}", "has to stand in it once"),
+        ("{txt}", "'txt'"),
+        ("to {target}", r"\{text\}"),
     ):
         with pytest.raises(ConfigError, match=rf"'llm.prompt': .*{message}"):
             resolved(WORKFLOW, CORPUS, {**CASCADE, "llm": {"base": "./llm", "prompt": prompt}})
