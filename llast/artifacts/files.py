@@ -95,3 +95,8 @@ MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.model")
 def model_files(folder: Path) -> list[Path]:
     """The files of a model in Hugging Face format that decide what it computes: weights, configuration, tokenizer."""
     return sorted(path for pattern in MODEL_FILES for path in folder.glob(pattern))
+
+
+def model_digest(folder: Path) -> str:
+    """A short name for what these files hold, wherever the folder lies."""
+    return spec_hash([[file.name, sha256_of(file)] for file in model_files(folder)])

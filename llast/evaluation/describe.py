@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from llast.artifacts import model_files, sha256_of, spec_hash
+from llast.artifacts import spec_hash
 from llast.artifacts.run import Run, RunCheckpoint
 from llast.config.steps import STEP_VERSIONS, DescribeOptions
+from llast.model.bases import base_identity
 
 
 def describe(
@@ -21,10 +22,11 @@ def describe(
     """
     identity = {
         "step_version": STEP_VERSIONS["describe"],
-        "experiment": experiment,
         "options": options.experiment.model_dump(exclude={"decoding", "description", "baseline"}),
-        # A model of the hub has its revision in the options; one in a folder is known by its files.
-        "bases_sha256": {name: _digest(folder) for name, folder in bases.items()},
+        "bases": {
+            key: base_identity(reference, bases[key.partition(".")[0]])
+            for key, reference in options.experiment.bases.items()
+        },
     }
     run = Run(
         experiment=experiment,
@@ -36,7 +38,3 @@ def describe(
     )
     run.write(output)
     return run
-
-
-def _digest(folder: Path) -> str:
-    return spec_hash([[file.name, sha256_of(file)] for file in model_files(folder)])

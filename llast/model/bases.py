@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from llast.artifacts import model_digest, read_summary
 from llast.config.layout import MODELS, is_folder, model_name
 from llast.errors import DataError
 
@@ -68,6 +69,20 @@ def base_folder(reference: str) -> Path:
         return here
     name, _, revision = reference.partition("@")
     return folder_of(name, revision or None)
+
+
+def base_identity(reference: str, folder: Path) -> str:
+    """What a base model is: a digest of the files of a folder, or a reference to the hub with the commit that came.
+
+    Args:
+        reference: as an experiment names it.
+        folder: where its files are.
+    """
+    if is_folder(reference):
+        return model_digest(folder)
+    fetched = folder / "summary.json"
+    commit = read_summary(fetched).details.get("commit") if fetched.exists() else None
+    return f"{reference} ({commit})" if commit else reference
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:

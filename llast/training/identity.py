@@ -6,10 +6,11 @@ A run's folder is named by the hash of its identity. A run goes on from its last
 from pathlib import Path
 from typing import Any, Literal
 
-from llast.artifacts import model_files, read_summary, sha256_of, spec_hash
+from llast.artifacts import read_summary, sha256_of
 from llast.artifacts.training import Change, CheckpointRecord
 from llast.config.steps import STEP_VERSIONS, TrainSpec
 from llast.mixture.rows import rows_path
+from llast.model.bases import base_identity
 
 Effect = Literal["decides", "by content", "rounding", "neither"]
 
@@ -100,8 +101,8 @@ def identity_of(
         "seed": seed,
         "rows": sha256_of(rows_path(mix)),
         "audio": {summary.parent.name: read_summary(summary).details["store"] for summary in audio},
-        "encoder.base": _base(options.encoder.base, encoder),
-        "llm.base": _base(options.llm.base, llm),
+        "encoder.base": base_identity(options.encoder.base, encoder),
+        "llm.base": base_identity(options.llm.base, llm),
         **_values(options, ("decides",)),
     }
 
@@ -140,12 +141,3 @@ def _value(value: Any, name: str) -> Any:
     for key in name.split("."):
         value = None if value is None else value[key]  # a base without LoRA has none of its options
     return value
-
-
-def _base(reference: str, folder: Path) -> str:
-    """What a base model is: a digest of its files, or its reference with the commit that was fetched."""
-    if reference.startswith(("./", "/")):
-        return spec_hash([[file.name, sha256_of(file)] for file in model_files(folder)])
-    fetched = folder / "summary.json"
-    commit = read_summary(fetched).details.get("commit") if fetched.exists() else None
-    return f"{reference} ({commit})" if commit else reference

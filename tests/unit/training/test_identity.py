@@ -25,7 +25,7 @@ def leaves(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def test_the_table_has_every_argument_and_every_option_of_a_training() -> None:
-    models = {"options": TrainSpec, "machine": Machine}
+    models: dict[str, type[BaseModel]] = {"options": TrainSpec, "machine": Machine}
     known = {
         name
         for argument in inspect.signature(launch).parameters
