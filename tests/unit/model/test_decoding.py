@@ -24,7 +24,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 
 from llast.config.experiment import DecodingOptions
 from llast.errors import DataError
-from llast.model.decoding import Request, decode
+from llast.model.decoding import Clip, Request, decode, long_to_short
 from llast.model.memory_budget import MemoryBudget, is_out_of_memory
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.prefix import can_share
@@ -235,3 +235,13 @@ def test_memory_that_is_not_enough_for_one_item(capsys: pytest.CaptureFixture[st
 def test_an_error_of_the_gpu_is_known_too() -> None:
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
     assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"))
+
+
+def test_batches_go_from_long_clips_to_short_and_leave_out_what_nobody_asks_for() -> None:
+    request = (Request("asr", "en", "en"),)
+    lengths = {1.0: request, 3.0: request, 9.0: (), 2.0: request}
+    made = [Clip(seconds, lambda: np.zeros(0), requests) for seconds, requests in lengths.items()]
+    batches = long_to_short(
+        made, MemoryBudget(2), lambda _: 1, lambda batch: [[f"{clip.seconds:g} s"] for clip in batch]
+    )
+    assert list(batches) == [([1, 3], [["3 s"], ["2 s"]]), ([0], [["1 s"]])]
