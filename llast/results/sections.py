@@ -174,7 +174,8 @@ def _transcripts(results: Results) -> list[Section]:
     return [
         Section(
             "Recognition errors on test",
-            "Errors per 100 words (WER), per 100 characters for zh-CN and ja (CER); lower is better.",
+            "; ".join(f"{METRICS[name].title}: {METRICS[name].reading}" for name in dict.fromkeys(codes.values()))
+            + ".",
             ["language", *(results.names[checkpoint.run.key] for checkpoint in results.chosen)],
             rows,
             [f"`{signature}`" for signature in sorted(signatures)],

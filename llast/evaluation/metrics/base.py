@@ -20,6 +20,7 @@ class Metric:
         of: what it scores: `translations` of a pair, or `transcripts` of a language.
         compute: the score of at least one row, given the language of the references and the options of the step
             score; None where the metric does not apply to them.
+        scale: what its values are, such as `0 to 100`.
         higher_is_better: its direction.
         digits: after the point, for people.
     """
@@ -28,5 +29,11 @@ class Metric:
     title: str
     of: Literal["translations", "transcripts"]
     compute: Callable[[Sequence[Hypothesis], Language, ScoreOptions], MetricScore | None]
+    scale: str
     higher_is_better: bool = True
     digits: int = 1
+
+    @property
+    def reading(self) -> str:
+        """How to read its values."""
+        return f"{self.scale}, {'higher' if self.higher_is_better else 'lower'} is better"

@@ -76,5 +76,19 @@ def _kept(character: str) -> str:
     return " " if punctuation else character
 
 
-WER = Metric("wer", "WER", "transcripts", word_error_rate, higher_is_better=False)
-CER = Metric("cer", "CER", "transcripts", character_error_rate, higher_is_better=False)
+WER = Metric(
+    "wer",
+    "WER",
+    "transcripts",
+    word_error_rate,
+    "errors per 100 words of the transcript",
+    higher_is_better=False,
+)
+CER = Metric(
+    "cer",
+    "CER",
+    "transcripts",
+    character_error_rate,
+    "errors per 100 characters of the transcript",
+    higher_is_better=False,
+)
