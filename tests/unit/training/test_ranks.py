@@ -150,4 +150,7 @@ def test_a_loss_that_explodes_stops_the_run(base_models: Path, training_rows: Ro
     assert "is the limit (training.loss_limit)" in errors[0]
     assert errors[0].split(": ")[-1].count("clip") == 1, "the update is one clip"
     assert RunFolder(tmp_path / "run").complete_steps()[-1:] == [worst], "what went wrong is not saved"
-    assert on_ranks(2, train_and_stop, tmp_path / "run") == errors, "the limit is known after a resume"
+    assert on_ranks(2, train_and_stop, tmp_path / "run") == errors, "the first loss is known after a resume"
+    write_spec(tmp_path / "run", spec(**single, loss_limit=limit + 1), base_models, training_rows)
+    assert on_ranks(2, train_and_stop, tmp_path / "run") == [True, True], "another limit holds from here on"
+    assert [record.loss for record in RunFolder(tmp_path / "run").records()] == losses
