@@ -133,6 +133,10 @@ def _train(run: RunFolder, spec: RunSpec, machine: Machine, steps: int, kept: li
         job = jobs.find(run)
         if job is not None and job.settled():
             print(f"train: following job {job.job_id}, which is already there", file=sys.stderr)
+            started = RunSpec.read(run.spec)
+            before = settings_of(started.options, job.machine.ranks, started.threads)
+            if different := differences(before, settings_of(spec.options, machine.ranks, machine.threads)):
+                print(f"train: it keeps what it was started with: {', '.join(different)}", file=sys.stderr)
         else:
             _say_what_changes_rounding(run, spec, machine)
             restarts.forget(run)
