@@ -16,15 +16,15 @@ def two(cluster: Path, base_models: Path, training_rows: Rows, tmp_path: Path) -
 
 
 def test_ctrl_c_cancels_its_own_job_only(two: tuple[Training, Training]) -> None:
-    one, other = two
+    first, other = two
     foreign = slurm("sbatch", "--parsable", "--output=/dev/null", "--wrap", "sleep 120").strip()
-    one.start()
+    first.start()
     other.start()
-    one.wait_for(lambda: one.in_queue() and other.in_queue())
-    one.ctrl_c()
-    assert "train: cancelled job" in one.said()
-    one.launcher = None
-    one.wait_for(lambda: not one.in_queue())
+    first.wait_for(lambda: first.in_queue() and other.in_queue())
+    first.ctrl_c()
+    assert "train: cancelled job" in first.said()
+    first.launcher = None
+    first.wait_for(lambda: not first.in_queue())
     assert other.in_queue()
     other.ctrl_c()
     other.launcher = None

@@ -9,7 +9,7 @@ from tests.slurm.trainings import SPEC, TWO_NODES, Rows, Training
 def test_what_trying_again_does_not_help(
     cluster: Path, base_models: Path, training_rows: Rows, tmp_path: Path
 ) -> None:
-    training = SPEC.training.model_copy(update={"learning_rate": 1e30, "warmup": 0.0})
+    options = SPEC.training.model_copy(update={"learning_rate": 1e30, "warmup": 0.0})
     memory = Training(base_models, training_rows, tmp_path, "memory", *TWO_NODES, "--memory-mb", "150")
     diverged = Training(
         base_models,
@@ -17,11 +17,11 @@ def test_what_trying_again_does_not_help(
         tmp_path,
         "diverged",
         *TWO_NODES,
-        spec=SPEC.model_copy(update={"training": training}),
+        spec=SPEC.model_copy(update={"training": options}),
     )
     refused = Training(base_models, training_rows, tmp_path, "refused", *TWO_NODES, "--partition", "nowhere")
-    for one in (memory, diverged, refused):
-        one.start()
+    for training in (memory, diverged, refused):
+        training.start()
     with ThreadPoolExecutor() as pool:
         list(pool.map(Training.end, (memory, diverged, refused), (4, 4, 2)))
     assert "for lack of memory" in memory.said()
@@ -30,7 +30,7 @@ def test_what_trying_again_does_not_help(
     assert f"log: {diverged.folder}" in diverged.said()
     assert "Slurm does not take the job" in refused.said()
     assert "invalid partition" in refused.said()
-    for one in (memory, diverged):
-        assert len(list(one.folder.glob("*/jobs/*_submitted.pkl"))) == 1
-        assert "Traceback" not in one.said()
-        assert len(one.said().splitlines()) < 12
+    for training in (memory, diverged):
+        assert len(list(training.folder.glob("*/jobs/*_submitted.pkl"))) == 1
+        assert "Traceback" not in training.said()
+        assert len(training.said().splitlines()) < 12
