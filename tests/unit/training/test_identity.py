@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from llast.artifacts import Summary, read_summary
 from llast.config.schema import describe
@@ -18,7 +19,7 @@ from tests.training_ranks import tiny_spec
 Rows = tuple[Path, list[Path]]
 
 
-def leaves(model: type[Any], prefix: str) -> list[str]:
+def leaves(model: type[BaseModel], prefix: str) -> list[str]:
     names = [key.name for key in describe(model, prefix)]
     return [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
 
