@@ -33,8 +33,8 @@ def test_a_full_disk(small_disk: Path) -> None:
     arguments = [*COMMAND, OPTIONS, "--output", str(summary), "--log", str(small_disk / "fr.log")]
     failed = llast(*arguments)
     assert failed.returncode == 3, failed.stderr
-    assert "llast synthesize: the disk is full" in failed.stderr
-    assert "Make room and run it again" in failed.stderr
+    (message,) = [line for line in failed.stderr.splitlines() if line.startswith("llast synthesize: ")]
+    assert "disk" in message
     assert "Traceback" not in failed.stderr
     assert not summary.exists()
     assert list((small_disk / "fr").glob("*.tar.gz")) == []

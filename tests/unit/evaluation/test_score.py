@@ -209,10 +209,10 @@ def test_comet_is_run_where_it_is_named(tmp_path: Path) -> None:
     off = score([path], "test", tmp_path / "score.json").pairs["fr_en"].metrics
     assert "comet" not in off, "off by default"
 
-    program.write_text("#!/bin/sh\necho no such model >&2\nexit 1\n")
-    with pytest.raises(DataError, match="no such model"):
+    program.write_text("#!/bin/sh\necho its-own-words >&2\nexit 1\n")
+    with pytest.raises(DataError, match="its-own-words"):
         score([path], "test", tmp_path / "score.json", options)
-    with pytest.raises(ConfigError, match="comet_command: there is no command"):
+    with pytest.raises(ConfigError, match=r"comet_command.*/nowhere/comet-score"):
         score([path], "test", tmp_path / "score.json", ScoreOptions(comet_command="/nowhere/comet-score"))
 
 

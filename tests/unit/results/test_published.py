@@ -37,10 +37,10 @@ def test_the_shipped_published_scores_are_well_formed() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("X,fr_en,1.0,upper,me", r"published\.csv:2: case is 'upper'"),
-        ("X,fr_de,1.0,cased,me", "no pair 'fr_de'"),
-        ("X,fr_en,1.0,cased,", "no source"),
-        ("X,fr_en,high,cased,me", "'high' is no BLEU score"),
+        ("X,fr_en,1.0,upper,me", r"published\.csv:2: case .*'upper'"),
+        ("X,fr_de,1.0,cased,me", r"published\.csv:2: .*'fr_de'"),
+        ("X,fr_en,1.0,cased,", r"published\.csv:2: .*source"),
+        ("X,fr_en,high,cased,me", r"published\.csv:2: .*'high'"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_refused(tmp_path: Path, line: str, message: str) -> None:
@@ -53,7 +53,7 @@ def test_a_line_that_cannot_be_used_is_refused(tmp_path: Path, line: str, messag
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     path = tmp_path / "published.csv"
     path.write_text("system,pair,value,source\nX,fr_en,1.0,me\n")
-    with pytest.raises(ConfigError, match="no column case"):
+    with pytest.raises(ConfigError, match=r"published\.csv.*\bcase\b"):
         read_published(path, ["fr_en"])
 
 

@@ -133,15 +133,15 @@ def test_markdown_marks(tmp_path: Path) -> None:
     assert cells["de→en"] == ["20.0 ‡", "*20.0* † ‡"]
     assert cells["average X→en"] == ["30.0", "40.1"]
     text = "\n".join(lines)
-    assert "sacreBLEU `tok:13a`: all pairs." in text
-    assert "† not trained on" in text
-    assert "‡ scored on fewer rows" in text
-    assert "these differ: full 2 X→en, 1 en→X; less 1 X→en, 0 en→X" in text
+    assert "`tok:13a`" in text
+    notes = [line for line in lines if "|" not in line]
+    assert all(any(mark in line for line in notes) for mark in "†‡"), "what the marks mean is said"
+    assert "full 2 X→en, 1 en→X; less 1 X→en, 0 en→X" in text
 
     make_table(tmp_path, *runs[:1])
     alone = (tmp_path / "bleu_table.md").read_text()
     assert "†" not in alone
-    assert "differ" not in alone
+    assert "full 2 X→en" not in alone
 
 
 def test_lower_cased_scores_choose_and_stand_in_the_table(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_lower_cased_scores_choose_and_stand_in_the_table(tmp_path: Path) -> Non
     assert (chosen(tmp_path / "cased"), wide(tmp_path / "cased")[0]["fr_en"]) == (["1"], "40.00")
     assert (chosen(tmp_path / "lower"), wide(tmp_path / "lower")[0]["fr_en"]) == (["2"], "40.50")
     text = (tmp_path / "lower" / "bleu_table.md").read_text()
-    assert "Lower-cased sacreBLEU, as the released LLaST scorer has it" in text
     assert "`case:lc`" in text
+    assert "`case:lc`" not in (tmp_path / "cased" / "bleu_table.md").read_text()
     assert (tmp_path / "lower" / "scores.csv").read_text() == (tmp_path / "cased" / "scores.csv").read_text()
 
 
@@ -178,7 +178,7 @@ def test_seeds_are_gathered(tmp_path: Path) -> None:
     assert mean["en_ja"] == deviation["en_ja"] == "", "no mean over some of the seeds"
     text = (tmp_path / "bleu_table.md").read_text()
     assert "43.0 ± 3.6" in text
-    assert "Mean ± standard deviation over seeds: a 3 seeds" in text
+    assert "a 3 seeds" in text
     assert [row["seed"] for row in wide(tmp_path)] == ["1", "2", "3"]
 
 

@@ -92,11 +92,12 @@ def test_run_leaves_checkpoints_metrics_and_a_manifest(reference: Path) -> None:
     assert engine < 6 * bases + 200_000, "frozen bases are not saved again"
 
 
-def test_a_second_call_has_nothing_to_do(base_models: Path, training_rows: Rows, reference: Path) -> None:
+def test_a_second_call_starts_nothing(
+    base_models: Path, training_rows: Rows, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in reference.rglob("adapter_model.safetensors")}
-    started = time.monotonic()
+    monkeypatch.setattr("llast.launch.job.submit", None)
     train(base_models, training_rows, reference, spec())
-    assert time.monotonic() - started < 3, "no process was started"
     assert {path: path.stat().st_mtime_ns for path in reference.rglob("adapter_model.safetensors")} == before
 
 
@@ -194,8 +195,8 @@ def test_killed_rank_is_named_and_the_next_run_ends_bit_equal(
     victim.kill()
     _, message = launcher.communicate(timeout=300)
     assert launcher.returncode == 4, message
-    assert "rank 1: ended without a result: it was killed" in message
-    assert "goes on from the last checkpoint" in message
+    assert "rank 1: " in message
+    assert "1_log.err" in message
     assert not (tmp_path / "run.json").exists()
     train(base_models, training_rows, tmp_path, spec(STEPS))
     same_end(tmp_path, long_reference)
@@ -222,10 +223,11 @@ def test_a_killed_launcher_leaves_the_job_and_the_next_one_follows_it(
     wait_for_step(tmp_path, 5)
     launcher.kill()
     launcher.wait(timeout=300)  # its standard error stays open in the job
+    (job,) = [json.loads(path.read_text()) for path in tmp_path.glob("*/job.json")]
     second = start(base_models, training_rows, tmp_path, STEPS)
     _, message = second.communicate(timeout=300)
     assert second.returncode == 0, message
-    assert "following job" in message
+    assert str(job["job_id"]) in message
     same_end(tmp_path, long_reference)
 
 
@@ -254,10 +256,12 @@ def test_a_changed_spec_leaves_the_old_folder_and_a_changed_file_is_refused(
     assert run["folder"] != old
     assert (tmp_path / old / "checkpoints").exists()
     assert run["earlier"] == {old: ["training.max_steps (there 8, now 2)"]}
-    assert f"{old} stays, of another run: training.max_steps" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert old in said
+    assert "training.max_steps" in said
     path = tmp_path / run["folder"] / "spec.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
-    with pytest.raises(DataError, match=r"differs in seed \(there 2, now 1\)"):
+    with pytest.raises(DataError, match=r"\bseed \(there 2, now 1\)"):
         train(base_models, training_rows, tmp_path, spec(2))
 
 

@@ -240,7 +240,7 @@ def test_a_dead_server_leaves_the_step_pending(
     assert Tracking.read(output) == dead
     assert dead.status == "pending"
     message = capsys.readouterr().err
-    assert f"delete {output} and run the workflow again" in message
+    assert f"delete {output}" in message
     assert "http://ann:***@127.0.0.1:9" in message
     assert "secret" not in message + output.read_text()
 
@@ -259,9 +259,9 @@ def test_a_broken_database_leaves_the_step_pending(workflow: Workflow, tmp_path:
 
 def test_broken_inputs_are_errors_of_their_own(uri: str, workflow: Workflow, tmp_path: Path) -> None:
     arguments = workflow.arguments() | {"tracking_uri": uri, "output": tmp_path / "track.json"}
-    with pytest.raises(DataError, match=r"run\.json does not exist"):
+    with pytest.raises(DataError, match=str(tmp_path / "run.json")):
         track(**arguments | {"runs": [tmp_path / "run.json"]})
-    with pytest.raises(DataError, match="not among the runs"):
+    with pytest.raises(DataError, match=workflow.runs[1].parent.parent.parent.name):
         track(**arguments | {"runs": workflow.runs[:1]})
     metrics = workflow.runs[0].parent / "adapted-0123" / "metrics.jsonl"
     metrics.write_text("{broken\n" + metrics.read_text())
