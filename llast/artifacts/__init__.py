@@ -2,11 +2,9 @@
 
 from llast.artifacts.base import Artifact, Typed
 from llast.artifacts.files import (
-    MODEL_FILES,
     atomic_path,
     differences,
     model_digest,
-    model_files,
     read_json,
     sha256_of,
     spec_hash,
@@ -17,14 +15,12 @@ from llast.artifacts.files import (
 from llast.artifacts.summaries import Summary, read_summary
 
 __all__ = [
-    "MODEL_FILES",
     "Artifact",
     "Summary",
     "Typed",
     "atomic_path",
     "differences",
     "model_digest",
-    "model_files",
     "read_json",
     "read_summary",
     "sha256_of",

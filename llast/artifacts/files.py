@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from llast.config.layout import model_files
 from llast.errors import DataError
 
 
@@ -89,14 +90,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.model")
-
-
-def model_files(folder: Path) -> list[Path]:
-    """The files of a model in Hugging Face format that decide what it computes: weights, configuration, tokenizer."""
-    return sorted(path for pattern in MODEL_FILES for path in folder.glob(pattern))
-
-
 def model_digest(folder: Path) -> str:
-    """A short name for what these files hold, wherever the folder lies."""
+    """A short name for what the files of a model hold, wherever the folder lies."""
     return spec_hash([[file.name, sha256_of(file)] for file in model_files(folder)])

@@ -93,3 +93,12 @@ def check_configs(config: list[Path]) -> Iterator[str]:
     for path in config:
         resolved = resolve(read_yaml(path), [path])
         yield f"{path}: good (experiments: {len(resolved.experiments)}, pairs: {len(resolved.corpus.pairs)})"
+
+
+def write_schemas(output: Path) -> None:
+    """Write `{config,corpus,experiment}.schema.json` into a folder."""
+    from llast.artifacts import write_json
+    from llast.config.schema import schemas
+
+    for name, schema in schemas().items():
+        write_json(output / f"{name}.schema.json", schema)

@@ -129,7 +129,7 @@ VERBS = (
     Verb(
         "config schema",
         "Write JSON schemas of the configuration files, for editors.",
-        "llast.config.schema:write_schemas",
+        "llast.cli.commands:write_schemas",
         {"--output": file("folder to write", metavar="DIR")},
     ),
     Verb(

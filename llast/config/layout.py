@@ -63,6 +63,12 @@ def model_summary(name: str) -> str:
     return f"{MODELS}/{name}/summary.json"
 
 
+def model_files(folder: Path) -> list[Path]:
+    """The files of a model in Hugging Face format that decide what it computes: weights, configuration, tokenizer."""
+    patterns = ("*.safetensors", "*.bin", "*.json", "*.model")
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
+
+
 def model_file(base: str) -> str:
     """The file that stands for a base model, in the folder that holds it."""
     if is_folder(base):

@@ -4,14 +4,11 @@ import json
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
-
-from llast.artifacts import write_json
 
 if TYPE_CHECKING:
     from llast.config.resolved import ResolvedConfig
@@ -110,13 +107,15 @@ def markdown_keys() -> str:
     return "\n".join(lines)
 
 
-def write_schemas(output: Path) -> None:
-    """Write `{config,corpus,experiment}.schema.json` (JSON Schema 2020-12) into a folder."""
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema (2020-12) of each kind of file: `config`, `corpus`, `experiment`."""
+    found = {}
     for name, models in _files().items():
         schema = TypeAdapter(Union[tuple(models)]).json_schema()  # type: ignore[arg-type]  # noqa: UP007
         if name == "experiment":
             _allow_extending(schema)
-        write_json(output / f"{name}.schema.json", schema)
+        found[name] = schema
+    return found
 
 
 def _allow_extending(schema: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from llast.artifacts import model_files
 from llast.config import layout
 from llast.config.evaluation_only import Experiment
 from llast.config.experiment import DecodingOptions, ExperimentConfig
@@ -147,5 +146,5 @@ class ExperimentRules:
 def _files_of_model(base: str) -> list[str]:
     """What a step that loads a base model depends on: `model_file` first; all files of a folder in place."""
     first = layout.model_file(base)
-    others = map(str, model_files(Path(first).parent)) if layout.is_folder(base) else []
+    others = map(str, layout.model_files(Path(first).parent)) if layout.is_folder(base) else []
     return list(dict.fromkeys([first, *others]))
