@@ -153,7 +153,7 @@ STEPS = (
     Verb(
         "compare",
         "Test whether an experiment differs from its baseline by more than chance, pair by pair.",
-        "llast.evaluation.compare:compare",
+        "llast.results.compare:compare",
         {
             "--experiment": name("name of the experiment"),
             "--baseline": name("name of the experiment to compare it with"),

@@ -12,8 +12,8 @@ import soundfile
 from llast.artifacts import Summary
 from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
-from llast.evaluation.compare import compare
 from llast.results.checkpoints import read_results
+from llast.results.compare import compare
 from llast.results.report.report import report
 from llast.results.samples import gather_samples
 

@@ -21,7 +21,7 @@ from llast.corpus.decode import DecodedClip
 from llast.corpus.statistics import COLUMNS
 from llast.corpus.store import write_index, write_shard
 from llast.results.checkpoints import read_results
-from llast.evaluation.compare import compare
+from llast.results.compare import compare
 from llast.results.samples import gather_samples
 from llast.languages import PAIRS
 from llast.results.report.report import report

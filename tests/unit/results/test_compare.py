@@ -14,7 +14,7 @@ import pytest
 
 from llast.artifacts.comparison import Comparison
 from llast.errors import DataError
-from llast.evaluation.compare import compare, holm
+from llast.results.compare import compare, holm
 from llast.results.table import table
 
 PAIRS = ("fr_en", "de_en", "en_ja")
