@@ -11,8 +11,15 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from llast.artifacts import Summary
-from llast.corpus.join import official_table
+from llast.artifacts.corpus import (
+    FetchDetails,
+    FetchedAudio,
+    FetchedTable,
+    FetchSummary,
+    ResampleDetails,
+    ResampleSummary,
+)
+from llast.corpus.official import official_table
 from llast.corpus.store import INDEX
 from llast.languages import PAIRS, SPLITS, pairs_from
 
@@ -59,14 +66,15 @@ def make_up(folder: Path, source: str, share: float = 1.0, chosen: Sequence[str]
             for split in SPLITS:
                 for clip in clips[split][: rows(pair, split, share)]:
                     file.write(f"{clip}.mp3\t{next(text)}\t{split}\n")
-    tables = {pair: {"path": str(fetched / f"covost_v2.{pair}.tsv")} for pair in pairs}
+    tables = {pair: fetched / f"covost_v2.{pair}.tsv" for pair in pairs}
     _fetched(fetched, source, fetched, tables)
     with_audio = sorted(draw.sample(needed, len(needed) * 99 // 100))
     seconds = 3 + 4 * np.random.default_rng(1).random(len(with_audio))
     nowhere = np.zeros(len(with_audio), np.int32)
     with pa.ipc.new_file(str(resampled / "store" / "index.arrow"), INDEX) as out:
         out.write_table(pa.table([with_audio, seconds, nowhere, nowhere], schema=INDEX))
-    _summary("resample", resampled, store="store", quarantine=[])
+    details = ResampleDetails(store="store", seconds=float(seconds.sum()), quarantine=[])
+    ResampleSummary(version=1, rows_in=0, rows_out=0, details=details).write(resampled / "summary.json")
     return sum(rows(pair, split, share) for pair in pairs for split in SPLITS)
 
 
@@ -80,14 +88,11 @@ def _texts(draw: random.Random) -> Iterator[str]:
         yield prose[start : start + 20 + start % 80].strip()
 
 
-def _fetched(folder: Path, source: str, archive: Path, tables: dict[str, dict[str, str]]) -> None:
-    place = {"kind": "release", "path": str(archive), "root": "", "in_place": False}
-    audio = {**place, "bytes": archive.stat().st_size, "sha256": "none"}
-    _summary("fetch", folder, source=source, audio=audio, validated="validated.tsv", tables=tables)
-
-
-def _summary(step: str, folder: Path, **details: object) -> None:
-    Summary(step=step, version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
+def _fetched(folder: Path, source: str, archive: Path, tables: dict[str, Path]) -> None:
+    audio = FetchedAudio(reader="release", path=str(archive), bytes=archive.stat().st_size, sha256="none")
+    files = {pair: FetchedTable(path=str(path), bytes=0, sha256="none") for pair, path in tables.items()}
+    details = FetchDetails(source=source, audio=audio, validated="validated.tsv", tables=files)
+    FetchSummary(version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
 
 
 def clip(number: int, seconds: float, rate: int = 48_000) -> bytes:
@@ -119,5 +124,5 @@ def make_release(folder: Path, clips: Sequence[bytes], count: int) -> Path:
             member = tarfile.TarInfo(f"clips/{name}")
             member.size = len(clips[number % len(clips)])
             archive.addfile(member, io.BytesIO(clips[number % len(clips)]))
-    _fetched(folder, "fr", folder / "fr.tar.gz", {"fr_en": {"path": str(folder / "covost_v2.fr_en.tsv")}})
+    _fetched(folder, "fr", folder / "fr.tar.gz", {"fr_en": folder / "covost_v2.fr_en.tsv"})
     return folder / "summary.json"

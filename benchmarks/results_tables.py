@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from record import ROOT, Measured, main, peak_mib
 
@@ -28,6 +29,8 @@ from tests.runs import SPLITS, trained_run, training_record
 
 TARGET_S, TARGET_POINTS, TARGET_PAGE_MIB, TARGET_MIB = 60.0, 5_000.0, 10.0, 2048.0
 STEPS = 8000  # of the paper's epoch on eight GPUs
+LEAKAGE = {"mode": "count", "rows": 0, "directions": {}}
+MIXED = {"tasks": {}, "pairs": {}, "asr": {}, "repeated": 0, "clips": 0, "dev_rows": 0, "leakage": LEAKAGE}
 
 
 def measure(full: bool) -> list[Measured]:
@@ -38,7 +41,10 @@ def measure(full: bool) -> list[Measured]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         runs, scores, mixes = _results(folder, experiments, checkpoints, steps)
-        corpus = [_summary(folder / "filter" / source / "summary.json", "filter") for source in PHRASES]
+        corpus = [
+            _summary(folder / "filter" / source / "summary.json", "filter", {"pairs": {}})
+            for source in PHRASES
+        ]
         uri = f"sqlite:///{folder / 'mlflow.db'}"
         sides: dict[str, Callable[[], object]] = {
             "table": lambda: table(runs, scores, folder, published=published),
@@ -120,7 +126,7 @@ def _results(
             for step in range(1, steps + 1):
                 loss = 3 * math.exp(-step / 900) + draw.random() / 9
                 file.write(as_line(training_record(step, loss=loss, grad_norm=1.0 + draw.random())))
-        mixes.append(_summary(base / "mix" / "summary.json", "mix"))
+        mixes.append(_summary(base / "mix" / "summary.json", "mix", MIXED))
         for checkpoint in range(1, checkpoints + 1):
             for split in SPLITS:
                 scores.append(base / "score" / f"checkpoint{checkpoint}.{split}.json")
@@ -159,8 +165,10 @@ def _translated(folder: Path, source: str) -> Path:
     return folder / "summary.json"
 
 
-def _summary(path: Path, step: str) -> Path:
-    Summary(step=step, version=1, rows_in=1000, rows_out=990, dropped={"label": 10}).write(path)
+def _summary(path: Path, step: str, details: dict[str, Any]) -> Path:
+    Summary(step=step, version=1, rows_in=1000, rows_out=990, dropped={"label": 10}, details=details).write(
+        path
+    )
     return path
 
 

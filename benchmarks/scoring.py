@@ -12,7 +12,7 @@ from typing import Any
 from record import Measured, Ran, in_turn, main, run
 
 from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses
-from llast.corpus.join import official_table
+from llast.corpus.official import official_table
 from llast.demo.phrasebook import PHRASES
 from llast.languages import PAIRS, language, pairs_from, source_languages, split_pair
 

@@ -74,7 +74,8 @@ PAIRS: tuple[str, ...] = X_EN + EN_X
 PAPER_X_EN = ("fr_en", "de_en", "es_en", "it_en", "zh-CN_en", "ja_en")
 """The six X->En directions of LLaST's result table (arXiv 2407.15415)."""
 
-SPLITS = ("train", "dev", "test")
+CorpusSplit = Literal["train", "dev", "test"]
+SPLITS: tuple[CorpusSplit, ...] = ("train", "dev", "test")
 
 
 def language(code: str) -> Language:

@@ -86,7 +86,7 @@ def base_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     """Summaries of `mix` and of `resample` (fr): 24 clips of noise, each with an ST row, two of three with ASR too;
     three of the rows are those of dev as well."""
-    from llast.artifacts import Summary
+    from llast.artifacts.corpus import Leakage, MixDetails, MixSummary, ResampleDetails, ResampleSummary
     from llast.corpus.decode import DecodedClip
     from llast.corpus.store import write_index, write_shard
     from llast.mixture.rows import ROWS, write_rows
@@ -109,15 +109,17 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     write_shard(store / "shard-00000.arrow", iter(clips), 100)
     write_index(store, 1)
     resample = store.parent / "summary.json"
-    Summary(step="resample", version=1, rows_in=24, rows_out=24, details={"store": "store"}).write(resample)
+    stored = ResampleDetails(store="store", seconds=sum(clip.seconds for clip in clips), quarantine=[])
+    ResampleSummary(version=1, rows_in=24, rows_out=24, details=stored).write(resample)
     names = ["clip", "source", "task", "target", "text", "seconds", "copy", "speed"]
     mix = root / "mix" / "summary.json"
     mix.parent.mkdir()
     write_rows(mix, pa.table(dict(zip(names, zip(*sorted(rows), strict=True), strict=True)), schema=ROWS))
     dev = [(name, *rest) for name, *rest in sorted(rows) if name in ("clip02", "clip21")]
     write_rows(mix, pa.table(dict(zip(names, zip(*dev, strict=True), strict=True)), schema=ROWS), "dev")
-    details = {"dev_rows": len(dev)}
-    Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows), details=details).write(mix)
+    leakage = Leakage(mode="count", rows=0, directions={})
+    mixed = MixDetails(tasks={}, pairs={}, asr={}, repeated=0, clips=24, dev_rows=len(dev), leakage=leakage)
+    MixSummary(version=1, rows_in=len(rows), rows_out=len(rows), details=mixed).write(mix)
     return mix, [resample]
 
 

@@ -8,6 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from llast.artifacts import Summary
+from llast.artifacts.corpus import (
+    FilterDetails,
+    FilterSummary,
+    JoinDetails,
+    JoinSummary,
+    Leakage,
+    MixDetails,
+    MixSummary,
+    ResampleDetails,
+    ResampleSummary,
+    SynthesizeDetails,
+    SynthesizeSummary,
+)
 from llast.artifacts.hypotheses import Hypothesis, write_hypotheses
 from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, Split
 from llast.config.experiment import LoraOptions
@@ -56,12 +69,13 @@ def write_results(
         base = folder / experiment / "seed1"
         runs.append(_run(base / "train" / "run.json", experiment, own, number, checkpoints, draw))
         mixes.append(base / "mix" / "summary.json")
-        Summary(
-            step="mix",
+        leakage = Leakage(mode="drop", rows=10, directions={})
+        MixSummary(
             version=1,
             rows_in=2000,
             rows_out=1990 - 300 * number,
             dropped={"task": 300 * number, "leakage": 10},
+            details=MixDetails(tasks={}, pairs={}, asr={}, repeated=0, clips=0, dev_rows=0, leakage=leakage),
         ).write(mixes[-1])
         for checkpoint in range(1, checkpoints + 1):
             translated = []
@@ -138,21 +152,28 @@ def _run(
 def _corpus(folder: Path, pairs: Sequence[str], synthetic: bool) -> list[Path]:
     paths = []
     for source in source_languages(tuple(pairs)):
-        steps = [
-            Summary(
-                step="resample",
+        stored = ResampleDetails(store="store", seconds=1.0, quarantine=[])
+        joined = JoinDetails(counts={}, labels={}, lost={}, official={}, short_rows={})
+        steps: list[Summary] = [
+            ResampleSummary(
                 version=1,
                 rows_in=1046,
                 rows_out=1040,
                 dropped={"missing": 2, "undecodable": 4},
+                details=stored,
             ),
-            Summary(step="join", version=1, rows_in=1060, rows_out=1046, dropped={"label": 14}),
-            Summary(
-                step="filter", version=1, rows_in=1046, rows_out=1037, dropped={"no_audio": 6, "remove": 3}
+            JoinSummary(version=1, rows_in=1060, rows_out=1046, dropped={"label": 14}, details=joined),
+            FilterSummary(
+                version=1,
+                rows_in=1046,
+                rows_out=1037,
+                dropped={"no_audio": 6, "remove": 3},
+                details=FilterDetails(pairs={}),
             ),
         ]
         if synthetic:
-            steps.insert(0, Summary(step="synthesize", version=1, rows_in=1060, rows_out=1060))
+            made = SynthesizeDetails(source=source, pairs=[], clean={}, dirt={}, speech_seconds=1.0)
+            steps.insert(0, SynthesizeSummary(version=1, rows_in=1060, rows_out=1060, details=made))
         for summary in steps:
             paths.append(folder / "corpus" / summary.step / source / "summary.json")
             summary.write(paths[-1])

@@ -10,7 +10,7 @@ import soundfile
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import Leakage, MixDetails, MixSummary, ResampleDetails, ResampleSummary
 from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
 from llast.mixture.rows import ROWS, write_rows
@@ -49,7 +49,9 @@ def paper_mix(folder: Path, count: int, words: Sequence[str]) -> tuple[Path, lis
     columns = zip(*sorted(rows, key=lambda row: (row[1], row[0])), strict=True)
     mix = folder / "mix" / "summary.json"
     write_rows(mix, pa.table(dict(zip(ROWS.names, columns, strict=True)), schema=ROWS))
-    Summary(step="mix", version=1, rows_in=len(rows), rows_out=len(rows), details={}).write(mix)
+    leakage = Leakage(mode="count", rows=0, directions={})
+    details = MixDetails(tasks={}, pairs={}, asr={}, repeated=0, clips=0, dev_rows=0, leakage=leakage)
+    MixSummary(version=1, rows_in=len(rows), rows_out=len(rows), details=details).write(mix)
     return mix, [_store(folder / source, own) for source, own in clips.items() if own]
 
 
@@ -65,9 +67,8 @@ def _store(folder: Path, clips: list[DecodedClip]) -> Path:
     write_shard(folder / "store/shard-00000.arrow", iter(clips), len(clips))
     write_index(folder / "store", 1)
     summary = folder / "summary.json"
-    Summary(
-        step="resample", version=1, rows_in=len(clips), rows_out=len(clips), details={"store": "store"}
-    ).write(summary)
+    details = ResampleDetails(store="store", seconds=0.0, quarantine=[])
+    ResampleSummary(version=1, rows_in=len(clips), rows_out=len(clips), details=details).write(summary)
     return summary
 
 

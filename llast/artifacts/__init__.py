@@ -1,6 +1,6 @@
 """Files between steps: how they are written, and what stands in them."""
 
-from llast.artifacts.base import Artifact, Typed
+from llast.artifacts.base import Artifact, Summary, Typed
 from llast.artifacts.files import (
     atomic_path,
     differences,
@@ -12,7 +12,7 @@ from llast.artifacts.files import (
     write_json,
     write_text,
 )
-from llast.artifacts.summaries import Summary, read_summary
+from llast.artifacts.summaries import read_summary
 
 __all__ = [
     "Artifact",

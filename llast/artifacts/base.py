@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from llast.artifacts.files import read_json, write_text
 from llast.errors import DataError
@@ -60,6 +60,49 @@ class Artifact(Typed):
         """The error of a file that does not fit."""
         return DataError(
             f"{path}: {problem}. Delete it and run snakemake again: the step {cls.WRITTEN_BY} writes it anew."
+        )
+
+
+class Summary(Artifact):
+    """What a step did with its rows. It is the step's declared output, written last, data beside it.
+
+    Attributes:
+        step: name of the step (rule, verb and module have the same).
+        version: version of the step's behaviour; a change of it reruns the step.
+        rows_in: rows read.
+        rows_out: rows written.
+        dropped: rows left out, by reason; `rows_in == rows_out + sum(dropped.values())`.
+        seconds: wall time of the step.
+        details: what else is worth knowing, by step.
+    """
+
+    step: str
+    version: int
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int] = {}
+    seconds: float = 0.0
+    details: Any = {}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Summary":
+        if self.rows_in != self.rows_out + sum(self.dropped.values()):
+            raise ValueError(f"{self.step}: {self.rows_in} in, {self.rows_out} out, dropped {self.dropped}")
+        return self
+
+    def line(self) -> str:
+        """The summary in one line, for a terminal."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
+        dropped = f" (dropped: {reasons})" if reasons else ""
+        return f"{self.rows_in:,} in, {self.rows_out:,} out{dropped}, {self.seconds:.1f} s"
+
+    @classmethod
+    def broken(cls, path: Path, problem: str) -> DataError:
+        """The error of a file that does not fit; the class knows the step, else the folder does."""
+        default = cls.model_fields["step"].default
+        step = default if isinstance(default, str) else path.parent.parent.name
+        return DataError(
+            f"{path}: {problem}. Delete it and run snakemake again: the step {step} writes it anew."
         )
 
 

@@ -1,57 +1,21 @@
-"""Summaries: what a step did with its rows, and what else later steps have to know of it."""
+"""The summaries of all steps, and that of the step decode."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import model_validator
-
-from llast.artifacts.base import Artifact, Typed
+from llast.artifacts.base import Summary, Typed
+from llast.artifacts.corpus import (
+    FetchModelSummary,
+    FetchSummary,
+    FilterSummary,
+    JoinSummary,
+    MixSummary,
+    ResampleSummary,
+    SynthesizeSummary,
+)
 from llast.artifacts.files import read_json
-from llast.errors import DataError
 
 Split = Literal["dev", "test"]
-
-
-class Summary(Artifact):
-    """What a step did with its rows. It is the step's declared output, written last, data beside it.
-
-    Attributes:
-        step: name of the step (rule, verb and module have the same).
-        version: version of the step's behaviour; a change of it reruns the step.
-        rows_in: rows read.
-        rows_out: rows written.
-        dropped: rows left out, by reason; `rows_in == rows_out + sum(dropped.values())`.
-        seconds: wall time of the step.
-        details: what else is worth knowing, by step.
-    """
-
-    step: str
-    version: int
-    rows_in: int
-    rows_out: int
-    dropped: dict[str, int] = {}
-    seconds: float = 0.0
-    details: Any = {}
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> "Summary":
-        if self.rows_in != self.rows_out + sum(self.dropped.values()):
-            raise ValueError(f"{self.step}: {self.rows_in} in, {self.rows_out} out, dropped {self.dropped}")
-        return self
-
-    def line(self) -> str:
-        """The summary in one line, for a terminal."""
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
-        dropped = f" (dropped: {reasons})" if reasons else ""
-        return f"{self.rows_in:,} in, {self.rows_out:,} out{dropped}, {self.seconds:.1f} s"
-
-    @classmethod
-    def broken(cls, path: Path, problem: str) -> DataError:
-        """The error of a file that does not fit; the folder above a summary's names its step."""
-        step = getattr(cls, "WRITTEN_BY", path.parent.parent.name)
-        return DataError(
-            f"{path}: {problem}. Delete it and run snakemake again: the step {step} writes it anew."
-        )
 
 
 class Hypotheses(Typed):
@@ -93,14 +57,24 @@ class DecodeDetails(Typed):
 class DecodeSummary(Summary):
     """Summary of the step decode."""
 
-    WRITTEN_BY = "decode"
-
     format: int = 2
     step: Literal["decode"] = "decode"
     details: DecodeDetails
 
 
-SUMMARIES: dict[str, type[Summary]] = {"decode": DecodeSummary}
+SUMMARIES: dict[str, type[Summary]] = {
+    kind.model_fields["step"].default: kind
+    for kind in (
+        SynthesizeSummary,
+        FetchSummary,
+        FetchModelSummary,
+        ResampleSummary,
+        JoinSummary,
+        FilterSummary,
+        MixSummary,
+        DecodeSummary,
+    )
+}
 """Class of a summary by its step."""
 
 

@@ -29,7 +29,7 @@ STEPS = (
         "Make a synthetic corpus of one source language, in the shape of Common Voice and CoVoST-2.",
         "llast.demo.synthesize:synthesize",
         {**SOURCE, **PAIRS, **SUMMARY, **WORKERS},
-        "llast.config.corpus:SynthesizeOptions",
+        "llast.corpus.sources.synthetic:SynthesizeOptions",
     ),
     Verb(
         "fetch",

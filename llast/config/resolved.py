@@ -38,7 +38,7 @@ class ResolvedConfig:
     @property
     def synthetic(self) -> bool:
         """Whether the corpus is made by the step `synthesize`."""
-        return self.corpus.source.kind == "synthetic"
+        return self.corpus.source.synthesize_options is not None
 
     @property
     def trained(self) -> dict[str, ExperimentConfig]:

@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import Field
 
 from llast.config.base import Model, Pairs
-from llast.config.corpus import CorpusSource
 from llast.config.evaluation_only import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 from llast.config.experiment import (
     AdaptorOptions,
@@ -15,10 +14,11 @@ from llast.config.experiment import (
     MixtureOptions,
     TrainingOptions,
 )
+from llast.corpus.sources import CorpusSource
 
 STEP_VERSIONS: dict[str, int] = {
     "synthesize": 2,
-    "fetch": 2,
+    "fetch": 3,
     "fetch_model": 1,
     "resample": 1,
     "join": 2,

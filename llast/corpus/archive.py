@@ -14,10 +14,10 @@ import posixpath
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from llast.artifacts.corpus import FetchedAudio
 from llast.errors import DataError
 from llast.progress import progress
 
@@ -38,32 +38,16 @@ _HEADER_TYPES = (
 )
 
 
-@dataclass(frozen=True)
-class Release:
-    """What a Common Voice archive or folder holds.
-
-    Attributes:
-        root: folder of `validated.tsv` in it, `""` for a flat archive.
-        validated: bytes of `validated.tsv`.
-        bytes: size of the archive, or of all clips of a folder.
-        sha256: digest of the archive; of a folder, over `validated.tsv` and names and sizes of the clips.
-    """
-
-    root: str
-    validated: bytes
-    bytes: int
-    sha256: str
-
-
 def clip_id(path: str) -> str:
     """The name by which all steps know a clip: its file name without folder and extension (`.mp3.wav` is one)."""
     return path.rsplit("/", 1)[-1].rsplit(".", 1)[0].removesuffix(".mp3")
 
 
-def inspect(path: Path, language: str) -> Release:
-    """Read a Common Voice archive or folder once: digest, root and `validated.tsv`.
+def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
+    """Read a Common Voice archive or folder once: size, digest and root, and its `validated.tsv`.
 
-    Of several roots in one archive, the one whose folder is named like the language counts.
+    Of several roots in one archive, the one whose folder is named like the language counts. The digest of a folder is
+    over `validated.tsv` and names and sizes of the clips.
 
     Raises:
         DataError: the archive is missing, damaged or hostile, or holds no `validated.tsv`.
@@ -77,24 +61,29 @@ def inspect(path: Path, language: str) -> Release:
             if posixpath.basename(name) == "validated.tsv":
                 found[posixpath.dirname(name)] = content.read()
     root = _choose_root(list(found), path, language)
-    return Release(root, found[root], path.stat().st_size, digest.hexdigest())
+    return _audio(path, root, path.stat().st_size, digest.hexdigest()), found[root]
 
 
-def read_clips(path: Path, root: str, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Yield id and bytes of each wanted clip, once each, in the order of the archive (of a folder: by name).
 
     Args:
-        path: Common Voice archive or folder.
-        root: its root, as `inspect` found it.
+        audio: Common Voice archive or folder, as `inspect` found it.
         wanted: clip ids; the extension of the file does not matter.
 
     Raises:
-        DataError: the archive is missing, damaged or hostile.
+        DataError: the archive is missing, damaged, hostile, or not the one that was fetched.
     """
-    left = set(wanted)
+    left, path = set(wanted), Path(audio.path)
+    # What is here already is no input of a rule: nothing else notices that another archive took its place.
+    if path.is_file() and path.stat().st_size != audio.bytes:
+        raise DataError(
+            f"{path} is not the archive that the step fetch has read: its size has changed. Run that step again "
+            "(snakemake --forcerun fetch)."
+        )
     if not left:
         return
-    folder = posixpath.join(root, "clips")
+    folder = posixpath.join(audio.root, "clips")
     if path.is_dir():
         for name in sorted_files(path / folder, "A Common Voice folder has clips/ beside validated.tsv."):
             if (clip := clip_id(name)) in left:
@@ -232,7 +221,7 @@ def _choose_root(roots: list[str], path: Path, language: str) -> str:
     )
 
 
-def _inspect_folder(path: Path, language: str) -> Release:
+def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     roots = []
     for folder, subfolders, files in os.walk(path):
         if "clips" in subfolders:
@@ -248,7 +237,11 @@ def _inspect_folder(path: Path, language: str) -> Release:
         size = os.stat(clips / name).st_size
         total += size
         digest.update(f"{name}\t{size}\n".encode())
-    return Release(root, validated, total, digest.hexdigest())
+    return _audio(path, root, total, digest.hexdigest()), validated
+
+
+def _audio(path: Path, root: str, size: int, sha256: str) -> FetchedAudio:
+    return FetchedAudio(reader="release", path=str(path), root=root, bytes=size, sha256=sha256)
 
 
 def sorted_files(folder: Path, remedy: str, key: Callable[[str], Any] | None = None) -> list[str]:

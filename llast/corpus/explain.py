@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from llast.artifacts import read_summary
+from llast.artifacts.corpus import FetchSummary, FilterSummary, ResampleSummary
 from llast.corpus.archive import clip_id, read_table
-from llast.corpus.fetched import Fetched
 from llast.corpus.filter import REPAIRED
 from llast.corpus.join import COLUMNS, SPLIT_OF_LABEL, read_covost
 from llast.corpus.store import AudioStore
@@ -48,8 +47,8 @@ def _audio(clip: str, resampled: Path) -> str:
     seconds = AudioStore.open(summary).seconds(clip)
     if seconds is not None:
         return f"audio of {seconds:.2f} s"
-    quarantined = {entry["clip"]: entry["reason"] for entry in read_summary(summary).details["quarantine"]}
-    return f"no audio ({quarantined.get(clip, 'not asked for')})"
+    reasons = ResampleSummary.read(summary).details.reasons
+    return f"no audio ({reasons.get(clip, 'not asked for')})"
 
 
 def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
@@ -64,7 +63,7 @@ def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
         )
         if repaired_clip == clip
     }
-    for pair in read_summary(filtered / "summary.json").details["pairs"]:
+    for pair in FilterSummary.read(filtered / "summary.json").details.pairs:
         for split in SPLITS:
             path_of_table = joined / f"covost_v2.{pair}.{split}.tsv"
             if clip.encode() not in path_of_table.read_bytes():
@@ -85,7 +84,8 @@ def _unjoined(clip: str, fetched: Path) -> Iterator[str]:
     """Rows of a clip that the step join left out of all its pairs, as far as the files of CoVoST-2 are still here."""
     if not (fetched / "summary.json").exists():
         return
-    for pair, path in Fetched.read(fetched / "summary.json").tables.items():
+    for pair, file in FetchSummary.read(fetched / "summary.json").details.tables.items():
+        path = Path(file.path)
         if not path.exists() or clip.encode() not in read_table(path):
             continue
         table = read_covost(path)

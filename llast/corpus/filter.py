@@ -12,7 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llast.artifacts import Summary, atomic_path, read_summary
+from llast.artifacts import atomic_path
+from llast.artifacts.corpus import (
+    FilterDetails,
+    FilteredSplit,
+    FilterSummary,
+    JoinSummary,
+    ResampleSummary,
+)
 from llast.config.corpus import FilterOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import clip_id
@@ -21,7 +28,7 @@ from llast.corpus.repair import repair_sentence
 from llast.corpus.store import AudioStore
 from llast.corpus.tsv import Table, read_tsv_file, write_tsv
 from llast.errors import DataError
-from llast.languages import SPLITS
+from llast.languages import SPLITS, CorpusSplit
 
 ROWS = pa.schema(
     [
@@ -54,7 +61,7 @@ class _Kept:
     missing_audio: int
 
 
-def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOptions) -> Summary:
+def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOptions) -> FilterSummary:
     """Write `{pair}.{split}.parquet` for the pairs out of a language, `dropped.parquet`, `repaired.tsv`, the summary.
 
     A train row is dropped for the first of these reasons that applies: `audio_{reason of the quarantine}`,
@@ -63,9 +70,6 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
     `length_ratio`. The last three are measured against the medians of the rows that pass all others. dev and test rows
     are never dropped; one without audio has null seconds. `repaired.tsv` lists every changed source sentence, of
     dropped rows too.
-
-    Rows: those of all pairs and splits. Details: `pairs[pair][split]` with `rows_in`, `rows_out`, `dropped`
-    by reason, `repaired` source sentences, `missing_audio`, `seconds` of the rows written.
 
     Args:
         joined: summary of the step join.
@@ -78,12 +82,12 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
     """
     began = time.monotonic()
     durations = AudioStore.open(resampled).durations()
-    quarantine = {entry["clip"]: entry["reason"] for entry in read_summary(resampled).details["quarantine"]}
-    join_details = read_summary(joined).details
-    pairs: dict[str, dict[str, Any]] = {}
+    quarantine = ResampleSummary.read(resampled).details.reasons
+    found = JoinSummary.read(joined).details
+    pairs: dict[str, dict[CorpusSplit, FilteredSplit]] = {}
     dropped: dict[str, list[str]] = {name: [] for name in DROPPED.names}
     repaired: dict[str, list[str]] = {name: [] for name in REPAIRED}
-    for pair in join_details["counts"]:
+    for pair in found.counts:
         pairs[pair] = {}
         for split in SPLITS:
             table = read_tsv_file(joined.parent / f"covost_v2.{pair}.{split}.tsv", COLUMNS)
@@ -95,26 +99,25 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
             for change in kept.repaired:
                 for name, value in zip(REPAIRED, (pair, split, *change), strict=True):
                     repaired[name].append(value)
-            pairs[pair][split] = {
-                "rows_in": len(table),
-                "rows_out": len(kept.rows["clip"]),
-                "dropped": dict(sorted(Counter(reason for _, reason in kept.dropped).items())),
-                "repaired": len(kept.repaired),
-                "missing_audio": kept.missing_audio,
-                "seconds": sum(seconds for seconds in kept.rows["seconds"] if seconds is not None),
-            }
-    _require_audio(pairs, join_details["lost"], options.max_missing)
+            pairs[pair][split] = FilteredSplit(
+                rows_in=len(table),
+                rows_out=len(kept.rows["clip"]),
+                dropped=dict(sorted(Counter(reason for _, reason in kept.dropped).items())),
+                repaired=len(kept.repaired),
+                missing_audio=kept.missing_audio,
+                seconds=sum(seconds for seconds in kept.rows["seconds"] if seconds is not None),
+            )
+    _require_audio(pairs, found.lost, options.max_missing)
     _write(output / "dropped.parquet", dropped, DROPPED)
     write_tsv(output / "repaired.tsv", repaired)
-    counts = [pairs[pair][split] for pair in pairs for split in SPLITS]
-    summary = Summary(
-        step="filter",
+    splits = [split for by_split in pairs.values() for split in by_split.values()]
+    summary = FilterSummary(
         version=STEP_VERSIONS["filter"],
-        rows_in=sum(count["rows_in"] for count in counts),
-        rows_out=sum(count["rows_out"] for count in counts),
+        rows_in=sum(split.rows_in for split in splits),
+        rows_out=sum(split.rows_out for split in splits),
         dropped=dict(sorted(Counter(dropped["reason"]).items())),
         seconds=time.monotonic() - began,
-        details={"pairs": pairs},
+        details=FilterDetails(pairs=pairs),
     )
     summary.write(output / "summary.json")
     return summary
@@ -207,13 +210,15 @@ def _mark_unusual(
 
 
 def _require_audio(
-    pairs: dict[str, dict[str, Any]], lost: dict[str, dict[str, int]], max_missing: float
+    pairs: dict[str, dict[CorpusSplit, FilteredSplit]],
+    lost: dict[str, dict[CorpusSplit, int]],
+    max_missing: float,
 ) -> None:
     short = []
     for pair, splits in pairs.items():
         for split in ("dev", "test"):
-            missing = splits[split]["missing_audio"] + lost[pair][split]
-            rows = splits[split]["rows_in"] + lost[pair][split]
+            missing = splits[split].missing_audio + lost[pair][split]
+            rows = splits[split].rows_in + lost[pair][split]
             if missing > max_missing * rows:
                 short.append(f"{pair} {split}: {missing:,} of {rows:,}")
     if short:

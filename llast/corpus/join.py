@@ -1,18 +1,17 @@
 """Join CoVoST-2 tables with Common Voice's sentences: the official split files of every pair."""
 
-import csv
 import io
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import FetchSummary, JoinDetails, JoinSummary, RowDifference
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import read_table
-from llast.corpus.fetched import Fetched
+from llast.corpus.official import official_table
 from llast.corpus.tsv import Table, read_tsv, read_tsv_file, write_tsv
-from llast.languages import SPLITS
+from llast.languages import SPLITS, CorpusSplit
 
 SPLIT_OF_LABEL = {"train": "train", "train_covost": "train", "dev": "dev", "test": "test"}
 """Labels that CoVoST-2 (version 2) uses; `dev_covost`, `dev_dup` and the like belong to no split."""
@@ -20,17 +19,11 @@ SPLIT_OF_LABEL = {"train": "train", "train_covost": "train", "dev": "dev", "test
 COLUMNS = ("path", "sentence", "translation", "client_id")
 
 
-def join(fetched: Path, output: Path, official_counts: bool = False) -> Summary:
+def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSummary:
     """Write `covost_v2.{pair}.{split}.tsv` for every pair out of a source language, and the summary.
 
     The algorithm is that of `get_covost_splits.py` (facebookresearch/covost), written anew: inner join on
     `path` in the order of `validated.tsv`, then a split by label.
-
-    Rows: those of the tables; one whose clip `validated.tsv` lists twice counts twice. Dropped: `label` (that
-    of no split), `not_validated` (no sentence). Details: `counts` by pair and split; `labels` by pair that are
-    no split; `lost` by pair and split, rows that are `not_validated`; `official` by pair and split where rows
-    differ from the published numbers, as `{"expected", "found"}`; `short_rows` by table (`validated`, or a pair):
-    rows with too few fields, which were filled up with empty ones.
 
     Args:
         fetched: summary of the step fetch.
@@ -41,16 +34,16 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> Summary:
         DataError: a table is missing or broken.
     """
     began = time.monotonic()
-    files = Fetched.read(fetched)
-    validated = read_tsv_file(files.validated, ("path", "sentence", "client_id"))
+    files = FetchSummary.read(fetched).details
+    validated = read_tsv_file(fetched.parent / files.validated, ("path", "sentence", "client_id"))
     dropped: Counter[str] = Counter()
     counts: dict[str, dict[str, int]] = {}
     labels: dict[str, dict[str, int]] = {}
     lost: dict[str, dict[str, int]] = {}
     short_rows = {"validated": validated.short_rows}
     rows = 0
-    for pair, path in files.tables.items():
-        table = read_covost(path)
+    for pair, file in files.tables.items():
+        table = read_covost(Path(file.path))
         splits, ignored, unmatched = join_tables(validated, table)
         counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
         labels[pair] = dict(sorted(ignored.items()))
@@ -62,20 +55,19 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> Summary:
         for split in SPLITS:
             write_tsv(output / f"covost_v2.{pair}.{split}.tsv", splits[split])
     official = _differences(counts) if official_counts else {}
-    summary = Summary(
-        step="join",
+    summary = JoinSummary(
         version=STEP_VERSIONS["join"],
         rows_in=rows + dropped.total(),
         rows_out=rows,
         dropped={reason: count for reason, count in dropped.items() if count},
         seconds=time.monotonic() - began,
-        details={
-            "counts": counts,
-            "labels": labels,
-            "lost": lost,
-            "official": official,
-            "short_rows": {name: count for name, count in short_rows.items() if count},
-        },
+        details=JoinDetails(
+            counts=counts,
+            labels=labels,
+            lost=lost,
+            official=official,
+            short_rows={name: count for name, count in short_rows.items() if count},
+        ),
     )
     summary.write(output / "summary.json")
     return summary
@@ -84,12 +76,6 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> Summary:
 def read_covost(path: Path) -> Table:
     """Read a CoVoST-2 table, `.tsv` or `.tar.gz`: columns path, translation, split."""
     return read_tsv(io.BytesIO(read_table(path)), str(path), ("path", "translation", "split"))
-
-
-def official_table() -> dict[str, dict[str, str]]:
-    """The published row counts, sizes and digests of CoVoST-2, by pair."""
-    with Path(__file__).with_name("official_counts.tsv").open(encoding="utf-8", newline="") as file:
-        return {row["pair"]: row for row in csv.DictReader(file, delimiter="\t")}
 
 
 def join_tables(
@@ -133,14 +119,14 @@ def join_tables(
     return splits, ignored, unmatched
 
 
-def _differences(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, dict[str, int]]]:
+def _differences(counts: dict[str, dict[str, int]]) -> dict[str, dict[CorpusSplit, RowDifference]]:
     published = official_table()
-    differences: dict[str, dict[str, dict[str, int]]] = {}
+    differences: dict[str, dict[CorpusSplit, RowDifference]] = {}
     for pair, found in counts.items():
         for split in SPLITS:
             expected = int(published[pair][split])
             if found[split] != expected:
-                differences.setdefault(pair, {})[split] = {"expected": expected, "found": found[split]}
+                differences.setdefault(pair, {})[split] = RowDifference(expected=expected, found=found[split])
                 print(
                     f"join: {pair} {split} has {found[split]:,} rows, CoVoST-2 {expected:,}: another release "
                     "of Common Voice, or an incomplete one. Scores will not be strictly comparable.",

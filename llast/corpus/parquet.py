@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llast.artifacts import sha256_of
-from llast.corpus.archive import Release, clip_id
+from llast.artifacts.corpus import FetchedAudio
+from llast.corpus.archive import clip_id
 from llast.corpus.download import require_recorded
 from llast.corpus.tsv import tsv_bytes
 from llast.errors import DataError
@@ -19,8 +20,8 @@ CLIPS_PER_BATCH = 64
 """Clips held at once: some MB."""
 
 
-def inspect_parquet(folder: Path) -> Release:
-    """Read the texts of all files: what stands for `validated.tsv`, whose paths are `{id}.mp3`; each clip once.
+def inspect(folder: Path) -> tuple[FetchedAudio, bytes]:
+    """Read the texts of all files, each clip once; they come as a `validated.tsv` whose paths are `{id}.mp3`.
 
     Raises:
         DataError: a file is damaged, not the one that was downloaded, or lacks a column.
@@ -47,22 +48,23 @@ def inspect_parquet(folder: Path) -> Release:
             "sentence": [columns["sentence"][row] for row in rows],
         }
     )
-    return Release("", validated, total, digest.hexdigest())
+    audio = FetchedAudio(reader="parquet", path=str(folder), bytes=total, sha256=digest.hexdigest())
+    return audio, validated
 
 
-def read_parquet_clips(folder: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Yield id and bytes of each wanted clip, once each, in the order of the files."""
     left = set(wanted)
-    for path in _files(folder):
+    for path in _files(Path(audio.path)):
         if not left:
             return
         with _open(path) as file:
             for batch in _batches(file, path):
-                ids, audio = batch.column("id"), batch.column("audio")
+                ids, sounds = batch.column("id"), batch.column("audio")
                 for row, clip in enumerate(map(clip_id, ids.to_pylist())):
                     if clip in left:
                         left.remove(clip)
-                        content = audio[row].as_py() or {}  # null, where the hub has no file
+                        content = sounds[row].as_py() or {}  # null, where the hub has no file
                         yield clip, content.get("bytes") or b""
 
 

@@ -7,31 +7,34 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from llast.artifacts import Summary, spec_hash
+from llast.artifacts import spec_hash
+from llast.artifacts.corpus import (
+    FetchDetails,
+    FetchSummary,
+    Quarantined,
+    ResampleDetails,
+    ResampleSummary,
+)
 from llast.config.corpus import ResampleOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import clip_id
 from llast.corpus.decode import DecodedClip, decode_clip, text_seconds
-from llast.corpus.fetched import Fetched
 from llast.corpus.join import SPLIT_OF_LABEL, read_covost
 from llast.corpus.pool import map_in_order
+from llast.corpus.readers import read_clips
 from llast.corpus.store import complete_shards, shard_path, write_index, write_shard
 from llast.corpus.tsv import read_tsv_file
 from llast.languages import language
 from llast.progress import progress
 
 
-def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int = 1) -> Summary:
+def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int = 1) -> ResampleSummary:
     """Write the clips of a source language as a store (see `llast.corpus.store`), and the summary.
 
     The archive is read once, without unpacking it. Shards come in the order of the archive and do not depend
     on the number of workers. They lie in a folder named by a hash of everything that they depend on, so that
     an interrupted run goes on after its last complete shard and a changed one starts afresh. Clips that
     stay in place are decoded as well, to see whether they can be.
-
-    Rows: clips that a table row with a used label refers to. Dropped: `missing` in the archive, `empty`,
-    `undecodable`, `truncated`, `too_short`, `too_long`. Details: `store` (the folder's name), `seconds` of
-    audio, `quarantine` (`[{"clip", "reason"}, ...]`).
 
     Args:
         fetched: summary of the step fetch.
@@ -43,13 +46,13 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
         DataError: the archive or a table is missing or broken, or a worker died.
     """
     began = time.monotonic()
-    files = Fetched.read(fetched)
-    wanted = _wanted(files)
+    files = FetchSummary.read(fetched).details
+    wanted = _wanted(files, fetched.parent / files.validated)
     store = spec_hash(
         {
             "version": STEP_VERSIONS["resample"],
             "options": options.model_dump(),
-            "audio": files.audio_sha256,
+            "audio": files.audio.sha256,
             "clips": hashlib.sha256("\n".join(sorted(wanted)).encode()).hexdigest(),
         }
     )
@@ -60,7 +63,9 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
     reasons: dict[str, str] = {}
 
     def usable() -> Iterator[DecodedClip]:
-        tasks = ((clip, data, options.min_seconds, wanted[clip]) for clip, data in files.clips(left))
+        tasks = (
+            (clip, data, options.min_seconds, wanted[clip]) for clip, data in read_clips(files.audio, left)
+        )
         decoded = map_in_order(decode_clip, tasks, workers)
         for clip in progress(decoded, f"resample {files.source}", total=len(left), unit="clip"):
             left.remove(clip.clip)
@@ -75,18 +80,17 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
         shards += 1
     stored, seconds = write_index(folder, shards)
     reasons.update(dict.fromkeys(left, "missing"))
-    summary = Summary(
-        step="resample",
+    summary = ResampleSummary(
         version=STEP_VERSIONS["resample"],
         rows_in=len(wanted),
         rows_out=stored,
         dropped=dict(sorted(Counter(reasons.values()).items())),
         seconds=time.monotonic() - began,
-        details={
-            "store": store,
-            "seconds": seconds,
-            "quarantine": [{"clip": clip, "reason": reason} for clip, reason in sorted(reasons.items())],
-        },
+        details=ResampleDetails(
+            store=store,
+            seconds=seconds,
+            quarantine=[Quarantined(clip=clip, reason=reason) for clip, reason in sorted(reasons.items())],
+        ),
     )
     summary.write(output / "summary.json")
     for older in sorted(path for path in output.iterdir() if path.is_dir() and path != folder):
@@ -98,15 +102,15 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
     return summary
 
 
-def _wanted(files: Fetched) -> dict[str, float]:
+def _wanted(files: FetchDetails, sentences: Path) -> dict[str, float]:
     """The clips to be had, each with the shortest time in seconds in which its sentence can be spoken."""
     wanted: dict[str, float] = {}
-    for path in files.tables.values():
-        table = read_covost(path)
+    for file in files.tables.values():
+        table = read_covost(Path(file.path))
         for name, label in zip(table["path"], table["split"], strict=True):
             if label in SPLIT_OF_LABEL:
                 wanted[clip_id(name)] = 0.0
-    validated = read_tsv_file(files.validated, ("path", "sentence"))
+    validated = read_tsv_file(sentences, ("path", "sentence"))
     spaced = language(files.source).spaced
     for name, sentence in zip(validated["path"], validated["sentence"], strict=True):
         clip = clip_id(name)

@@ -1,19 +1,16 @@
 """What every pair and split of a corpus holds, what it lost on the way, and what its splits share."""
 
-import csv
-import io
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 
 from llast.artifacts import read_summary, write_text
-from llast.corpus.join import official_table
+from llast.artifacts.corpus import FilteredSplit, FilterSummary, JoinSummary, ResampleSummary
+from llast.corpus.official import official_table
 from llast.errors import DataError
-from llast.languages import PAIRS, SPLITS
+from llast.languages import PAIRS, SPLITS, CorpusSplit
 
 COLUMNS = (
     "pair",
@@ -37,6 +34,10 @@ COLUMNS = (
 audio, which train loses and dev and test keep. What stands between `rows` and the reasons is about those rows."""
 
 
+MEASURES = ("hours", "mean_seconds", "source_characters", "target_characters")
+"""Columns that are no counts."""
+
+
 def statistics(corpus: list[Path], output: Path, official_counts: bool = False) -> None:
     """Write a CSV with a row for every pair and split; see `COLUMNS`.
 
@@ -50,88 +51,83 @@ def statistics(corpus: list[Path], output: Path, official_counts: bool = False) 
     Raises:
         DataError: an input is missing or broken.
     """
-    summaries = [(path, read_summary(path)) for path in corpus]
-    quarantine = {
-        entry["clip"]: entry["reason"]
-        for _, summary in summaries
-        if summary.step == "resample"
-        for entry in summary.details["quarantine"]
-    }
-    lost: dict[str, dict[str, int]] = {}
-    for _, summary in summaries:
-        if summary.step == "join":
-            lost |= summary.details["lost"]
-    rows = []
-    for path, summary in summaries:
-        if summary.step == "filter":
-            for pair, splits in summary.details["pairs"].items():
-                if pair not in lost:
-                    raise DataError(
-                        f"{path} has the pair {pair}; no summary of join has it. Name that one too."
-                    )
-                rows += _pair(path.parent, pair, splits, lost[pair], quarantine, official_counts)
-    rows.sort(key=lambda row: (PAIRS.index(row["pair"]), SPLITS.index(row["split"])))
-    reasons = sorted({name for row in rows for name in row} - set(COLUMNS))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, *reasons], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({**dict.fromkeys(reasons, 0), **row})
-    write_text(output, text.getvalue())
+    summaries = {path: read_summary(path) for path in corpus}
+    quarantine: dict[str, str] = {}
+    lost: dict[str, dict[CorpusSplit, int]] = {}
+    for summary in summaries.values():
+        if isinstance(summary, ResampleSummary):
+            quarantine |= summary.details.reasons
+        if isinstance(summary, JoinSummary):
+            lost |= summary.details.lost
+    parts = []
+    for path, summary in summaries.items():
+        if not isinstance(summary, FilterSummary):
+            continue
+        for pair, splits in summary.details.pairs.items():
+            if pair not in lost:
+                raise DataError(f"{path} has the pair {pair}; no summary of join has it. Name that one too.")
+            part = _pair(path.parent, pair, splits, quarantine)
+            part["not_validated"] = pd.Series(lost[pair])
+            if official_counts:
+                part["official"] = pd.Series(official_table()[pair]).reindex(SPLITS).astype(int)
+            parts.append(part)
+    table = pd.concat(parts, names=["split"]).reset_index(names="split")
+    reasons = sorted(set(table.columns) - set(COLUMNS))
+    table[reasons] = table[reasons].fillna(0)
+    table = table.sort_values("pair", key=lambda pairs: pairs.map(PAIRS.index), kind="stable").reindex(
+        columns=[*COLUMNS, *reasons]
+    )
+    counts = table.columns.difference(["pair", "split", *MEASURES])
+    table = table.astype(dict.fromkeys(counts, "Int64"))
+    write_text(output, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _pair(
-    folder: Path,
-    pair: str,
-    splits: dict[str, dict[str, Any]],
-    lost: dict[str, int],
-    quarantine: dict[str, str],
-    official_counts: bool,
-) -> list[dict[str, Any]]:
-    tables = {split: pq.read_table(folder / f"{pair}.{split}.parquet") for split in SPLITS}
-    named = {split: table.filter(pc.not_equal(table["client_id"], "")) for split, table in tables.items()}
-    speakers = {split: pc.unique(table["client_id"]) for split, table in named.items()}
-    sentences = {
-        split: pc.unique(pc.utf8_lower(pc.utf8_trim_whitespace(table["sentence"])))
-        for split, table in tables.items()
-    }
-    published = official_table()[pair] if official_counts else {}
-    found = []
-    for split, table in tables.items():
-        seconds = pc.sum(table["seconds"]).as_py() or 0.0
-        row: dict[str, Any] = {
-            "pair": pair,
-            "split": split,
-            "official": published.get(split, ""),
-            "not_validated": lost[split],
-            "joined": splits[split]["rows_in"],
-            "rows": len(table),
-            "hours": round(seconds / 3600, 3),
-            "mean_seconds": _mean(table["seconds"], 2),
-            "source_characters": _mean(pc.utf8_length(table["sentence"]), 1),
-            "target_characters": _mean(pc.utf8_length(table["translation"]), 1),
-            "speakers": len(speakers[split]),
-            "sentences": len(sentences[split]),
-            "repaired": splits[split]["repaired"],
-        }
-        for other in SPLITS:
-            if other != split:
-                row[f"speakers_in_{other}"] = _shared(speakers[split], speakers[other])
-                row[f"sentences_in_{other}"] = _shared(sentences[split], sentences[other])
-        for reason, count in splits[split]["dropped"].items():
-            name = reason.removeprefix("audio_")
-            row[f"{'dropped' if name == reason else 'no_audio'}_{name}"] = count
-        silent = table.filter(pc.is_null(table["seconds"]))["clip"].to_pylist()
-        for reason, count in Counter(quarantine.get(clip, "missing") for clip in silent).items():
-            row[f"no_audio_{reason}"] = row.get(f"no_audio_{reason}", 0) + count
-        found.append(row)
-    return found
+    folder: Path, pair: str, splits: dict[CorpusSplit, FilteredSplit], quarantine: dict[str, str]
+) -> pd.DataFrame:
+    """The columns of a pair but for those of the step join, with a row for every split."""
+    columns = ["clip", "sentence", "translation", "client_id", "seconds"]
+    tables = {split: pq.read_table(folder / f"{pair}.{split}.parquet", columns=columns) for split in SPLITS}
+    rows = pd.concat(
+        {split: table.to_pandas(types_mapper=pd.ArrowDtype) for split, table in tables.items()},
+        names=["split"],
+    ).reset_index("split")
+    rows["split"] = pd.Categorical(rows["split"], SPLITS)
+    rows["source_characters"] = rows["sentence"].str.len()
+    rows["target_characters"] = rows["translation"].str.len()
+    by_split = rows.groupby("split", observed=False)
+    part = by_split[["source_characters", "target_characters"]].mean().round(1)
+    part["mean_seconds"] = by_split["seconds"].mean().round(2)
+    part["hours"] = (by_split["seconds"].sum() / 3600).round(3)
+    part["rows"] = by_split.size()
+    part["pair"] = pair
+    part["joined"] = pd.Series({split: counts.rows_in for split, counts in splits.items()})
+    part["repaired"] = pd.Series({split: counts.repaired for split, counts in splits.items()})
+    named = rows[rows["client_id"] != ""]
+    for what, shared in (
+        ("speakers", _shared(named["client_id"], named["split"])),
+        ("sentences", _shared(rows["sentence"].str.strip().str.lower(), rows["split"])),
+    ):
+        part[what] = np.diag(shared)
+        for split in SPLITS:
+            part[f"{what}_in_{split}"] = shared[split].drop(split)
+    losses = [
+        (split, f"no_{reason}" if reason.startswith("audio_") else f"dropped_{reason}", count)
+        for split, counts in splits.items()
+        for reason, count in counts.dropped.items()
+    ]
+    silent = rows.loc[rows["seconds"].isna(), ["split", "clip"]]
+    losses += [
+        (split, f"no_audio_{quarantine.get(clip, 'missing')}", 1)
+        for split, clip in silent.itertuples(index=False)
+    ]
+    lost = pd.DataFrame(losses, columns=["split", "reason", "rows"])
+    return part.join(lost.pivot_table(index="split", columns="reason", values="rows", aggfunc="sum"))
 
 
-def _mean(values: pa.ChunkedArray, digits: int) -> float | str:
-    mean = pc.mean(values).as_py()
-    return "" if mean is None else round(mean, digits)
-
-
-def _shared(some: pa.Array, others: pa.Array) -> int:
-    return pc.sum(pc.is_in(some, value_set=others)).as_py() or 0
+def _shared(values: pd.Series, splits: pd.Series) -> pd.DataFrame:
+    """How many different values each split has in common with each other split; on the diagonal, its own number."""
+    numbers, different = pd.factorize(values)
+    occurs = np.zeros((len(different), len(SPLITS)), dtype=np.int64)
+    occurs[numbers, splits.cat.codes] = 1
+    return pd.DataFrame(occurs.T @ occurs, index=SPLITS, columns=SPLITS)

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from llast.artifacts import atomic_path, read_summary
+from llast.artifacts import atomic_path
+from llast.artifacts.corpus import ResampleSummary
 from llast.corpus.decode import DecodedClip, decode_file, decode_flac
 from llast.errors import DataError
 
@@ -51,7 +52,7 @@ class AudioStore:
     @classmethod
     def open(cls, summary: Path) -> "AudioStore":
         """Open the store beside the summary that the step resample has written."""
-        return cls(summary.parent / read_summary(summary).details["store"])
+        return cls(summary.parent / ResampleSummary.read(summary).details.store)
 
     def __reduce__(self) -> tuple[type["AudioStore"], tuple[Path]]:
         return AudioStore, (self.folder,)

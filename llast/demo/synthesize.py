@@ -18,9 +18,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from llast.artifacts import Summary, atomic_path
-from llast.config.corpus import SynthesizeOptions
+from llast.artifacts import atomic_path
+from llast.artifacts.corpus import SynthesizeDetails, SynthesizeSummary
 from llast.config.steps import STEP_VERSIONS
+from llast.corpus.sources.synthetic import SynthesizeOptions
 from llast.demo import grammar, phrasebook
 from llast.demo.speech import encode_mp3, speak, voice_of
 from llast.errors import ConfigError
@@ -70,7 +71,7 @@ class Line:
 
 def synthesize(
     source: str, pairs: list[str], output: Path, options: SynthesizeOptions, workers: int = 1
-) -> Summary:
+) -> SynthesizeSummary:
     """Write `{source}.tar.gz`, one `covost_v2.{pair}.tsv.tar.gz` per pair and `summary.json` into a folder.
 
     The bytes of the archives depend on the arguments only, not on the number of workers.
@@ -101,19 +102,18 @@ def synthesize(
         with _archive(output / f"covost_v2.{pair}.tsv.tar.gz") as archive:
             _add(archive, f"covost_v2.{pair}.tsv", _table(("path", "translation", "split"), rows))
     dirt = {kind: [line.path for line in lines if line.defect == kind] for kind in DIRT}
-    summary = Summary(
-        step="synthesize",
+    summary = SynthesizeSummary(
         version=STEP_VERSIONS["synthesize"],
         rows_in=len(lines),
         rows_out=len(lines),
         seconds=round(time.perf_counter() - started, 3),
-        details={
-            "source": source,
-            "pairs": pairs,
-            "clean": {split: getattr(options, split) for split in SPLITS},
-            "dirt": {kind: paths for kind, paths in dirt.items() if paths},
-            "speech_seconds": round(seconds, 1),
-        },
+        details=SynthesizeDetails(
+            source=source,
+            pairs=pairs,
+            clean={split: getattr(options, split) for split in SPLITS},
+            dirt={kind: paths for kind, paths in dirt.items() if paths},
+            speech_seconds=round(seconds, 1),
+        ),
     )
     summary.write(output / "summary.json")
     return summary
@@ -123,12 +123,12 @@ def plan_lines(source: str, pairs: Sequence[str], options: SynthesizeOptions) ->
     """Every clip of a source language: the clean ones of each split, then those with a defect."""
     language_of = GRAMMARS[options.grammar]
     wanted = {split: getattr(options, split) for split in SPLITS}
-    labels = [(split, "") for split in SPLITS for _ in range(wanted[split])]
+    labels: list[tuple[str, str]] = [(split, "") for split in SPLITS for _ in range(wanted[split])]
     if options.dirt:
         dirty = [(label, kind) for kind, (label, count) in DIRT.items() for _ in range(count)]
         wanted["train"] += len(dirty)
         labels += dirty
-    meanings = {
+    meanings: dict[str, Iterator[Any]] = {
         split: iter(language_of.sample_meanings(split, wanted[split], options.seed)) for split in SPLITS
     }
     lines = []

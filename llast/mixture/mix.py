@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llast.artifacts import Summary, read_summary
+from llast.artifacts.corpus import FilterSummary, Leakage, MixDetails, MixedRows, MixSummary
 from llast.config.experiment import MixtureOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import ConfigError, DataError
@@ -35,7 +34,7 @@ class _Candidates:
     leaks: np.ndarray
 
 
-def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) -> Summary:
+def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) -> MixSummary:
     """Write the training rows of an experiment, `rows.arrow`, its rows of the dev sets, `dev.arrow`, and the summary.
 
     Task `st` has a row per train row of each pair; task `asr` one per train clip of each source language,
@@ -48,10 +47,6 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
     A row leaks if its text, or for `st` and `cot` the sentence it translates, is a dev or test text of that language in
     any of the given pairs, but for case, spaces and the Unicode form of letters (NFKC).
 
-    Rows in: candidates, and as many more as `temperature` repeats. Dropped: `en_x_step`, `leakage`, `share`,
-    `temperature`. Details: `repeated`; `tasks[task]`, `pairs[pair]` (st) and `asr[language]` with `rows`
-    and `seconds` written; `clips`; `dev_rows`; `leakage` with `mode`, `rows` that leak, and `directions` of them.
-
     Args:
         filtered: summaries of the step filter, one per source language of the corpus.
         output: folder to write into.
@@ -63,7 +58,7 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
         DataError: no row is left.
     """
     began = time.monotonic()
-    folders = {pair: path.parent for path in filtered for pair in read_summary(path).details["pairs"]}
+    folders = {pair: path.parent for path in filtered for pair in FilterSummary.read(path).details.pairs}
     _check(options, folders)
     held_out = _held_out_texts(folders)
     parts: list[pa.Table] = []
@@ -96,24 +91,23 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
     write_rows(output / "summary.json", rows)
     dev = dev_rows(folders, options, seed)
     write_rows(output / "summary.json", dev, "dev")
-    summary = Summary(
-        step="mix",
+    summary = MixSummary(
         version=STEP_VERSIONS["mix"],
         rows_in=rows_in,
         rows_out=len(rows),
         dropped={reason: count for reason, count in dropped.items() if count},
         seconds=time.monotonic() - began,
-        details={
+        details=MixDetails(
             **_amounts(parts),
-            "repeated": repeated,
-            "clips": len(rows.select(["source", "clip"]).group_by(["source", "clip"]).aggregate([])),
-            "dev_rows": len(dev),
-            "leakage": {
-                "mode": options.leakage,
-                "rows": sum(leaking.values()),
-                "directions": {direction: count for direction, count in leaking.items() if count},
-            },
-        },
+            repeated=repeated,
+            clips=len(rows.select(["source", "clip"]).group_by(["source", "clip"]).aggregate([])),
+            dev_rows=len(dev),
+            leakage=Leakage(
+                mode=options.leakage,
+                rows=sum(leaking.values()),
+                directions={direction: count for direction, count in leaking.items() if count},
+            ),
+        ),
     )
     summary.write(output / "summary.json")
     return summary
@@ -225,17 +219,18 @@ def _table(candidates: _Candidates) -> pa.Table:
     return pa.table([*columns, pa.array(candidates.seconds, pa.float64()), *once], schema=ROWS)
 
 
-def _amounts(parts: list[pa.Table]) -> dict[str, Any]:
+def _amounts(parts: list[pa.Table]) -> dict[str, dict[str, MixedRows]]:
     """Rows and seconds by task, and by direction."""
-    amounts: dict[str, dict[str, dict[str, float]]] = {"tasks": {}, "pairs": {}, "asr": {}}
+    tasks: dict[str, MixedRows] = {}
+    pairs: dict[str, MixedRows] = {}
+    asr: dict[str, MixedRows] = {}
     for part in parts:
         if not len(part):
             continue
         source, task, target = (part[name][0].as_py() for name in ("source", "task", "target"))
-        places = [(amounts["tasks"], task)]
-        places.append((amounts["asr"], source) if task == "asr" else (amounts["pairs"], f"{source}_{target}"))
-        for place, key in places:
-            entry = place.setdefault(key, {"rows": 0, "seconds": 0.0})
-            entry["rows"] += len(part)
-            entry["seconds"] += float(np.sum(part["seconds"].to_numpy()))
-    return amounts
+        seconds = float(np.sum(part["seconds"].to_numpy()))
+        directions, direction = (asr, source) if task == "asr" else (pairs, f"{source}_{target}")
+        for amounts, key in ((tasks, task), (directions, direction)):
+            before = amounts.get(key, MixedRows(rows=0, seconds=0.0))
+            amounts[key] = MixedRows(rows=before.rows + len(part), seconds=before.seconds + seconds)
+    return {"tasks": tasks, "pairs": pairs, "asr": asr}

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from llast.artifacts import model_digest, read_summary
+from llast.artifacts import model_digest
+from llast.artifacts.corpus import FetchModelSummary
 from llast.config.layout import MODELS, is_folder, model_name
 from llast.errors import DataError
 
@@ -81,8 +82,9 @@ def base_identity(reference: str, folder: Path) -> str:
     if is_folder(reference):
         return model_digest(folder)
     fetched = folder / "summary.json"
-    commit = read_summary(fetched).details.get("commit") if fetched.exists() else None
-    return f"{reference} ({commit})" if commit else reference
+    if not fetched.exists():
+        return reference
+    return f"{reference} ({FetchModelSummary.read(fetched).details.commit})"
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:

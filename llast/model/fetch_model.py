@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, snapshot_download
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import FetchModelDetails, FetchModelSummary
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import DataError
 from llast.hub import HubRepository
@@ -14,14 +14,12 @@ SMALL = (".json", ".txt", ".model", ".jinja", ".md")
 """Endings of configuration and tokenizer files."""
 
 
-def fetch_model(reference: str, output: Path) -> Summary:
+def fetch_model(reference: str, output: Path) -> FetchModelSummary:
     """Download a model into a folder; an interrupted download goes on where it stopped.
 
     Args:
         reference: `org/name@revision`.
         output: folder for the files and `summary.json`.
-
-    Rows are files of the repository. Dropped: `other_format`, the same weights for other frameworks.
 
     Raises:
         ConfigError: no such model or revision, or one that this account may not read.
@@ -37,14 +35,13 @@ def fetch_model(reference: str, output: Path) -> Summary:
         files = [file.rfilename for file in info.siblings or []]
         wanted = _wanted(reference, files)
         snapshot_download(name, revision=revision, local_dir=output, allow_patterns=wanted)
-    summary = Summary(
-        step="fetch_model",
+    summary = FetchModelSummary(
         version=STEP_VERSIONS["fetch_model"],
         rows_in=len(files),
         rows_out=len(wanted),
         dropped={"other_format": len(files) - len(wanted)},
         seconds=time.monotonic() - started,
-        details={"reference": reference, "commit": info.sha, "files": wanted},
+        details=FetchModelDetails(reference=reference, commit=str(info.sha), files=wanted),
     )
     summary.write(output / "summary.json")
     return summary

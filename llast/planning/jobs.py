@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llast.config import layout
-from llast.config.corpus import PreparedSource
 from llast.config.evaluation_only import Experiment, PretrainedExperiment
 from llast.config.experiment import ExperimentConfig
 from llast.config.resolved import ResolvedConfig
@@ -134,10 +133,7 @@ class Estimates:
         cost = self._cores(
             hours * 3600 / self._value("resample_speed") + archive / self._value("archive_speed")
         )
-        in_place = (
-            isinstance(resolved.corpus.source, PreparedSource) and not resolved.corpus.source.copy_audio
-        )
-        stored = 0.0 if in_place else hours * 3600 * self._value("store_rate") / GB
+        stored = 0.0 if resolved.corpus.source.in_place else hours * 3600 * self._value("store_rate") / GB
         yield Job("resample", output("resample"), clips, hours, stored, cost)
         tables = self._cores(rows / self._value("table_speed"))
         size = rows * self._value("table_row") / GB

@@ -6,7 +6,8 @@ A run's folder is named by the hash of its identity. A run goes on from its last
 from pathlib import Path
 from typing import Any, Literal
 
-from llast.artifacts import read_summary, sha256_of
+from llast.artifacts import sha256_of
+from llast.artifacts.corpus import ResampleSummary
 from llast.artifacts.training import Change, CheckpointRecord
 from llast.config.steps import STEP_VERSIONS, TrainSpec
 from llast.mixture.rows import rows_path
@@ -100,7 +101,7 @@ def identity_of(
         "version": STEP_VERSIONS["train"],
         "seed": seed,
         "rows": sha256_of(rows_path(mix)),
-        "audio": {summary.parent.name: read_summary(summary).details["store"] for summary in audio},
+        "audio": {summary.parent.name: ResampleSummary.read(summary).details.store for summary in audio},
         "encoder.base": base_identity(options.encoder.base, encoder),
         "llm.base": base_identity(options.llm.base, llm),
         **_values(options, ("decides",)),

@@ -13,7 +13,7 @@ import torch
 import torch.distributed
 import transformers
 
-from llast.artifacts import read_summary
+from llast.artifacts.corpus import MixSummary
 from llast.artifacts.training import CheckpointRecord, RunSpec, TrainingRecord
 from llast.config.experiment import TrainingOptions
 from llast.model.checkpointing import checkpoint_activations
@@ -172,7 +172,7 @@ def set_up(run_folder: Path) -> Trainer:
 
     processor = LlastProcessor.from_llm(spec.llm, options.llm.template)
     rows = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack)
-    has_dev = read_summary(spec.mix).details.get("dev_rows", 0) > 0
+    has_dev = MixSummary.read(spec.mix).details.dev_rows > 0
     dev = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack, "dev") if has_dev else None
     model.packs_rows = _packs_rows(model, rows, device, run)
     engine = start_engine(adapted, options.training)

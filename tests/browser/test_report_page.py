@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import ResampleDetails, ResampleSummary
 from llast.corpus.decode import DecodedClip
 from llast.corpus.store import write_index, write_shard
 from llast.results.checkpoints import read_results
@@ -40,7 +40,8 @@ def report_page(results: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
         resampled.parent / "store/shard-00000.arrow", iter([DecodedClip(clip, 2.0, flac.getvalue())]), 10
     )
     write_index(resampled.parent / "store", 1)
-    Summary(step="resample", version=1, rows_in=1, rows_out=1, details={"store": "store"}).write(resampled)
+    details = ResampleDetails(store="store", seconds=1.0, quarantine=[])
+    ResampleSummary(version=1, rows_in=1, rows_out=1, details=details).write(resampled)
     inputs = tree.report_inputs() | {"comparisons": [comparison], "published": PUBLISHED}
     report(**inputs, output=folder / "report.html", title="LLaST on covost2")
     return folder / "report.html"

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from llast.config.corpus import MdcSource, PreparedSource, SyntheticSource
 from llast.config.resolved import ResolvedConfig
 from llast.config.rules import Wildcards, as_options, official_counts_flag
 from llast.config.steps import FetchOptions
@@ -21,8 +20,8 @@ class CorpusRules:
 
     @property
     def synthesize_options(self) -> str:
-        source = self.resolved.corpus.source
-        return as_options(source.options) if isinstance(source, SyntheticSource) else "{}"
+        options = self.resolved.corpus.source.synthesize_options
+        return as_options(options) if options else "{}"
 
     @property
     def synthesized(self) -> list[str]:
@@ -30,17 +29,14 @@ class CorpusRules:
         return [self.resolved.corpus_summary("synthesize", "{source}")] if self.resolved.synthetic else []
 
     def fetch_options(self, wildcards: Wildcards) -> str:
-        """Where the files of this language are. What a synthetic corpus is made of is read by `synthesize` only."""
-        source = SyntheticSource() if self.resolved.synthetic else self.resolved.corpus.source
-        if isinstance(source, MdcSource):
-            code = wildcards.source
-            source = source.model_copy(update={"datasets": {code: source.datasets[code]}})
+        """Where the files of this language are."""
+        source = self.resolved.corpus.source.for_language(wildcards.source)
         return as_options(FetchOptions(source=source))
 
     @property
     def downloads(self) -> int:
         """How much a fetch takes of the resource that bounds the downloads under way; local files take none."""
-        return int(not isinstance(self.resolved.corpus.source, SyntheticSource | PreparedSource))
+        return int(self.resolved.corpus.source.downloads)
 
     @property
     def resample_options(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import soundfile
 
 from llast.artifacts import Summary
+from llast.artifacts.corpus import ResampleSummary
 from llast.corpus.decode import SAMPLE_RATE
 from llast.corpus.store import AudioStore
 from llast.languages import split_pair
@@ -26,7 +27,7 @@ def clips_of(wanted: Iterable[tuple[str, str]], corpus: Mapping[Path, Summary]) 
     stores = {
         path.parent.name: path
         for path, summary in corpus.items()
-        if summary.step == "resample" and (path.parent / summary.details.get("store", "none")).is_dir()
+        if isinstance(summary, ResampleSummary) and (path.parent / summary.details.store).is_dir()
     }
     opened: dict[str, AudioStore] = {}
     found: dict[tuple[str, str], str] = {}

@@ -59,7 +59,7 @@ def read_statistics(path: Path) -> list[SplitStatistics]:
 
 
 def _split(line: dict[str, Any]) -> SplitStatistics:
-    shared = {
+    shared: dict[str, tuple[int, int]] = {
         other: (int(line[f"speakers_in_{other}"] or 0), int(line[f"sentences_in_{other}"] or 0))
         for other in SPLITS
         if other != line["split"]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from llast.artifacts import Summary
-from llast.config.corpus import LocalSource
+from llast.artifacts.corpus import FetchSummary
 from llast.corpus.fetch import fetch
+from llast.corpus.sources.local import LocalSource
 from tests.unit.corpus.server import Server, serving
 
 SPEAKER = "speaker1"
@@ -97,7 +97,7 @@ class Release:
         return output / "summary.json"
 
 
-def fetched(source: str, pairs: list[str], output: Path, options: LocalSource) -> Summary:
+def fetched(source: str, pairs: list[str], output: Path, options: LocalSource) -> FetchSummary:
     """Run the step fetch on local files."""
     return fetch(source, pairs, output, options, None, output / "downloads")
 

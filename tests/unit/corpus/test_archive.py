@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llast.artifacts.corpus import FetchedAudio
 from llast.corpus.archive import inspect, read_clips, read_table
 from llast.errors import DataError
 from tests.unit.corpus.conftest import write_tar
@@ -20,6 +21,11 @@ FILES = [
 ]
 
 
+def release_at(path: Path, root: str = "") -> FetchedAudio:
+    """What the step fetch records of an archive."""
+    return FetchedAudio(reader="release", path=str(path), root=root, bytes=path.stat().st_size, sha256="")
+
+
 @pytest.mark.parametrize("archive", ["fr.tar.gz", "fr.tar"])
 @pytest.mark.parametrize("root", ["", "cv-corpus-5.1/fr/"])
 @pytest.mark.parametrize("last", [False, True])
@@ -28,18 +34,19 @@ def test_release_is_found_flat_or_nested_wherever_validated_stands(
 ) -> None:
     files = [(root + name, data) for name, data in (reversed(FILES) if last else FILES)]
     write_tar(tmp_path / archive, files)
-    release = inspect(tmp_path / archive, "fr")
+    release, validated = inspect(tmp_path / archive, "fr")
     assert release.root == root.rstrip("/")
-    assert release.validated == FILES[0][1]
+    assert validated == FILES[0][1]
     assert release.bytes == (tmp_path / archive).stat().st_size
     assert release.sha256 == hashlib.sha256((tmp_path / archive).read_bytes()).hexdigest()
-    assert dict(read_clips(tmp_path / archive, release.root, {"a", "nowhere"})) == {"a": b"A"}
+    assert dict(read_clips(release, {"a", "nowhere"})) == {"a": b"A"}
 
 
 def test_leading_dot_of_tar_in_a_folder_is_no_other_name(tmp_path: Path) -> None:
     write_tar(tmp_path / "fr.tar", [("./" + name, data) for name, data in FILES])
-    assert inspect(tmp_path / "fr.tar", "fr").root == ""
-    assert dict(read_clips(tmp_path / "fr.tar", "", {"b"})) == {"b": b"B"}
+    release, _ = inspect(tmp_path / "fr.tar", "fr")
+    assert release.root == ""
+    assert dict(read_clips(release, {"b"})) == {"b": b"B"}
 
 
 def test_only_clips_of_the_root_count_and_the_first_of_two(tmp_path: Path) -> None:
@@ -50,7 +57,7 @@ def test_only_clips_of_the_root_count_and_the_first_of_two(tmp_path: Path) -> No
         ("clips/a.mp3", b"1"),
     ]
     write_tar(tmp_path / "fr.tar", [*files, ("clips/a.mp3", b"2"), ("clips/b.mp3", b"B")])
-    assert list(read_clips(tmp_path / "fr.tar", "", {"b", "a"})) == [("a", b"1"), ("b", b"B")]
+    assert list(read_clips(release_at(tmp_path / "fr.tar"), {"b", "a"})) == [("a", b"1"), ("b", b"B")]
 
 
 def test_an_unpacked_folder_is_read_like_its_archive(tmp_path: Path) -> None:
@@ -58,12 +65,12 @@ def test_an_unpacked_folder_is_read_like_its_archive(tmp_path: Path) -> None:
         path = tmp_path / "cv" / "fr" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    release = inspect(tmp_path / "cv", "fr")
-    assert (release.root, release.validated, release.bytes) == ("fr", FILES[0][1], 2)
-    assert list(read_clips(tmp_path / "cv", release.root, {"b", "a"})) == [("a", b"A"), ("b", b"B")]
+    release, validated = inspect(tmp_path / "cv", "fr")
+    assert (release.root, validated, release.bytes) == ("fr", FILES[0][1], 2)
+    assert list(read_clips(release, {"b", "a"})) == [("a", b"A"), ("b", b"B")]
     path.with_name("c.mp3").write_bytes(b"")
     (tmp_path / "cv" / "fr" / "clips" / "a.mp3").write_bytes(b"longer")
-    assert inspect(tmp_path / "cv", "fr").sha256 != release.sha256
+    assert inspect(tmp_path / "cv", "fr")[0].sha256 != release.sha256
 
 
 @pytest.mark.slow
@@ -74,8 +81,8 @@ def test_of_a_folder_of_many_clips_little_more_than_the_names_is_held(tmp_path: 
         (tmp_path / "clips" / f"{number}.mp3").touch()
     tracemalloc.start()
     try:
-        inspect(tmp_path, "fr")
-        assert list(read_clips(tmp_path, "", {"7"})) == [("7", b"")]
+        release, _ = inspect(tmp_path, "fr")
+        assert list(read_clips(release, {"7"})) == [("7", b"")]
         assert tracemalloc.get_traced_memory()[1] < 3000 * 150
     finally:
         tracemalloc.stop()
@@ -85,7 +92,7 @@ def test_of_several_languages_the_one_asked_for_is_read(tmp_path: Path) -> None:
     write_tar(
         tmp_path / "cv.tar", [(f"cv/{code}/validated.tsv", code.encode()) for code in ("de", "fr", "en")]
     )
-    assert inspect(tmp_path / "cv.tar", "fr").validated == b"fr"
+    assert inspect(tmp_path / "cv.tar", "fr")[1] == b"fr"
     with pytest.raises(DataError, match=r"has several: cv/de, cv/en, cv/fr"):
         inspect(tmp_path / "cv.tar", "it")
 
@@ -132,7 +139,7 @@ def test_hostile_members_are_refused_by_name(tmp_path: Path, member: tarfile.Tar
     with pytest.raises(DataError, match=member.name):
         inspect(path, "fr")
     with pytest.raises(DataError, match="Archive refused"):
-        list(read_clips(path, root.rstrip("/"), {"nowhere"}))
+        list(read_clips(release_at(path, root.rstrip("/")), {"nowhere"}))
 
 
 def test_a_clip_that_claims_gigabytes_is_refused_unread(tmp_path: Path) -> None:
@@ -142,7 +149,7 @@ def test_a_clip_that_claims_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "fr.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
         archive.addfile(member, io.BytesIO(b"a"))
     with pytest.raises(DataError, match=r"'clips/a\.mp3' is larger than 67,108,864 bytes"):
-        list(read_clips(tmp_path / "fr.tar.gz", "", {"a"}))
+        list(read_clips(release_at(tmp_path / "fr.tar.gz"), {"a"}))
 
 
 def test_giant_headers_are_refused_unread(tmp_path: Path) -> None:
@@ -228,7 +235,7 @@ def test_an_archive_is_digested_and_checked_to_its_very_end(tmp_path: Path) -> N
     write_tar(path, FILES)
     padded = path.read_bytes() + bytes(300_000)
     path.write_bytes(padded)
-    assert inspect(path, "fr").sha256 == hashlib.sha256(padded).hexdigest()
+    assert inspect(path, "fr")[0].sha256 == hashlib.sha256(padded).hexdigest()
     path.write_bytes(gzip.compress(padded)[:-4])
     with pytest.raises(DataError, match="not a complete tar"):
         inspect(path, "fr")

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from llast.config.corpus import LocalSource, SyntheticSource, UrlSource
+from llast.artifacts.corpus import FetchedAudio, FetchSummary
 from llast.corpus.fetch import fetch
-from llast.corpus.fetched import Fetched
+from llast.corpus.sources.local import LocalSource
+from llast.corpus.sources.synthetic import SyntheticSource
+from llast.corpus.sources.url import UrlSource
 from llast.errors import DataError
 from tests.unit.corpus.conftest import Release, fetched
 from tests.unit.corpus.server import Server
@@ -15,18 +17,17 @@ def test_local_files_are_used_in_place(tmp_path: Path, release: Release) -> None
     source = release.write(tmp_path, "cv-corpus-6.1/fr/")
     summary = fetched("fr", ["fr_en"], tmp_path / "out", source)
     audio = tmp_path / "fr.tar.gz"
-    assert summary.details["audio"] == {
-        "kind": "release",
-        "in_place": False,
-        "path": str(audio),
-        "bytes": audio.stat().st_size,
-        "sha256": hashlib.sha256(audio.read_bytes()).hexdigest(),
-        "root": "cv-corpus-6.1/fr",
-    }
+    assert summary.details.audio == FetchedAudio(
+        reader="release",
+        path=str(audio),
+        bytes=audio.stat().st_size,
+        sha256=hashlib.sha256(audio.read_bytes()).hexdigest(),
+        root="cv-corpus-6.1/fr",
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["summary.json", "validated.tsv"]
-    files = Fetched.read(tmp_path / "out" / "summary.json")
-    assert files.validated.read_bytes() == dict(release.files())["validated.tsv"]
-    assert files.tables == {"fr_en": tmp_path / "covost_v2.fr_en.tsv.tar.gz"}
+    assert (tmp_path / "out" / "validated.tsv").read_bytes() == dict(release.files())["validated.tsv"]
+    assert summary.details.tables["fr_en"].path == str(tmp_path / "covost_v2.fr_en.tsv.tar.gz")
+    assert FetchSummary.read(tmp_path / "out" / "summary.json") == summary
     assert summary.rows_out == 2
 
 
@@ -53,8 +54,8 @@ def test_missing_files_are_named_with_the_key_to_set(tmp_path: Path, release: Re
 def test_synthetic_files_lie_beside_their_summary(tmp_path: Path, release: Release) -> None:
     release.write(tmp_path / "synthesize")
     summary = tmp_path / "synthesize" / "summary.json"
-    fetch("fr", ["fr_en"], tmp_path / "out", SyntheticSource(), summary, tmp_path / "downloads")
-    assert Fetched.read(tmp_path / "out" / "summary.json").audio == tmp_path / "synthesize" / "fr.tar.gz"
+    found = fetch("fr", ["fr_en"], tmp_path / "out", SyntheticSource(), summary, tmp_path / "downloads")
+    assert found.details.audio.path == str(tmp_path / "synthesize" / "fr.tar.gz")
 
 
 def test_downloads_are_kept_and_not_repeated(tmp_path: Path, release: Release, server: Server) -> None:
@@ -63,9 +64,9 @@ def test_downloads_are_kept_and_not_repeated(tmp_path: Path, release: Release, s
         server.files[name] = (tmp_path / name).read_bytes()
     options = UrlSource(audio=server.url("{lang}.tar.gz"), tables=server.url("covost_v2.{pair}.tsv.tar.gz"))
     for _ in range(2):
-        fetch("fr", ["fr_en"], tmp_path / "out", options, None, tmp_path / "downloads")
+        found = fetch("fr", ["fr_en"], tmp_path / "out", options, None, tmp_path / "downloads")
     assert len(server.requests) == 2
-    audio = Fetched.read(tmp_path / "out" / "summary.json").audio
+    audio = Path(found.details.audio.path)
     assert audio.read_bytes() == server.files["fr.tar.gz"]
     audio.write_bytes(server.files["fr.tar.gz"] + b"\0")
     with pytest.raises(DataError, match="SHA-256 has changed"):

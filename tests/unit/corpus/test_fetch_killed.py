@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from llast.config.corpus import UrlSource
 from llast.corpus.fetch import fetch
+from llast.corpus.sources.url import UrlSource
 from tests.unit.corpus.conftest import Release
 from tests.unit.corpus.server import Server
 

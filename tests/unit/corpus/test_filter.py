@@ -6,18 +6,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import FilterSummary
 from llast.config.corpus import FilterOptions, ResampleOptions
 from llast.corpus.filter import filter_rows
 from llast.corpus.join import join
 from llast.corpus.resample import resample
 from llast.errors import DataError
+from llast.languages import CorpusSplit
 from tests.unit.corpus.conftest import SPEAKER, Release, tone
 
 ROOT = Path(__file__).parents[3]
 
 
-def run(release: Release, folder: Path, options: FilterOptions) -> Summary:
+def run(release: Release, folder: Path, options: FilterOptions) -> FilterSummary:
     fetched = release.fetch(folder)
     resample(fetched, folder / "resample", ResampleOptions())
     join(fetched, folder / "join", official_counts=False)
@@ -68,10 +69,10 @@ def test_each_train_row_goes_for_the_first_reason_that_applies(tmp_path: Path, m
     }
     assert (summary.rows_in, summary.rows_out) == (11, 2)
     assert summary.dropped == {row["reason"]: 1 for row in dropped}
-    details = summary.details["pairs"]["fr_en"]["train"]
-    assert details["dropped"] == summary.dropped
-    assert (details["rows_in"], details["rows_out"], details["repaired"]) == (11, 2, 2)
-    assert (details["missing_audio"], details["seconds"]) == (2, 3.0)
+    train = summary.details.pairs["fr_en"]["train"]
+    assert train.dropped == summary.dropped
+    assert (train.rows_in, train.rows_out, train.repaired) == (11, 2, 2)
+    assert (train.missing_audio, train.seconds) == (2, 3.0)
 
 
 def test_rows_far_from_what_is_usual_in_their_pair_are_dropped(tmp_path: Path, mp3: bytes) -> None:
@@ -162,7 +163,7 @@ def test_repair_can_be_switched_off(tmp_path: Path, mp3: bytes) -> None:
     summary = run(dirty(mp3), tmp_path, FilterOptions(repair_source=False))
     row = pq.read_table(tmp_path / "filter" / "fr_en.train.parquet").to_pylist()[0]
     assert row["sentence"] == '"L\'eau ""froide""."'
-    assert summary.details["pairs"]["fr_en"]["train"]["repaired"] == 0
+    assert summary.details.pairs["fr_en"]["train"].repaired == 0
 
 
 def test_dev_and_test_keep_every_row(tmp_path: Path, mp3: bytes) -> None:
@@ -171,11 +172,12 @@ def test_dev_and_test_keep_every_row(tmp_path: Path, mp3: bytes) -> None:
     release.tables["fr_en"] = rows
     summary = run(release, tmp_path, FilterOptions(max_missing=0.5))
     assert (summary.rows_in, summary.rows_out, summary.dropped) == (11, 11, {})
-    for split, absent in (("dev", "none"), ("test", "zero")):
+    absents: dict[CorpusSplit, str] = {"dev": "none", "test": "zero"}
+    for split, absent in absents.items():
         table = pq.read_table(tmp_path / "filter" / f"fr_en.{split}.parquet").to_pylist()
         assert [f"{row['clip']}.mp3" for row in table] == [row[0] for row in rows if row[2] == split]
         assert [row["clip"] for row in table if row["seconds"] is None] == [absent]
-        assert summary.details["pairs"]["fr_en"][split]["missing_audio"] == 1
+        assert summary.details.pairs["fr_en"][split].missing_audio == 1
 
 
 def test_too_little_audio_for_a_test_set_stops_the_run(tmp_path: Path, mp3: bytes) -> None:

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llast.corpus.join import SPLIT_OF_LABEL, join, join_tables, official_table
+from llast.artifacts.corpus import RowDifference
+from llast.corpus.join import SPLIT_OF_LABEL, join, join_tables
+from llast.corpus.official import official_table
 from llast.corpus.tsv import Table, read_tsv_file
 from llast.languages import PAIRS
 from tests.unit.corpus.conftest import SPEAKER, Release
@@ -40,7 +42,7 @@ def test_splits_follow_the_labels_in_the_order_of_validated(tmp_path: Path, mp3:
     ]
     assert [row[0] for row in rows(tmp_path / "out" / "covost_v2.fr_en.dev.tsv")] == ["c.mp3"]
     assert [row[0] for row in rows(tmp_path / "out" / "covost_v2.fr_en.test.tsv")] == ["a.mp3"]
-    assert summary.details == {
+    assert summary.details.model_dump() == {
         "counts": {"fr_en": {"train": 2, "dev": 1, "test": 1}},
         "labels": {"fr_en": {"dev_covost": 1, "dev_dup": 1}},
         "lost": {"fr_en": {"train": 1, "dev": 0, "test": 0}},
@@ -85,14 +87,14 @@ def test_each_pair_of_a_source_has_its_own_splits(tmp_path: Path, mp3: bytes) ->
         assert rows(tmp_path / "out" / f"covost_v2.{pair}.test.tsv") == [
             ("a.mp3", "hello", f"{pair} text", SPEAKER)
         ]
-        assert summary.details["counts"][pair] == {"train": 0, "dev": 0, "test": 1}
+        assert summary.details.counts[pair] == {"train": 0, "dev": 0, "test": 1}
 
 
 def test_counts_that_differ_from_the_published_ones_are_said(
     tmp_path: Path, release: Release, capfd: pytest.CaptureFixture[str]
 ) -> None:
     summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=True)
-    assert summary.details["official"]["fr_en"]["dev"] == {"expected": 14760, "found": 1}
+    assert summary.details.official["fr_en"]["dev"] == RowDifference(expected=14760, found=1)
     assert "fr_en dev has 1 rows, CoVoST-2 14,760" in capfd.readouterr().err
 
 
@@ -102,8 +104,8 @@ def test_rows_that_lack_fields_are_filled_up_and_counted(tmp_path: Path, mp3: by
     release.add("b.mp3", mp3, "deux", "two")
     release.tables["fr_en"].append(("b.mp3", "a half-written row"))  # type: ignore[arg-type]
     summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=False)
-    assert summary.details["short_rows"] == {"fr_en": 1}
-    assert summary.details["labels"] == {"fr_en": {"": 1}}
+    assert summary.details.short_rows == {"fr_en": 1}
+    assert summary.details.labels == {"fr_en": {"": 1}}
     assert summary.rows_out == 2
 
 

@@ -15,14 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llast.config.corpus import FilterOptions, LocalSource, PreparedSource, ResampleOptions
+from llast.config.corpus import FilterOptions, ResampleOptions
 from llast.config.experiment import MixtureOptions
 from llast.corpus.fetch import fetch
 from llast.corpus.filter import filter_rows
 from llast.corpus.join import COLUMNS, join
-from llast.corpus.parquet import inspect_parquet
+from llast.corpus.parquet import inspect
 from llast.corpus.repair import repair_sentence
 from llast.corpus.resample import resample
+from llast.corpus.sources.local import LocalSource
+from llast.corpus.sources.prepared import PreparedSource
 from llast.corpus.store import AudioStore
 from llast.corpus.tsv import read_tsv, read_tsv_file
 from llast.languages import PAIRS, SPLITS, pairs_from, source_languages
@@ -118,9 +120,7 @@ def test_a_prepared_folder_and_the_hub_give_the_same_text(tmp_path: Path, real: 
         again = {path.name: path.read_bytes() for path in (tmp_path / "again" / source).glob("*.tsv")}
         sentences = {row["path"]: row["sentence"] for row in rows}
         assert again == expected
-        validated = read_tsv(
-            io.BytesIO(inspect_parquet(tmp_path / "hub" / source).validated), "hub", COLUMNS[:2]
-        )
+        validated = read_tsv(io.BytesIO(inspect(tmp_path / "hub" / source)[1]), "hub", COLUMNS[:2])
         assert dict(zip(validated["path"], validated["sentence"], strict=True)) == sentences
 
 
@@ -235,4 +235,4 @@ def test_remnants_of_real_clips_are_known_by_their_sentence(tmp_path: Path, real
     corpus.add("whole.mp3", data, sentence, "For this, two weeks are recommended.", pair="it_en")
     corpus.add("rest.mp3", data[:2000], sentence, "For this, two weeks are recommended.", pair="it_en")
     summary = resample(corpus.fetch(tmp_path), tmp_path / "out", ResampleOptions())
-    assert summary.details["quarantine"] == [{"clip": "rest", "reason": "truncated"}]
+    assert summary.details.reasons == {"rest": "truncated"}

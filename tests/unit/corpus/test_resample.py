@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from llast.artifacts import Summary, read_summary
+from llast.artifacts.corpus import ResampleSummary
 from llast.config.corpus import ResampleOptions
 from llast.corpus.decode import MAX_SAMPLES, decode_clip
 from llast.corpus.resample import resample
@@ -25,12 +25,12 @@ SMALL_SHARDS = ResampleOptions(clips_per_shard=3)
 
 
 def store_bytes(output: Path) -> dict[str, bytes]:
-    folder = output / read_summary(output / "summary.json").details["store"]
+    folder = output / ResampleSummary.read(output / "summary.json").details.store
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def dropped(summary: Summary) -> dict[str, str]:
-    return {entry["clip"]: entry["reason"] for entry in summary.details["quarantine"]}
+def dropped(summary: ResampleSummary) -> dict[str, str]:
+    return summary.details.reasons
 
 
 @pytest.mark.parametrize(("root", "last"), [("", False), ("cv-corpus-5.1/fr/", True)])
@@ -48,7 +48,7 @@ def test_every_clip_is_stored_or_quarantined_with_its_reason(
     assert (summary.rows_in, summary.rows_out) == (15, 10)
     store = AudioStore.open(tmp_path / "out" / "summary.json")
     assert store.clips == [*(f"good{n}" for n in range(6)), "opus", "rate32", "stereo", "wave"]
-    assert summary.details["seconds"] == pytest.approx(sum(store.durations().values()))
+    assert summary.details.seconds == pytest.approx(sum(store.durations().values()))
 
 
 def test_samples_are_the_clip_at_16_khz(tmp_path: Path, release: Release) -> None:
@@ -87,7 +87,7 @@ def test_store_says_what_it_has(tmp_path: Path, release: Release) -> None:
 def test_shards_open_with_datasets(tmp_path: Path, release: Release) -> None:
     dataset = pytest.importorskip("datasets", reason="the package datasets is not installed").Dataset
     summary = resample(release.fetch(tmp_path), tmp_path / "out", SMALL_SHARDS)
-    shards = sorted((tmp_path / "out" / summary.details["store"]).glob("shard-*.arrow"))
+    shards = sorted((tmp_path / "out" / summary.details.store).glob("shard-*.arrow"))
     assert [len(dataset.from_file(str(path))) for path in shards] == [3, 3, 3, 1]
     row = dataset.from_file(str(shards[2]))[0]
     assert row["clip"] == "stereo"
@@ -175,7 +175,7 @@ def test_killed_at_any_moment_again_and_again_the_result_is_that_of_a_run_in_pea
             kills += 1
             continue
         assert process.returncode == 0
-        assert read_summary(output / "summary.json").details == whole.details
+        assert ResampleSummary.read(output / "summary.json").details == whole.details
         assert store_bytes(output) == peace
         shutil.rmtree(output)
         ends += 1
@@ -197,7 +197,7 @@ def test_an_unreadable_shard_is_made_again(tmp_path: Path, release: Release) -> 
     fetched = release.fetch(tmp_path)
     resample(fetched, tmp_path / "out", SMALL_SHARDS)
     good = store_bytes(tmp_path / "out")
-    folder = tmp_path / "out" / read_summary(tmp_path / "out" / "summary.json").details["store"]
+    folder = tmp_path / "out" / ResampleSummary.read(tmp_path / "out" / "summary.json").details.store
     (folder / "shard-00001.arrow").write_bytes(good["shard-00001.arrow"][:1000])
     (folder / ".shard-00002.left.arrow").write_bytes(b"half")
     resample(fetched, tmp_path / "out", SMALL_SHARDS)
@@ -210,8 +210,8 @@ def test_changed_options_start_a_new_store_and_the_old_one_is_named(
     fetched = release.fetch(tmp_path)
     first = resample(fetched, tmp_path / "out", ResampleOptions())
     second = resample(fetched, tmp_path / "out", ResampleOptions(min_seconds=1.05))
-    assert first.details["store"] != second.details["store"]
-    assert f"{first.details['store']} holds the clips of another archive" in capfd.readouterr().err
+    assert first.details.store != second.details.store
+    assert f"{first.details.store} holds the clips of another archive" in capfd.readouterr().err
     assert dropped(second)["good0"] == "too_short"
     assert AudioStore.open(tmp_path / "out" / "summary.json").clips[0] == "good1"
 
@@ -220,7 +220,7 @@ def test_a_translation_that_changes_keeps_the_store(tmp_path: Path, release: Rel
     first = resample(release.fetch(tmp_path / "a"), tmp_path / "out", ResampleOptions())
     release.tables["fr_en"] = [(path, text + "!", label) for path, text, label in release.tables["fr_en"]]
     second = resample(release.fetch(tmp_path / "b"), tmp_path / "out", ResampleOptions())
-    assert first.details["store"] == second.details["store"]
+    assert first.details.store == second.details.store
 
 
 @pytest.mark.parametrize("kind", ["MP3", "WAV"])

@@ -10,19 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from llast.artifacts import Summary
-from llast.config.corpus import (
-    CorpusSource,
-    HuggingFaceSource,
-    MdcSource,
-    PreparedSource,
-    ResampleOptions,
-)
+from llast.artifacts.corpus import FetchSummary, JoinSummary, ResampleSummary
+from llast.config.corpus import ResampleOptions
 from llast.corpus.fetch import fetch
-from llast.corpus.fetched import Fetched
 from llast.corpus.join import join
-from llast.corpus.parquet import inspect_parquet, read_parquet_clips
+from llast.corpus.parquet import inspect, read_clips
 from llast.corpus.resample import resample
+from llast.corpus.sources import CorpusSource
+from llast.corpus.sources.huggingface import HuggingFaceSource
+from llast.corpus.sources.mdc import MdcSource
+from llast.corpus.sources.prepared import PreparedSource
 from llast.corpus.store import AudioStore
 from llast.errors import ConfigError, DataError, UserError
 from llast.languages import SPLITS
@@ -56,7 +53,7 @@ def english(pairs: tuple[str, ...] = ("en_de", "en_ja")) -> Release:
     return release
 
 
-def steps(folder: Path, pairs: list[str], source: CorpusSource) -> tuple[Summary, Summary, Path]:
+def steps(folder: Path, pairs: list[str], source: CorpusSource) -> tuple[JoinSummary, ResampleSummary, Path]:
     """Run fetch, join and resample; the summaries of the last two, and where all is."""
     fetch(pairs[0].split("_")[0], pairs, folder / "fetch", source, None, folder / "downloads")
     fetched = folder / "fetch" / "summary.json"
@@ -214,8 +211,8 @@ def test_what_the_hub_lacks_is_counted(tmp_path: Path, server: Server) -> None:
     del release.tables["en_de"][0], release.tables["en_de"][2]
     put_on_hub(server, release, "en_de")
     joined, resampled, _ = steps(tmp_path / "out", ["en_de"], HuggingFaceSource(tables=files.tables))
-    assert joined.details["lost"] == {"en_de": {"train": 1, "dev": 1, "test": 0}}
-    assert joined.details["counts"] == {"en_de": {"train": 1, "dev": 1, "test": 1}}
+    assert joined.details.lost == {"en_de": {"train": 1, "dev": 1, "test": 0}}
+    assert joined.details.counts == {"en_de": {"train": 1, "dev": 1, "test": 1}}
     assert (resampled.rows_out, resampled.dropped) == (3, {"missing": 2})
 
 
@@ -241,8 +238,9 @@ def test_clips_that_the_hub_has_without_sound_are_empty(tmp_path: Path) -> None:
         {"id": "c", "client_id": "x", "sentence": "y", "audio": None},
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train-00000-of-00001.parquet")
-    assert list(read_parquet_clips(tmp_path, "abc")) == [("a", b"A"), ("b", b""), ("c", b"")]
-    assert b"\n\ta.mp3\t\n" in inspect_parquet(tmp_path).validated
+    audio, validated = inspect(tmp_path)
+    assert list(read_clips(audio, "abc")) == [("a", b"A"), ("b", b""), ("c", b"")]
+    assert b"\n\ta.mp3\t\n" in validated
 
 
 def test_a_damaged_file_of_the_hub_is_named(tmp_path: Path, server: Server) -> None:
@@ -328,9 +326,9 @@ def test_what_a_prepared_folder_lacks_is_named(tmp_path: Path, prepared: tuple[R
         steps(tmp_path / "out", ["de_en"], source)
 
 
-def test_the_summary_names_the_kind_of_place(tmp_path: Path, prepared: tuple[Release, Path]) -> None:
+def test_the_summary_says_how_clips_are_read(tmp_path: Path, prepared: tuple[Release, Path]) -> None:
     release, folder = prepared
     steps(tmp_path / "out", list(release.tables), PreparedSource(folder=str(folder)))
-    files = Fetched.read(tmp_path / "out" / "fetch" / "summary.json")
-    assert (files.kind, files.in_place) == ("prepared", True)
-    assert files.audio == folder / "audio" / "en" / "clips_16k"
+    audio = FetchSummary.read(tmp_path / "out" / "fetch" / "summary.json").details.audio
+    assert (audio.reader, audio.in_place) == ("files", True)
+    assert audio.path == str(folder / "audio" / "en" / "clips_16k")

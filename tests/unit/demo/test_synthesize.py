@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from llast.artifacts import read_summary
-from llast.config.corpus import SynthesizeOptions
+from llast.artifacts.corpus import SynthesizeSummary
+from llast.corpus.sources.synthetic import SynthesizeOptions
 from llast.demo import grammar
 from llast.demo.synthesize import DIRT, synthesize
 from llast.errors import ConfigError
@@ -64,7 +64,9 @@ def test_clean_rows_are_as_many_as_asked_for_and_correct(
     release: dict[str, bytes], rows: list[dict[str, str]], output: Path
 ) -> None:
     dirty = {
-        path for paths in read_summary(output / "summary.json").details["dirt"].values() for path in paths
+        path
+        for paths in SynthesizeSummary.read(output / "summary.json").details.dirt.values()
+        for path in paths
     }
     sentences = {row["path"]: row["sentence"] for row in table(release["validated.tsv"])}
     assert Counter(row["split"] for row in rows if row["path"] not in dirty) == {
@@ -83,7 +85,7 @@ def test_clean_rows_are_as_many_as_asked_for_and_correct(
 def test_every_defect_is_there_and_listed(
     release: dict[str, bytes], rows: list[dict[str, str]], output: Path
 ) -> None:
-    dirt = read_summary(output / "summary.json").details["dirt"]
+    dirt = SynthesizeSummary.read(output / "summary.json").details.dirt
     assert {kind: len(paths) for kind, paths in dirt.items()} == {
         kind: count for kind, (_, count) in DIRT.items()
     }
@@ -122,7 +124,7 @@ def test_dirt_never_touches_dev_or_test_and_can_be_left_out(
     assert Counter(row["split"] for row in rows)["dev"] == 2
     summary = synthesize("fr", ["fr_en"], tmp_path, SMALL.model_copy(update={"dirt": False}))
     assert summary.rows_out == 9
-    assert summary.details["dirt"] == {}
+    assert summary.details.dirt == {}
 
 
 def test_bytes_depend_neither_on_the_run_nor_on_the_workers(tmp_path: Path, output: Path) -> None:

@@ -2,17 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from llast.config.corpus import (
-    CorpusConfig,
-    CorpusSource,
-    HuggingFaceSource,
-    LocalSource,
-    MdcSource,
-    PreparedSource,
-    UrlSource,
-)
+from llast.config.corpus import CorpusConfig
 from llast.config.resolved import ResolvedConfig
 from llast.config.workflow import WorkflowConfig
+from llast.corpus.sources import CorpusSource
+from llast.corpus.sources.huggingface import HuggingFaceSource
+from llast.corpus.sources.local import LocalSource
+from llast.corpus.sources.mdc import MdcSource
+from llast.corpus.sources.prepared import PreparedSource
+from llast.corpus.sources.url import UrlSource
 from llast.doctor.source import check_source
 
 SECRET = "never-to-be-printed"
@@ -24,37 +22,39 @@ def resolved(source: CorpusSource) -> ResolvedConfig:
 
 
 @pytest.mark.parametrize(
-    ("source", "environment", "line"),
+    ("source", "environment", "status", "names"),
     [
         (
             MdcSource(datasets={"fr": "a", "en": "b"}),
             {},
-            "BAD   corpus      mdc: 2 of 2 languages to fetch; not set: MDC_API_KEY -> export MDC_API_KEY where "
-            "Snakemake runs; the key is made on https://mozilladatacollective.com, where each data set's terms are "
-            "accepted",
+            "BAD",
+            ["2 of 2 languages", "MDC_API_KEY", "https://mozilladatacollective.com"],
         ),
         (
-            MdcSource(datasets={"fr": "a", "en": "b"}),
+            MdcSource(datasets={"fr": "a", "en": "b"}, tables="https://here/{pair}?key=${TABLES}"),
             {"MDC_API_KEY": SECRET},
-            "good  corpus      mdc: 2 of 2 languages to fetch; set: MDC_API_KEY",
+            "BAD",
+            ["not set: TABLES"],
         ),
+        (MdcSource(datasets={"fr": "a", "en": "b"}), {"MDC_API_KEY": SECRET}, "good", ["set: MDC_API_KEY"]),
         (
             UrlSource(audio="https://here/{lang}.tar?key=${CV_KEY}"),
             {"CV_KEY": " "},
-            "BAD   corpus      url: 2 of 2 languages to fetch; not set: CV_KEY -> export CV_KEY where Snakemake runs",
+            "BAD",
+            ["url: 2 of 2 languages", "export CV_KEY"],
         ),
+        (HuggingFaceSource(), {}, "good", ["fixie-ai/covost2"]),
         (
-            HuggingFaceSource(),
+            HuggingFaceSource(tables="tables/{pair}.tsv"),
             {},
-            "good  corpus      huggingface: 2 of 2 languages to fetch from fixie-ai/covost2, without a token if "
-            "there is none",
+            "BAD",
+            ["tables/fr_en.tsv, tables/en_de.tsv, tables/en_ja.tsv"],
         ),
         (
             PreparedSource(folder="covost2"),
             {},
-            "BAD   corpus      prepared: 2 of 2 languages to fetch; not here: covost2/audio/fr/clips_16k, "
-            "covost2/tsv/covost_v2.fr_en.train.tsv, covost2/audio/en/clips_16k and 2 more -> put them there, or "
-            "correct source in the corpus's file",
+            "BAD",
+            ["covost2/audio/fr/clips_16k, covost2/tsv/covost_v2.fr_en.train.tsv, ", "and 8 more"],
         ),
     ],
 )
@@ -63,12 +63,15 @@ def test_what_is_missing_has_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
     source: CorpusSource,
     environment: dict[str, str],
-    line: str,
+    status: str,
+    names: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = check_source(resolved(source), environment).line()
-    assert found == line
-    assert SECRET not in found
+    found = check_source(resolved(source), environment)
+    assert found.status == status
+    assert bool(found.remedy) == (status == "BAD")
+    assert all(name in found.line() for name in names)
+    assert SECRET not in found.line()
 
 
 def test_local_archives_are_asked_for_until_they_are_fetched(
@@ -84,4 +87,4 @@ def test_local_archives_are_asked_for_until_they_are_fetched(
         summary = tmp_path / "resources" / "mine" / "fetch" / name / "summary.json"
         summary.parent.mkdir(parents=True)
         summary.write_text("{}")
-    assert check_source(resolved(source), {}).line() == "good  corpus      local: all 2 languages fetched"
+    assert check_source(resolved(source), {}).status == "good"

@@ -1,4 +1,5 @@
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -6,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import FilterDetails, FilterSummary, Leakage, MixedRows, MixSummary
 from llast.config.experiment import MixtureOptions
 from llast.corpus.filter import ROWS
-from llast.corpus.join import official_table
+from llast.corpus.official import official_table
 from llast.errors import ConfigError, DataError
 from llast.languages import PAPER_X_EN, SPLITS, pairs_from, source_languages
 from llast.mixture.mix import mix
@@ -19,7 +20,7 @@ PAPER_EN_X = ("en_ja", "en_de", "en_zh-CN")
 Rows = list[tuple[str, str, str]]  # clip, sentence, translation
 
 
-def filtered(folder: Path, source: str, pairs: dict[str, dict[str, Rows]]) -> Path:
+def filtered(folder: Path, source: str, pairs: Mapping[str, Mapping[Any, Rows]]) -> Path:
     """Write what the step filter writes."""
     output = folder / source
     output.mkdir(parents=True)
@@ -31,11 +32,14 @@ def filtered(folder: Path, source: str, pairs: dict[str, dict[str, Rows]]) -> Pa
                 [pa.array(column, kind.type) for column, kind in zip(columns, ROWS, strict=True)], schema=ROWS
             )
             pq.write_table(table, output / f"{pair}.{split}.parquet")
-    summary = Summary(
-        step="filter", version=1, rows_in=0, rows_out=0, details={"pairs": {pair: {} for pair in pairs}}
-    )
-    summary.write(output / "summary.json")
-    return output / "summary.json"
+    return filter_summary(output / "summary.json", list(pairs))
+
+
+def filter_summary(path: Path, pairs: list[str]) -> Path:
+    """Write a summary of the step filter that names the pairs."""
+    details = FilterDetails(pairs={pair: {} for pair in pairs})
+    FilterSummary(version=1, rows_in=0, rows_out=0, details=details).write(path)
+    return path
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def corpus(tmp_path: Path) -> list[Path]:
     ]
 
 
-def run(corpus: list[Path], seed: int = 1, **options: Any) -> tuple[list[tuple[str, ...]], Summary]:
+def run(corpus: list[Path], seed: int = 1, **options: Any) -> tuple[list[tuple[str, ...]], MixSummary]:
     output = corpus[0].parent.parent / "mix"
     summary = mix(corpus, output, MixtureOptions(**options), seed)
     rows = open_rows(output / "summary.json").to_pylist()
@@ -76,17 +80,17 @@ def test_rows_of_a_clip_stand_together_and_english_is_recognised_once(corpus: li
     ]
     assert rows[-1] == ("fr2", "fr", "st", "en", "sentence 2")
     assert len(rows) == 15
-    assert summary.details["tasks"] == {
-        "st": {"rows": 8, "seconds": 12.0},
-        "asr": {"rows": 7, "seconds": 10.5},
+    assert summary.details.tasks == {
+        "st": MixedRows(rows=8, seconds=12.0),
+        "asr": MixedRows(rows=7, seconds=10.5),
     }
-    assert {pair: entry["rows"] for pair, entry in summary.details["pairs"].items()} == {
+    assert {pair: entry.rows for pair, entry in summary.details.pairs.items()} == {
         "fr_en": 3,
         "en_de": 3,
         "en_ja": 2,
     }
-    assert {code: entry["rows"] for code, entry in summary.details["asr"].items()} == {"fr": 3, "en": 4}
-    assert summary.details["clips"] == 7
+    assert {code: entry.rows for code, entry in summary.details.asr.items()} == {"fr": 3, "en": 4}
+    assert summary.details.clips == 7
     assert (summary.rows_in, summary.dropped) == (15, {})
 
 
@@ -107,8 +111,8 @@ def test_a_larger_share_contains_the_rows_of_a_smaller_one(tmp_path: Path) -> No
     assert half == again
     assert set(half) < set(more)
     assert set(half) != set(other)
-    assert summary.details["tasks"]["st"]["rows"] == pytest.approx(1000, abs=100)
-    assert summary.details["tasks"]["asr"]["rows"] == pytest.approx(500, abs=90)
+    assert summary.details.tasks["st"].rows == pytest.approx(1000, abs=100)
+    assert summary.details.tasks["asr"].rows == pytest.approx(500, abs=90)
     assert summary.dropped == {"share": 4000 - len(half)}
 
 
@@ -116,7 +120,7 @@ def test_a_chain_of_thought_row_has_the_transcript_and_then_the_translation(corp
     rows, summary = run(corpus, pairs=["fr_en"], tasks={"cot": 1.0})
     assert rows[0] == ("fr0", "fr", "cot", "en", "phrase 0\nsentence 0")
     assert len(rows) == 3
-    assert summary.details["tasks"] == {"cot": {"rows": 3, "seconds": 4.5}}
+    assert summary.details.tasks == {"cot": MixedRows(rows=3, seconds=4.5)}
 
 
 def test_directions_out_of_english_can_be_thinned_and_nothing_else(corpus: list[Path]) -> None:
@@ -146,7 +150,7 @@ def test_temperature_brings_languages_nearer_to_each_other_and_keeps_the_total(t
     assert all(row["copy"] == 0 for row in french)
     _, summary = run(corpus, pairs=["fr_en", "ja_en"], tasks={"st": 1.0, "asr": 1.0}, temperature=2)
     assert summary.dropped == {"temperature": 3200 - len(french)}
-    assert summary.details["repeated"] == len(japanese) - 200
+    assert summary.details.repeated == len(japanese) - 200
 
 
 def test_each_clip_has_one_speed_and_the_length_that_goes_with_it(tmp_path: Path) -> None:
@@ -191,11 +195,9 @@ def test_rows_whose_text_is_held_out_are_found_in_every_language(
     assert leaking.isdisjoint(rows) if mode == "drop" else leaking < set(rows)
     assert len(rows) == (7 if mode == "drop" else 12)
     assert summary.dropped == ({"leakage": 5} if mode == "drop" else {})
-    assert summary.details["leakage"] == {
-        "mode": mode,
-        "rows": 5,
-        "directions": {"st fr_en": 2, "st en_de": 1, "asr fr_fr": 1, "asr en_en": 1},
-    }
+    assert summary.details.leakage == Leakage(
+        mode=mode, rows=5, directions={"st fr_en": 2, "st en_de": 1, "asr fr_fr": 1, "asr en_en": 1}
+    )
 
 
 def test_what_cannot_be_mixed_is_refused(corpus: list[Path]) -> None:
@@ -234,9 +236,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
                 train.take(pa.array(range(0, len(train), 10))), folder / source / f"{pair}.dev.parquet"
             )
             pq.write_table(ROWS.empty_table(), folder / source / f"{pair}.test.parquet")
-        details: dict[str, Any] = {"pairs": {pair: {} for pair in pairs}}
-        summaries.append(folder / source / "summary.json")
-        Summary(step="filter", version=1, rows_in=0, rows_out=0, details=details).write(summaries[-1])
+        summaries.append(filter_summary(folder / source / "summary.json", pairs))
     return summaries
 
 
@@ -256,7 +256,7 @@ def test_official_tables_give_the_numbers_of_the_paper(
     summary = mix(official, tmp_path, MixtureOptions(pairs=list(pairs), tasks=tasks), seed=1)
     assert (summary.rows_out, summary.dropped) == (rows, {})
     assert open_rows(tmp_path / "summary.json").num_rows == rows
-    assert summary.details["leakage"]["rows"] >= rows // 10, "the guard only counts"
+    assert summary.details.leakage.rows >= rows // 10, "the guard only counts"
 
 
 def test_dev_rows_are_equally_many_of_each_direction(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_dev_rows_are_equally_many_of_each_direction(tmp_path: Path) -> None:
     def chosen(count: int, seed: int = 1, **tasks: float) -> list[dict[str, Any]]:
         _, summary = run(corpus, seed, pairs=ALL, dev_rows=count, **({"tasks": tasks} if tasks else {}))
         rows: list[dict[str, Any]] = open_rows(tmp_path / "mix/summary.json", "dev").to_pylist()
-        assert summary.details["dev_rows"] == len(rows)
+        assert summary.details.dev_rows == len(rows)
         return rows
 
     rows = chosen(8)

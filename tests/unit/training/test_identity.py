@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from llast.artifacts import Summary, read_summary
+from llast.artifacts.corpus import FetchModelDetails, FetchModelSummary, MixSummary, ResampleSummary
 from llast.config.schema import describe
 from llast.config.steps import Machine, TrainSpec
 from llast.launch.train import launch
@@ -101,14 +101,18 @@ def test_what_is_read_decides_not_where_it_lies(inputs: tuple[Path, list[Path], 
         return identities[-1] != identities[-2]
 
     assert not differs()
-    rewritten = read_summary(mix).model_copy(update={"seconds": 1.0, "details": {"dev_rows": 1}})
+    summary = MixSummary.read(mix)
+    details = summary.details.model_copy(update={"dev_rows": 1})
+    rewritten = summary.model_copy(update={"seconds": 1.0, "details": details})
     rewritten.write(mix)
     (mix.parent / "dev.arrow").write_bytes(b"other dev rows")
     assert not differs()
     for changed in (next(mix.parent.glob("rows*")), encoder / "model.safetensors", llm / "tokenizer.json"):
         changed.write_bytes(changed.read_bytes() + b" ")
         assert differs(), changed
-    read_summary(audio[0]).model_copy(update={"details": {"store": "other"}}).write(audio[0])
+    resampled = ResampleSummary.read(audio[0])
+    other = resampled.details.model_copy(update={"store": "other"})
+    resampled.model_copy(update={"details": other}).write(audio[0])
     assert differs()
     assert identity_of(2, *inputs, options) != identities[-1]
 
@@ -121,9 +125,7 @@ def test_a_base_of_the_hub_is_its_reference_and_the_commit_that_was_fetched(
     assert unknown["llm.base"] == "org/name@main"
     found = []
     for commit in ("abc", "abc", "def"):
-        details = {"commit": commit}
-        Summary(step="fetch_model", version=1, rows_in=1, rows_out=1, details=details).write(
-            inputs[3] / "summary.json"
-        )
+        details = FetchModelDetails(reference="org/name@main", commit=commit, files=[])
+        FetchModelSummary(version=1, rows_in=1, rows_out=1, details=details).write(inputs[3] / "summary.json")
         found.append(identity_of(1, *inputs, options))
     assert found[0] == found[1] != found[2]

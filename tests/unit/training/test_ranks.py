@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from llast.artifacts import read_summary
+from llast.artifacts.corpus import MixSummary
 from llast.config.steps import TrainSpec
 from llast.mixture.rows import open_rows, write_rows
 from llast.model.lora import load_adapters
@@ -123,7 +123,8 @@ def test_a_loss_that_is_not_a_number_names_the_clip(
     broken = next(row for row in rows if row["clip"] == "clip09")
     broken["text"] = "z"
     write_rows(mix, pa.Table.from_pylist(rows, schema=open_rows(training_rows[0]).schema))
-    read_summary(training_rows[0]).model_copy(update={"details": {}}).write(mix)
+    summary = MixSummary.read(training_rows[0])
+    summary.model_copy(update={"details": summary.details.model_copy(update={"dev_rows": 0})}).write(mix)
     options = spec(rows_per_update=40, tokens_per_micro_batch=1, save_every=1)
     write_spec(tmp_path / "run", options, bases, (mix, training_rows[1]))
     errors = on_ranks(2, train_and_stop, tmp_path / "run")

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from sacrebleu import sentence_chrf
 
-from llast.artifacts import Summary
+from llast.artifacts.corpus import ResampleDetails, ResampleSummary
 from llast.artifacts.run import Run
 from llast.artifacts.scores import MetricScore, SampleKind, ScoreFile, SetScores
 from llast.corpus.decode import DecodedClip
@@ -235,7 +235,8 @@ def test_samples_can_be_heard(results: Callable[..., Any], tmp_path: Path) -> No
     store.mkdir()
     write_shard(store / "shard-00000.arrow", iter([DecodedClip(heard, 1.0, flac.getvalue())]), 10)
     write_index(store, 1)
-    Summary(step="resample", version=1, rows_in=1, rows_out=1, details={"store": "store"}).write(resampled)
+    details = ResampleDetails(store="store", seconds=1.0, quarantine=[])
+    ResampleSummary(version=1, rows_in=1, rows_out=1, details=details).write(resampled)
     page = make(small, "heard.html")
     (encoded,) = set(re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page))
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(encoded)))

@@ -1,0 +1,48 @@
+"""Clips that lie as files in one folder."""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from llast.artifacts.corpus import FetchedAudio
+from llast.corpus.archive import clip_id, sorted_files
+
+
+def inspect(folder: Path, in_place: bool) -> FetchedAudio:
+    """List a folder of clips, which `read_clips` reads.
+
+    Args:
+        folder: with a file per clip.
+        in_place: whether the clips stay there, and later steps read them from there.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    digest, total = hashlib.sha256(f"{folder.absolute() if in_place else 'copied'}\n".encode()), 0
+    for name in _names(folder):
+        size = os.stat(folder / name).st_size
+        total += size
+        digest.update(f"{name}\t{size}\n".encode())
+    return FetchedAudio(
+        reader="files", path=str(folder), bytes=total, sha256=digest.hexdigest(), in_place=in_place
+    )
+
+
+def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Path]]:
+    """Yield id and content of each wanted clip, once each; the absolute path of one that stays in place."""
+    left, folder = set(wanted), Path(audio.path)
+    for name in _names(folder):
+        if (clip := clip_id(name)) in left:
+            left.remove(clip)
+            path = (folder / name).absolute()
+            yield clip, path if audio.in_place else path.read_bytes()
+
+
+def _names(folder: Path) -> list[str]:
+    """Shorter names first, so that `{clip}.wav` is preferred to `{clip}.mp3.wav`."""
+    return sorted_files(
+        folder,
+        "A prepared folder has its clips there, as 16 kHz wav files; correct source.folder in the corpus's file.",
+        key=lambda name: (len(name), name),
+    )
