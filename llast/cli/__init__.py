@@ -47,10 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if debug:
                 traceback.print_exc()
             user_error = _as_user_error(error)
+            if not user_error and log and not debug:
+                traceback.print_exc(file=log)
+            for link in _chain(error):
+                traceback.clear_frames(
+                    link.__traceback__
+                )  # ends the line of a progress bar that stands there
             if user_error:
                 return _say(verb, str(user_error), user_error.exit_code)
-            if log and not debug:
-                traceback.print_exc(file=log)
             return _say(verb, f"{_last_line(error)} (a defect of llast; {path or '--debug'} shows where)", 1)
     return 0
 
