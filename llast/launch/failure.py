@@ -12,10 +12,10 @@ from llast.launch.task import STARTS
 
 Kind = Literal["transient", "defect", "memory", "gpu memory", "disk", "cancelled"]
 
-MOST_LINES, MOST_LETTERS, TAIL_BYTES = 4, 300, 200_000
+MOST_LINES, MOST_CHARACTERS, TAIL_BYTES = 4, 300, 200_000
 DISK = ("No space left on device", "Disk quota exceeded")
 GPU_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory")
-LOST = (
+CONNECTION_LOST = (
     "Connection closed",
     "Connection reset",
     "Broken pipe",
@@ -26,9 +26,9 @@ LOST = (
 )
 """In the errors of ranks that only notice that another one is gone; by themselves, a fault of the network."""
 
-DEVICE = ("CUDA error", "uncorrectable ECC", "address already in use", "EADDRINUSE", "Stale file handle")
-OURS_TO_MEND = ("device-side assert",)
-NODE = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "TIMEOUT", "REVOKED")
+TRANSIENT = ("CUDA error", "uncorrectable ECC", "address already in use", "EADDRINUSE", "Stale file handle")
+DEFECT = ("device-side assert",)
+ENDED_BY_SLURM = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "TIMEOUT", "REVOKED")
 KILLED = "ended without a result: it was killed, by hand or for lack of memory"
 
 ADVICE: dict[Kind, str] = {
@@ -60,28 +60,32 @@ class Failure:
 
 def find_failure(job: TrainingJob) -> Failure:
     """Look for the rank that failed first: those that only lost their connection to it come last."""
-    logs = [_last_start(job.log(rank)) for rank in range(job.machine.ranks)]
+    logs = [_lines_since_start(job.log(rank)) for rank in range(job.machine.ranks)]
     state = slurm.state(job.job_id) if job.on_slurm else ""
     errors = {rank: error for rank, lines in enumerate(logs) if (error := _error(lines))}
-    own = [rank for rank, error in errors.items() if not _has(error, LOST)]
-    killed, how = _killed(job, logs, set(errors))
+    own = [rank for rank, error in errors.items() if not _contains(error, CONNECTION_LOST)]
+    killed, event = _killed(job, logs, set(errors))
 
     if state == "CANCELLED":
         return Failure(0, "the job was cancelled (scancel)", job.log(0), "cancelled")
     if own:
         rank = own[0]
         return Failure(rank, "\n  ".join(errors[rank]), job.log(rank), _kind(errors[rank]))
-    if any(_has(lines, DISK) for lines in logs):
-        rank = next(rank for rank, lines in enumerate(logs) if _has(lines, DISK))
-        said = [line for line in logs[rank] if _has([line], DISK)]
-        return Failure(rank, said[-1][:MOST_LETTERS], job.log(rank), "disk")
-    if state in NODE:
+    if any(_contains(lines, DISK) for lines in logs):
+        rank = next(rank for rank, lines in enumerate(logs) if _contains(lines, DISK))
+        said = [line for line in logs[rank] if _contains([line], DISK)]
+        return Failure(rank, said[-1][:MOST_CHARACTERS], job.log(rank), "disk")
+    if state in ENDED_BY_SLURM:
         return Failure(killed or 0, f"Slurm ended the job: {state}", job.log(killed or 0), "transient")
     if killed is not None:
-        memory = state == "OUT_OF_MEMORY" or "Out Of Memory" in how or _has(logs[0], ("oom-kill", "oom_kill"))
-        crashed = how.startswith(("Aborted", "Segmentation"))
+        memory = (
+            state == "OUT_OF_MEMORY"
+            or "Out Of Memory" in event
+            or _contains(logs[0], ("oom-kill", "oom_kill"))
+        )
+        crashed = event.startswith(("Aborted", "Segmentation"))
         cause = "killed for lack of memory" if memory else KILLED
-        cause = "\n  ".join([how, *_last_words(logs[killed])]) if crashed else cause
+        cause = "\n  ".join([event, *_last_lines(logs[killed])]) if crashed else cause
         return Failure(killed, cause, job.log(killed), "memory" if memory else "transient")
     if errors:
         rank = min(errors)
@@ -97,29 +101,29 @@ def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tu
         )
         if found:
             return int(found[1]), found[2]
-    if job.on_slurm and _has(logs[0], ("oom-kill", "oom_kill")):
+    if job.on_slurm and _contains(logs[0], ("oom-kill", "oom_kill")):
         return 0, "Out Of Memory"
     gone = set(range(job.machine.ranks)) - with_error - set(job.ended_ranks())
     return (min(gone), "") if gone and not job.on_slurm else (None, "")
 
 
 def _kind(error: Sequence[str]) -> Kind:
-    if _has(error, DISK):
+    if _contains(error, DISK):
         return "disk"
-    if _has(error, GPU_MEMORY):
+    if _contains(error, GPU_MEMORY):
         return "gpu memory"
-    return "transient" if _has(error, DEVICE) and not _has(error, OURS_TO_MEND) else "defect"
+    return "transient" if _contains(error, TRANSIENT) and not _contains(error, DEFECT) else "defect"
 
 
-def _last_words(lines: list[str]) -> list[str]:
+def _last_lines(lines: list[str]) -> list[str]:
     """What a rank that crashed outside of Python wrote last."""
     own = [
         line for line in lines if line.strip() and not line.startswith(("srun:", "slurmstepd", "submitit"))
     ]
-    return [line[:MOST_LETTERS] for line in own[-MOST_LINES:]]
+    return [line[:MOST_CHARACTERS] for line in own[-MOST_LINES:]]
 
 
-def _has(lines: Sequence[str], words: Sequence[str]) -> bool:
+def _contains(lines: Sequence[str], words: Sequence[str]) -> bool:
     return any(word in line for line in lines for word in words)
 
 
@@ -129,10 +133,10 @@ def _error(lines: list[str]) -> list[str]:
     if not starts:
         return []
     rest = [line for line in lines[starts[-1] + 1 :] if not line.startswith((" ", "srun:", "slurmstepd:"))]
-    return [line[:MOST_LETTERS] for line in rest if line.strip()][:MOST_LINES]
+    return [line[:MOST_CHARACTERS] for line in rest if line.strip()][:MOST_LINES]
 
 
-def _last_start(log: Path) -> list[str]:
+def _lines_since_start(log: Path) -> list[str]:
     """The lines of a log since the job was last started, without torch's marks of the rank."""
     if not log.exists():
         return []

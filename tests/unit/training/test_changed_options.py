@@ -206,7 +206,7 @@ def test_the_advice_of_an_out_of_memory_error_leads_to_the_end(
 
     with pytest.raises(JobError) as failed:
         train()
-    assert "Lower training.tokens_per_micro_batch" in str(failed.value)
+    assert "training.tokens_per_micro_batch" in str(failed.value)
     assert run_of(tmp_path / "run").newest_step() == done
     train(tokens_per_micro_batch=limit)
     changes = Run.read(tmp_path / "run" / "run.json").changes

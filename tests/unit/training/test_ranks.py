@@ -129,8 +129,9 @@ def test_a_loss_that_is_not_a_number_names_the_clip(
     write_spec(tmp_path / "run", options, bases, (mix, training_rows[1]))
     errors = on_ranks(2, train_and_stop, tmp_path / "run")
     assert errors[0] == errors[1]
-    assert errors[0].startswith("TrainingDiverged: training diverged at step 1: loss nan")
-    assert errors[0].endswith("clips of the batch: clip09")
+    assert errors[0].startswith("TrainingDiverged: ")
+    assert "step 1: loss nan" in errors[0]
+    assert [word for word in errors[0].split() if word.startswith("clip0")] == ["clip09"]
     assert RunFolder(tmp_path / "run").complete_steps() == []
 
 
@@ -147,8 +148,9 @@ def test_a_loss_that_explodes_stops_the_run(base_models: Path, training_rows: Ro
     write_spec(tmp_path / "run", spec(**single, loss_limit=limit), base_models, training_rows)
     errors = on_ranks(2, train_and_stop, tmp_path / "run")
     assert errors[0] == errors[1]
-    assert errors[0].startswith(f"TrainingDiverged: training diverged at step {worst + 1}: loss ")
-    assert "is the limit (training.loss_limit)" in errors[0]
+    assert errors[0].startswith("TrainingDiverged: ")
+    assert f"step {worst + 1}: " in errors[0]
+    assert "training.loss_limit" in errors[0]
     assert errors[0].split(": ")[-1].count("clip") == 1, "the update is one clip"
     assert RunFolder(tmp_path / "run").complete_steps()[-1:] == [worst], "what went wrong is not saved"
     assert on_ranks(2, train_and_stop, tmp_path / "run") == errors, "the first loss is known after a resume"
