@@ -1,6 +1,7 @@
 """Steps of real ranks: gloo processes through DeepSpeed."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def test_a_loss_that_is_not_a_number_names_the_clip(
     assert errors[0] == errors[1]
     assert errors[0].startswith("TrainingDiverged: ")
     assert "step 1: loss nan" in errors[0]
-    assert [word for word in errors[0].split() if word.startswith("clip0")] == ["clip09"]
+    assert re.findall(r"clip\d+", errors[0]) == ["clip09"]
     assert RunFolder(tmp_path / "run").complete_steps() == []
 
 
