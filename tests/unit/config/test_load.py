@@ -132,20 +132,20 @@ def test_a_misspelt_key_of_a_source_is_looked_up_in_its_kind(config: Path) -> No
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{kind: mdc, datasets: {fr: abc}}", r"'source\.datasets' has no id for en\."),
+        ("{kind: mdc, datasets: {fr: abc}}", r"'source\.datasets'.*\ben\b"),
         (
             "{kind: mdc, datasets: {fr: abc, en: ../x}}",
-            r"'source\.datasets\.en': string should match pattern",
+            r"'source\.datasets\.en'.*\.\./x",
         ),
-        ("{kind: mdc, datasets: {fr: abc, eng: abc}}", r"unknown language 'eng'\. Did you mean 'en'\?"),
-        ("{kind: huggingface, revision: main}", r"'source\.revision': string should match pattern"),
-        ("{kind: url, audio: 'cv/{lang}.tar'}", r"'source\.audio': an address starts with http.*kind: local"),
+        ("{kind: mdc, datasets: {fr: abc, eng: abc}}", r"'eng'.*'en'"),
+        ("{kind: huggingface, revision: main}", r"'source\.revision'.*main"),
+        ("{kind: url, audio: 'cv/{lang}.tar'}", r"'source\.audio'.*http.*kind: local"),
         (
             "{kind: local, audio: 'cv/{language}.tar'}",
-            r"'source\.audio': \{language\} stands for nothing.*\{lang\}",
+            r"'source\.audio'.*\{language\}.*\{lang\}",
         ),
         ("{kind: local, audio: 'cv/{lang}', tables: '{lang}.tsv'}", r"'source\.tables': \{lang\}.*\{pair\}"),
-        ("{kind: url, audio: 'https://me:abc@here/{lang}'}", r"must not hold a password.*\$\{NAME\}"),
+        ("{kind: url, audio: 'https://me:abc@here/{lang}'}", r"'source\.audio'.*\$\{NAME\}"),
         ("{kind: url, audio: 'https://me:${PASSWORD}@here/{lang}?k=${KEY}'}", ""),
         ("{kind: prepared, folder: data/covost2}", ""),
         ("{kind: huggingface}", ""),

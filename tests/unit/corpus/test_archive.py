@@ -93,7 +93,7 @@ def test_of_several_languages_the_one_asked_for_is_read(tmp_path: Path) -> None:
         tmp_path / "cv.tar", [(f"cv/{code}/validated.tsv", code.encode()) for code in ("de", "fr", "en")]
     )
     assert inspect(tmp_path / "cv.tar", "fr")[1] == b"fr"
-    with pytest.raises(DataError, match=r"has several: cv/de, cv/en, cv/fr"):
+    with pytest.raises(DataError, match=r"cv\.tar.*cv/de, cv/en, cv/fr"):
         inspect(tmp_path / "cv.tar", "it")
 
 
@@ -138,7 +138,7 @@ def test_hostile_members_are_refused_by_name(tmp_path: Path, member: tarfile.Tar
         archive.addfile(member)
     with pytest.raises(DataError, match=member.name):
         inspect(path, "fr")
-    with pytest.raises(DataError, match="Archive refused"):
+    with pytest.raises(DataError, match=member.name):
         list(read_clips(release_at(path, root.rstrip("/")), {"nowhere"}))
 
 
@@ -148,7 +148,7 @@ def test_a_clip_that_claims_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 36)}
     with tarfile.open(tmp_path / "fr.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
         archive.addfile(member, io.BytesIO(b"a"))
-    with pytest.raises(DataError, match=r"'clips/a\.mp3' is larger than 67,108,864 bytes"):
+    with pytest.raises(DataError, match=r"fr\.tar\.gz.*'clips/a\.mp3'.*67,108,864"):
         list(read_clips(release_at(tmp_path / "fr.tar.gz"), {"a"}))
 
 
@@ -157,7 +157,7 @@ def test_giant_headers_are_refused_unread(tmp_path: Path) -> None:
     header.type = tarfile.GNUTYPE_LONGNAME
     header.size = 1 << 33
     (tmp_path / "fr.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    with pytest.raises(DataError, match="header of 8,589,934,592 bytes"):
+    with pytest.raises(DataError, match=r"fr\.tar.*8,589,934,592"):
         inspect(tmp_path / "fr.tar", "fr")
 
 
@@ -173,7 +173,7 @@ def test_a_member_that_claims_more_than_there_is_in_the_world_ends_nothing(
     else:
         member.size = 1 << 80
         (tmp_path / "fr.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    with pytest.raises(DataError, match=rf"'clips/a\.mp3' claims {1 << 80:,} bytes"):
+    with pytest.raises(DataError, match=rf"'clips/a\.mp3'.*{1 << 80:,}"):
         inspect(tmp_path / "fr.tar", "fr")
 
 
@@ -191,7 +191,7 @@ def test_headers_with_numbers_that_are_none_are_a_message(tmp_path: Path, header
     member.pax_headers = headers
     with tarfile.open(tmp_path / "fr.tar", "w", format=tarfile.PAX_FORMAT) as archive:
         archive.addfile(member, io.BytesIO(b"x" * 512))
-    with pytest.raises(DataError, match="not a complete tar"):
+    with pytest.raises(DataError, match=str(tmp_path / "fr.tar")):
         inspect(tmp_path / "fr.tar", "fr")
 
 
@@ -216,7 +216,7 @@ def test_a_chain_of_headers_is_refused(tmp_path: Path) -> None:
     header.type = tarfile.GNUTYPE_LONGNAME
     header.size = 1
     (tmp_path / "fr.tar").write_bytes((header.tobuf(tarfile.GNU_FORMAT) + bytes(512)) * 5000)
-    with pytest.raises(DataError, match="not a complete tar"):
+    with pytest.raises(DataError, match=str(tmp_path / "fr.tar")):
         inspect(tmp_path / "fr.tar", "fr")
 
 
@@ -226,7 +226,7 @@ def test_a_truncated_archive_is_noticed(tmp_path: Path, keep: float) -> None:
     write_tar(tmp_path / "fr.tar.gz", [*FILES, *((f"clips/{n}.mp3", random.bytes(9_999)) for n in range(20))])
     data = (tmp_path / "fr.tar.gz").read_bytes()
     (tmp_path / "fr.tar.gz").write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(DataError, match=r"not a complete tar or tar\.gz archive"):
+    with pytest.raises(DataError, match=r"fr\.tar\.gz"):
         inspect(tmp_path / "fr.tar.gz", "fr")
 
 
@@ -237,18 +237,14 @@ def test_an_archive_is_digested_and_checked_to_its_very_end(tmp_path: Path) -> N
     path.write_bytes(padded)
     assert inspect(path, "fr")[0].sha256 == hashlib.sha256(padded).hexdigest()
     path.write_bytes(gzip.compress(padded)[:-4])
-    with pytest.raises(DataError, match="not a complete tar"):
+    with pytest.raises(DataError, match=str(tmp_path / "fr.tar")):
         inspect(path, "fr")
 
 
-@pytest.mark.parametrize(
-    ("files", "message"), [([], "holds no validated.tsv"), ([("clips/a.mp3", b"")], "holds no validated.tsv")]
-)
-def test_an_archive_of_something_else_is_refused(
-    tmp_path: Path, files: list[tuple[str, bytes]], message: str
-) -> None:
+@pytest.mark.parametrize("files", [[], [("clips/a.mp3", b"")]])
+def test_an_archive_of_something_else_is_refused(tmp_path: Path, files: list[tuple[str, bytes]]) -> None:
     write_tar(tmp_path / "fr.tar.gz", files)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=r"fr\.tar\.gz.*validated\.tsv"):
         inspect(tmp_path / "fr.tar.gz", "fr")
 
 
@@ -257,5 +253,5 @@ def test_tables_are_read_plain_or_archived(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tsv.tar.gz", [("._a.tsv", b"mac"), ("a.tsv", b"path\n")])
     assert read_table(tmp_path / "a.tsv") == read_table(tmp_path / "a.tsv.tar.gz") == b"path\n"
     write_tar(tmp_path / "empty.tar.gz", [])
-    with pytest.raises(DataError, match=r"holds 0 \.tsv files"):
+    with pytest.raises(DataError, match=r"empty\.tar\.gz.*\b0 \.tsv"):
         read_table(tmp_path / "empty.tar.gz")

@@ -86,13 +86,13 @@ def test_halves_of_two_files_are_never_joined(tmp_path: Path, server: Server, et
     server.files["a.tar"] = DATA
     server.faults = ["cut", "503"]
     sha256 = None if etags else "0" * 64
-    with pytest.raises(DataError, match="gave up"):
+    with pytest.raises(DataError, match="HTTP 503"):
         bring(server, tmp_path, (0.0,), sha256=sha256)
     server.files["a.tar"] = DATA[::-1]
     if etags:
         assert bring(server, tmp_path) == DATA[::-1]
         return
-    with pytest.raises(DataError, match=r"expected .*It was deleted"):
+    with pytest.raises(DataError, match="0" * 64):
         bring(server, tmp_path, sha256=sha256)
     assert left(tmp_path) == []
 
@@ -100,13 +100,11 @@ def test_halves_of_two_files_are_never_joined(tmp_path: Path, server: Server, et
 def test_a_server_that_stays_broken_is_given_up_and_the_part_kept(tmp_path: Path, server: Server) -> None:
     server.files["a.tar"] = DATA
     server.faults = ["cut", "503", "503", "503"]
-    with pytest.raises(
-        DataError, match=r"down or overloaded \(HTTP 503\).*gave up after 3 .*2,560,000 bytes .* kept"
-    ):
+    with pytest.raises(DataError, match=r"HTTP 503.*\b3 .*2,560,000"):
         bring(server, tmp_path, (0.0, 0.0))
     assert left(tmp_path) == ["a.tar.part", "a.tar.part.version"]
     server.faults = ["html"]
-    with pytest.raises(DataError, match="web page"):
+    with pytest.raises(DataError, match=r"a\.tar"):
         bring(server, tmp_path)
     assert (tmp_path / "a.tar.part").read_bytes() == DATA[: len(DATA) // 2], (
         "a proxy's page is no reason to throw it away"
@@ -117,20 +115,20 @@ def test_a_server_that_stays_broken_is_given_up_and_the_part_kept(tmp_path: Path
 def test_without_ranges_a_broken_connection_ends_some_time(tmp_path: Path, server: Server) -> None:
     server.files["a.tar"] = DATA
     server.faults = ["cut no ranges"] * 9
-    with pytest.raises(DataError, match=r"ended after 2,560,000 of 5,120,000 bytes; gave up after 3"):
+    with pytest.raises(DataError, match=r"2,560,000 .*5,120,000 .*\b3 "):
         bring(server, tmp_path, (0.0, 0.0))
     assert len(server.requests) == 3
 
 
 REFUSALS = {
-    "401": r"wants a login or key \(HTTP 401\)\. Write it into the address as \$\{NAME\}",
-    "403": r"refuses access \(HTTP 403\).*terms",
-    "404": r"no such file \(HTTP 404\)\. Correct the address",
-    "410": r"taken away \(HTTP 410\)",
-    "451": r"HTTP 451\)\. Open the address in a browser",
-    "redirect": r"a\.tar: the server answered 'Found' \(HTTP 302\)\. Open the address in a browser",
-    "html": r"gave a web page instead of a file: that of a proxy or a login",
-    "429 1000": r"come less often \(HTTP 429\).*downloads=1.*gave up after 1 .* wants 17 minutes",
+    "401": r"HTTP 401.*\$\{NAME\}",
+    "403": r"HTTP 403.*terms",
+    "404": r"HTTP 404",
+    "410": r"HTTP 410",
+    "451": r"HTTP 451.*browser",
+    "redirect": r"a\.tar.*HTTP 302.*browser",
+    "html": r"web page",
+    "429 1000": r"HTTP 429.*downloads=1.*17 minutes",
 }
 
 
@@ -176,28 +174,24 @@ def test_what_is_no_address_is_said_at_once_and_without_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CV_KEY", "hidden")
-    with pytest.raises(
-        ConfigError, match=r"here/\$\{CV_KEY\} /a\.tar is not an address: correct it"
-    ) as caught:
+    with pytest.raises(ConfigError, match=r"here/\$\{CV_KEY\} /a\.tar") as caught:
         download(lambda: remote_at("http://here/${CV_KEY} /a.tar"), tmp_path / "a.tar")
     assert "hidden" not in str(caught.value)
 
 
 def test_no_server_at_all_is_a_message(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"no connection \(.*refused\); fetch has to run where the network is"
-    ):
+    with pytest.raises(DataError, match=r"127\.0\.0\.1:9/a\.tar.*refused"):
         download(lambda: remote_at("http://127.0.0.1:9/a.tar"), tmp_path / "a.tar", (0.0,))
 
 
 def test_what_is_not_the_expected_file_is_deleted(tmp_path: Path, server: Server) -> None:
     server.files["a.tar"] = b"other"
-    with pytest.raises(DataError, match=r"gave 5 bytes, SHA-256 d9298.*expected 5 bytes and SHA-256 00"):
+    with pytest.raises(DataError, match=r"\b5 bytes.*SHA-256 d9298.*\b5 bytes.*SHA-256 00"):
         bring(server, tmp_path, size=5, sha256="00")
-    with pytest.raises(DataError, match=r"ended after 5 of 9 bytes"):
+    with pytest.raises(DataError, match=r"\b5 of 9 bytes"):
         bring(server, tmp_path, (), size=9)
     (tmp_path / "a.tar.part").unlink()
-    with pytest.raises(DataError, match=r"gave 5 bytes.*expected 3 bytes"):
+    with pytest.raises(DataError, match=r"\b5 bytes.*\b3 bytes"):
         bring(server, tmp_path, size=3)
     assert left(tmp_path) == []
 
@@ -206,7 +200,7 @@ def test_secrets_are_filled_in_from_the_environment_and_not_shown(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = server.url("none.tar?key=${CV_KEY}").replace("//", "//me:${CV_PASSWORD}@")
-    with pytest.raises(ConfigError, match=r"needs \$CV_KEY, which is not set"):
+    with pytest.raises(ConfigError, match=r"\$CV_KEY"):
         remote_at(address.replace("CV_PASSWORD", "CV_KEY"))
     monkeypatch.setenv("CV_KEY", "hidden&key")
     monkeypatch.setenv("CV_PASSWORD", "hidden:@/password")

@@ -43,10 +43,10 @@ def test_what_killed_runs_left_is_deleted_and_nothing_else(tmp_path: Path, relea
 
 def test_missing_files_are_named_with_the_key_to_set(tmp_path: Path, release: Release) -> None:
     source = release.write(tmp_path)
-    with pytest.raises(DataError, match=r"covost_v2\.fr_xx.* does not exist.*source\.tables"):
+    with pytest.raises(DataError, match=r"covost_v2\.fr_xx.*source\.tables"):
         fetched("fr", ["fr_xx"], tmp_path / "out", source)
     nowhere = LocalSource(audio="/nowhere/{lang}.tar.gz", tables=source.tables)
-    with pytest.raises(DataError, match=r"/nowhere/fr\.tar\.gz does not exist.*'fr'.*source\.audio"):
+    with pytest.raises(DataError, match=r"/nowhere/fr\.tar\.gz.*'fr'.*source\.audio"):
         fetched("fr", ["fr_en"], tmp_path / "out", nowhere)
     assert not (tmp_path / "out" / "summary.json").exists()
 
@@ -69,5 +69,5 @@ def test_downloads_are_kept_and_not_repeated(tmp_path: Path, release: Release, s
     audio = Path(found.details.audio.path)
     assert audio.read_bytes() == server.files["fr.tar.gz"]
     audio.write_bytes(server.files["fr.tar.gz"] + b"\0")
-    with pytest.raises(DataError, match="SHA-256 has changed"):
+    with pytest.raises(DataError, match=f"{audio.name}.*SHA-256"):
         fetch("fr", ["fr_en"], tmp_path / "out", options, None, tmp_path / "downloads")

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) ->
     ], "clips that no split has"
     unknown = ask("nobody")
     assert (unknown.returncode, unknown.stdout) == (3, "")
-    assert "no table names the clip 'nobody' (finished corpora: mine fr, below resources)" in unknown.stderr
+    assert re.search("'nobody'.*mine fr.*resources", unknown.stderr)
 
 
 def test_filters_off_only_rows_without_audio_go(tmp_path: Path, mp3: bytes) -> None:
@@ -184,10 +185,10 @@ def test_too_little_audio_for_a_test_set_stops_the_run(tmp_path: Path, mp3: byte
     release = Release()
     for number in range(10):
         release.add(f"{number}.mp3", mp3 if number < 8 else None, f"n{number}", f"m{number}", "test")
-    with pytest.raises(DataError, match=r"10\.0%.*fr_en test: 2 of 10.*filter\.max_missing"):
+    with pytest.raises(DataError, match=r"10\.0%.*fr_en.*\b2 of 10.*filter\.max_missing"):
         run(release, tmp_path, FilterOptions(max_missing=0.1))
     assert not (tmp_path / "filter" / "summary.json").exists()
     run(release, tmp_path / "again", FilterOptions(max_missing=0.2))
     del release.sentences["0.mp3"]
-    with pytest.raises(DataError, match=r"20\.0%.*fr_en test: 3 of 10"):
+    with pytest.raises(DataError, match=r"20\.0%.*fr_en.*\b3 of 10"):
         run(release, tmp_path / "another", FilterOptions(max_missing=0.2))

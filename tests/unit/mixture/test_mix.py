@@ -201,13 +201,11 @@ def test_rows_whose_text_is_held_out_are_found_in_every_language(
 
 
 def test_what_cannot_be_mixed_is_refused(corpus: list[Path]) -> None:
-    with pytest.raises(
-        ConfigError, match=r"mixture\.pairs: es_en not in this corpus, which has fr_en en_de en_ja"
-    ):
+    with pytest.raises(ConfigError, match=r"mixture\.pairs.*es_en.*fr_en en_de en_ja"):
         run(corpus, pairs=["fr_en", "es_en"])
-    with pytest.raises(ValueError, match="less than or equal to 1"):
+    with pytest.raises(ValueError, match="tasks"):
         run(corpus, pairs=["fr_en"], tasks={"st": 1.5})
-    with pytest.raises(DataError, match="no training row is left of 3"):
+    with pytest.raises(DataError, match=r"\b3\b"):
         run(corpus, pairs=["fr_en"], tasks={"asr": 1e-9})
 
 
