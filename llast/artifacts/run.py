@@ -44,7 +44,7 @@ class Run(Artifact):
         seconds: time spent in training steps.
         checkpoints: its checkpoints, in order.
         options: what it is, with its kind.
-        world_size: processes that trained it.
+        world_size: processes that trained it, at the end.
         changes: options that it went on with other values of, none of which decides its weights but by rounding.
         earlier: folders of other identities of this run, with the options that differ.
         packs_rows: whether the rows of a clip were trained in one sequence.

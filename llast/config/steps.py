@@ -44,7 +44,7 @@ class FetchOptions(Model):
 
 
 class TrainSpec(Model):
-    """All that decides the weights of a run, besides the seed and the rows."""
+    """What the step train is given of an experiment; `llast.training.identity` says what of it decides the weights."""
 
     kind: Literal["train"] = "train"
     encoder: EncoderOptions

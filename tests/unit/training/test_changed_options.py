@@ -81,6 +81,7 @@ def run_of(folder: Path) -> RunFolder:
         ("training.tokens_per_micro_batch", 150, True),
         ("training.gradient_checkpointing", True, True),
         ("threads", 2, True),
+        ("processes", 3, True),
     ],
 )
 def test_it_goes_on(
@@ -111,6 +112,8 @@ def test_it_goes_on(
     previous: Any
     if option == "threads":
         previous, machine = 1, Machine(tasks_per_node=2, threads=value)
+    elif option == "processes":
+        previous, machine = 2, Machine(tasks_per_node=value)
     else:
         previous = getattr(getattr(options, part), name)
         inner = getattr(options, part).model_copy(update={name: value})
@@ -125,6 +128,7 @@ def test_it_goes_on(
     assert len(said) == rounds
     assert all(f"from step {STOPPED}" in line and f"{option} {value}" in line for line in said)
     run = Run.read(folder / "run.json")
+    assert run.world_size == machine.ranks
     assert run.changes == [Change(step=STOPPED, option=option, before=previous, after=value)]
     assert run_of(folder).metrics.read_text().startswith(before)
     records, undisturbed = run_of(folder).records(), run_of(folders[whole]).records()
@@ -160,6 +164,29 @@ def test_a_finished_run_is_finished_whatever_has_changed(
     start(tmp_path, training_rows, changed, Machine(tasks_per_node=3, threads=2), stop_step=1)
     after = Run.read(tmp_path / "run.json")
     assert (after.changes, after.world_size, after.options) == ([], 2, before.options)
+
+
+def test_a_job_that_is_followed_keeps_what_it_was_started_with(
+    start: Start,
+    base_models: Path,
+    training_rows: Rows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path, training_rows, spec(0.1, max_steps=2), stop_step=1)
+    monkeypatch.setattr(jobs, "find", lambda run: jobs.TrainingJob(run.jobs, "name", "7", TWO, 0.0))
+    monkeypatch.setattr(jobs.TrainingJob, "settled", lambda job: True)
+    monkeypatch.setattr(launcher, "follow", lambda job, run, *_: on_ranks(2, train_and_stop, run.path))
+    encoder, llm = base_models / "whisper", base_models / "llama"
+    other = spec(0.1, max_steps=2, save_every=7)
+    launch("tiny", 1, *training_rows, encoder, llm, tmp_path / "run.json", other, TWO)
+    assert "training.save_every (there 100, now 7)" in capsys.readouterr().err
+    run = Run.read(tmp_path / "run.json")
+    assert run.changes == []
+    assert isinstance(run.options, TrainSpec)
+    assert run.options.training.save_every == 100
 
 
 OUT_OF_MEMORY = """
