@@ -4,11 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from llast.artifacts import Summary
-    from llast.config.steps import FetchOptions
 
 
 def translate(
@@ -30,20 +25,6 @@ def translate(
             yield json.dumps(as_record(done, from_, to), ensure_ascii=False)
         else:
             yield f"{done.file}\t{done.text}" if len(files) > 1 else done.text
-
-
-def fetch(
-    source: str,
-    pairs: list[str],
-    output: Path,
-    options: "FetchOptions",
-    downloads: Path,
-    synthesized: Path | None = None,
-) -> "Summary":
-    """The step `fetch` with the source that its options hold."""
-    from llast.corpus.fetch import fetch
-
-    return fetch(source, pairs, output, options.source, synthesized, downloads)
 
 
 def import_xtuner(

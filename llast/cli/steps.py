@@ -34,7 +34,7 @@ STEPS = (
     Verb(
         "fetch",
         "Find or download the archive and the tables of one source language.",
-        "llast.cli.commands:fetch",
+        "llast.corpus.fetch:fetch",
         {
             **SOURCE,
             **PAIRS,

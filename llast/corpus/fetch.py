@@ -5,10 +5,9 @@ from pathlib import Path
 
 from llast.artifacts import atomic_path, sha256_of, sweep
 from llast.artifacts.corpus import FetchDetails, FetchedTable, FetchSummary
-from llast.config.steps import STEP_VERSIONS
+from llast.config.steps import STEP_VERSIONS, FetchOptions
 from llast.corpus.download import require_recorded
 from llast.corpus.join import read_covost
-from llast.corpus.sources import CorpusSource
 from llast.corpus.sources.base import Folders
 
 
@@ -16,9 +15,9 @@ def fetch(
     source: str,
     pairs: list[str],
     output: Path,
-    options: CorpusSource,
-    synthesized: Path | None,
+    options: FetchOptions,
     downloads: Path,
+    synthesized: Path | None = None,
 ) -> FetchSummary:
     """Find or download the files of a source language, read each once, and write the summary.
 
@@ -32,8 +31,8 @@ def fetch(
         pairs: the pairs out of it.
         output: folder of the summary.
         options: where the files come from.
-        synthesized: summary of the step synthesize, for a synthetic source.
         downloads: folder for downloads; what lies there is not downloaded again.
+        synthesized: summary of the step synthesize, for a synthetic source.
 
     Raises:
         ConfigError: a key or variable that a server needs is not set.
@@ -42,7 +41,9 @@ def fetch(
     began = time.monotonic()
     for name in ("summary", "validated", "covost_v2"):  # not all hidden files: the folder may be a user's
         sweep(output, name)
-    found = options.fetch(source, pairs, Folders(output, downloads, synthesized and synthesized.parent))
+    found = options.source.fetch(
+        source, pairs, Folders(output, downloads, synthesized and synthesized.parent)
+    )
     tables = {}
     for pair, path in found.tables.items():
         read_covost(path)

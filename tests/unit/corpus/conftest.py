@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from llast.artifacts.corpus import FetchSummary
+from llast.config.steps import FetchOptions
 from llast.corpus.fetch import fetch
 from llast.corpus.sources.local import LocalSource
 from tests.unit.corpus.server import Server, serving
@@ -99,7 +100,7 @@ class Release:
 
 def fetched(source: str, pairs: list[str], output: Path, options: LocalSource) -> FetchSummary:
     """Run the step fetch on local files."""
-    return fetch(source, pairs, output, options, None, output / "downloads")
+    return fetch(source, pairs, output, FetchOptions(source=options), output / "downloads")
 
 
 def write_tar(path: Path, files: list[tuple[str, bytes]]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from llast.artifacts.corpus import FetchedAudio, FetchSummary
+from llast.config.steps import FetchOptions
 from llast.corpus.fetch import fetch
 from llast.corpus.sources.local import LocalSource
 from llast.corpus.sources.synthetic import SyntheticSource
@@ -54,7 +55,14 @@ def test_missing_files_are_named_with_the_key_to_set(tmp_path: Path, release: Re
 def test_synthetic_files_lie_beside_their_summary(tmp_path: Path, release: Release) -> None:
     release.write(tmp_path / "synthesize")
     summary = tmp_path / "synthesize" / "summary.json"
-    found = fetch("fr", ["fr_en"], tmp_path / "out", SyntheticSource(), summary, tmp_path / "downloads")
+    found = fetch(
+        "fr",
+        ["fr_en"],
+        tmp_path / "out",
+        FetchOptions(source=SyntheticSource()),
+        tmp_path / "downloads",
+        summary,
+    )
     assert found.details.audio.path == str(tmp_path / "synthesize" / "fr.tar.gz")
 
 
@@ -64,10 +72,10 @@ def test_downloads_are_kept_and_not_repeated(tmp_path: Path, release: Release, s
         server.files[name] = (tmp_path / name).read_bytes()
     options = UrlSource(audio=server.url("{lang}.tar.gz"), tables=server.url("covost_v2.{pair}.tsv.tar.gz"))
     for _ in range(2):
-        found = fetch("fr", ["fr_en"], tmp_path / "out", options, None, tmp_path / "downloads")
+        found = fetch("fr", ["fr_en"], tmp_path / "out", FetchOptions(source=options), tmp_path / "downloads")
     assert len(server.requests) == 2
     audio = Path(found.details.audio.path)
     assert audio.read_bytes() == server.files["fr.tar.gz"]
     audio.write_bytes(server.files["fr.tar.gz"] + b"\0")
     with pytest.raises(DataError, match=f"{audio.name}.*SHA-256"):
-        fetch("fr", ["fr_en"], tmp_path / "out", options, None, tmp_path / "downloads")
+        fetch("fr", ["fr_en"], tmp_path / "out", FetchOptions(source=options), tmp_path / "downloads")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from llast.config.steps import FetchOptions
 from llast.corpus.fetch import fetch
 from llast.corpus.sources.url import UrlSource
 from tests.unit.corpus.conftest import Release
@@ -35,7 +36,7 @@ def start(folder: Path, source: UrlSource) -> multiprocessing.process.BaseProces
     """The step in a process of its own; from a server that has imported it, so that most of its life is its work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["llast.corpus.fetch"])
-    arguments = ("fr", ["fr_en", "fr_de"], folder / "out", source, None, folder / "downloads")
+    arguments = ("fr", ["fr_en", "fr_de"], folder / "out", FetchOptions(source=source), folder / "downloads")
     process = context.Process(target=fetch, args=arguments)
     process.start()
     return process

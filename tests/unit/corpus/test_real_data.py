@@ -17,6 +17,7 @@ import pytest
 
 from llast.config.corpus import FilterOptions, ResampleOptions
 from llast.config.experiment import MixtureOptions
+from llast.config.steps import FetchOptions
 from llast.corpus.fetch import fetch
 from llast.corpus.filter import filter_rows
 from llast.corpus.join import COLUMNS, join
@@ -115,7 +116,7 @@ def test_a_prepared_folder_and_the_hub_give_the_same_text(tmp_path: Path, real: 
         (folder / "audio" / source / "clips_16k").mkdir(parents=True)
         put_on_hub(tmp_path / "hub" / source, rows)
         ready = PreparedSource(folder=str(folder))
-        fetch(source, pairs, tmp_path / "ready" / source, ready, None, tmp_path / "downloads")
+        fetch(source, pairs, tmp_path / "ready" / source, FetchOptions(source=ready), tmp_path / "downloads")
         join(tmp_path / "ready" / source / "summary.json", tmp_path / "again" / source, official_counts=False)
         again = {path.name: path.read_bytes() for path in (tmp_path / "again" / source).glob("*.tsv")}
         sentences = {row["path"]: row["sentence"] for row in rows}

@@ -12,6 +12,7 @@ import soundfile
 
 from llast.artifacts.corpus import FetchSummary, JoinSummary, ResampleSummary
 from llast.config.corpus import ResampleOptions
+from llast.config.steps import FetchOptions
 from llast.corpus.fetch import fetch
 from llast.corpus.join import join
 from llast.corpus.parquet import inspect, read_clips
@@ -55,7 +56,7 @@ def english(pairs: tuple[str, ...] = ("en_de", "en_ja")) -> Release:
 
 def steps(folder: Path, pairs: list[str], source: CorpusSource) -> tuple[JoinSummary, ResampleSummary, Path]:
     """Run fetch, join and resample; the summaries of the last two, and where all is."""
-    fetch(pairs[0].split("_")[0], pairs, folder / "fetch", source, None, folder / "downloads")
+    fetch(pairs[0].split("_")[0], pairs, folder / "fetch", FetchOptions(source=source), folder / "downloads")
     fetched = folder / "fetch" / "summary.json"
     joined = join(fetched, folder / "join", official_counts=False)
     resampled = resample(fetched, folder / "resample", ResampleOptions(clips_per_shard=2))
@@ -108,8 +109,7 @@ def test_an_address_that_expires_half_way_is_renewed(
         "en",
         ["en_de"],
         tmp_path / "out",
-        MdcSource(datasets={"en": "cm1en"}, tables=files.tables),
-        None,
+        FetchOptions(source=MdcSource(datasets={"en": "cm1en"}, tables=files.tables)),
         tmp_path,
     )
     assert (server.asked("/download"), server.asked("signed")) == (5, 3)
@@ -150,8 +150,7 @@ def test_data_collective_refuses_with_the_next_thing_to_do(
             "en",
             ["en_de"],
             tmp_path / "out",
-            MdcSource(datasets={"en": data_set}),
-            None,
+            FetchOptions(source=MdcSource(datasets={"en": data_set})),
             tmp_path / "downloads",
         )
     assert "wrong" not in str(caught.value)
@@ -228,7 +227,13 @@ def test_the_hub_refuses_with_the_key_to_correct(
 ) -> None:
     put_on_hub(server, english(), "en_de")
     with pytest.raises(ConfigError, match=message):
-        fetch("en", ["en_de"], tmp_path / "out", HuggingFaceSource(**change), None, tmp_path / "downloads")
+        fetch(
+            "en",
+            ["en_de"],
+            tmp_path / "out",
+            FetchOptions(source=HuggingFaceSource(**change)),
+            tmp_path / "downloads",
+        )
 
 
 def test_clips_that_the_hub_has_without_sound_are_empty(tmp_path: Path) -> None:
@@ -247,7 +252,13 @@ def test_a_damaged_file_of_the_hub_is_named(tmp_path: Path, server: Server) -> N
     put_on_hub(server, english(), "en_de")
     server.files["hub/en_de/test-00000-of-00001.parquet"] = b"PAR1 and no more"
     with pytest.raises(DataError, match=r"test-00000-of-00001\.parquet"):
-        fetch("en", ["en_de"], tmp_path / "out", HuggingFaceSource(), None, tmp_path / "downloads")
+        fetch(
+            "en",
+            ["en_de"],
+            tmp_path / "out",
+            FetchOptions(source=HuggingFaceSource()),
+            tmp_path / "downloads",
+        )
 
 
 @pytest.fixture
