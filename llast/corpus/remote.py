@@ -11,10 +11,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from llast import __version__
 from llast.errors import ConfigError, DataError
 
 TIMEOUT_S = 60.0
@@ -92,7 +92,7 @@ def connect(remote: Remote, headers: Mapping[str, str], method: str = "GET") -> 
         urllib.error.HTTPError: only for status 416, which a download knows what to do with.
     """
     request = urllib.request.Request(
-        remote.url, headers={"User-Agent": f"llast/{__version__}", **headers}, method=method
+        remote.url, headers={"User-Agent": f"llast/{version('llast')}", **headers}, method=method
     )
     for name, value in remote.headers.items():
         request.add_unredirected_header(name, value)
