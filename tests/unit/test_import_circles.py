@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 KNOWN = {frozenset({"llast.artifacts", "llast.config", "llast.corpus"})}
-"""A corpus source is configured by the class that fetches it, so configuration needs sources, and steps configuration."""
+"""A corpus source is configured by the class that fetches it: configuration needs sources, and steps configuration."""
 
 Graph = dict[str, set[str]]
 
