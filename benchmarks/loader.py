@@ -85,7 +85,7 @@ def _rows_of_a_gpu() -> float:
     english = len(TARGETS["en"]) * ENGLISH_CLIPS
     rows = (english + len(TARGETS["fr"]) * OTHER_CLIPS) / (ENGLISH_CLIPS + OTHER_CLIPS)
     prompt, target = figures["prompt_tokens"].value, figures["tokens_per_row"].value
-    flops = LlastCost(experiment, shapes[0], shapes[1]).train(5.0, rows, prompt, target) / rows
+    flops = LlastCost(experiment, shapes[0], shapes[1]).training_flops(5.0, rows, prompt, target) / rows
     return figures["gpu_flops"].value * figures["gpu_utilisation"].value / flops
 
 

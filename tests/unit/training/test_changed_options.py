@@ -26,6 +26,8 @@ from llast.training.run_folder import CheckpointFolder, RunFolder
 from llast.training.sampler import UpdateSampler
 from tests.training_ranks import on_ranks, tiny_spec, train_and_stop
 
+pytestmark = pytest.mark.slow
+
 Rows = tuple[Path, list[Path]]
 Start = Callable[..., None]
 STOPPED, STEPS = 3, 5
