@@ -93,7 +93,7 @@ def score_file(experiment: str, checkpoint: int, split: Split, bleu: Bleu, seed:
                 else {
                     "bleu": MetricScore(value=value, signature="tok:13a", interval=(value - 1, value + 2)),
                     "bleu_lc": MetricScore(value=value + 0.5, signature="case:lc"),
-                    "chrf2": MetricScore(value=value + 20, signature="nc:6"),
+                    "chrf2": MetricScore(value=min(100, value + 20), signature="nc:6"),
                 },
                 rows=0 if value is None else 98,
                 expected=100 if pair == "de_en" else 98,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
 from llast.artifacts.files import read_json, write_text
 from llast.errors import DataError
@@ -78,9 +78,9 @@ class Summary(Artifact):
 
     step: str
     version: int
-    rows_in: int
-    rows_out: int
-    dropped: dict[str, int] = {}
+    rows_in: NonNegativeInt
+    rows_out: NonNegativeInt
+    dropped: dict[str, NonNegativeInt] = {}
     seconds: float = 0.0
     details: Any = {}
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from llast.artifacts.base import Artifact, Typed
+from llast.config.base import Pair
 
 
 class ComparedPair(Typed):
@@ -61,7 +62,7 @@ class Comparison(Artifact):
     test: str
     correction: str
     case: Literal["cased", "lower"]
-    pairs: dict[str, ComparedPair]
+    pairs: dict[Pair, ComparedPair]
 
     @property
     def key(self) -> tuple[str, int]:

@@ -1,12 +1,13 @@
 """`run.json`: what was trained, or what is evaluated as it comes, and where its checkpoints lie."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from llast.artifacts.base import Artifact, Typed
 from llast.artifacts.training import Change
+from llast.config.base import Pair
 from llast.config.evaluation_only import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 from llast.config.steps import TrainSpec
 from llast.errors import DataError
@@ -21,8 +22,8 @@ class RunCheckpoint(Typed):
         folder: where it lies, from the folder of `run.json`; None where nothing is trained.
     """
 
-    checkpoint: int
-    step: int
+    checkpoint: PositiveInt
+    step: NonNegativeInt
     folder: str | None = None
 
 
@@ -55,12 +56,12 @@ class Run(Artifact):
 
     format: int = 2
     experiment: str
-    seed: int
+    seed: NonNegativeInt
     identity: str
     folder: str | None = None
-    trained_pairs: list[str]
-    steps: int = 0
-    seconds: float = 0.0
+    trained_pairs: list[Pair]
+    steps: NonNegativeInt = 0
+    seconds: NonNegativeFloat = 0.0
     checkpoints: list[RunCheckpoint] = Field(min_length=1)
     options: Options
     world_size: int | None = None
@@ -68,6 +69,13 @@ class Run(Artifact):
     earlier: dict[str, list[str]] = {}
     packs_rows: bool | None = None
     environment: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _what_is_trained_has_folders(self) -> Self:
+        folders = [self.folder, *(checkpoint.folder for checkpoint in self.checkpoints)]
+        if any((folder is None) == self.trained or ".." in str(folder) for folder in folders):
+            raise ValueError(f"'folder' and 'checkpoints' of kind {self.kind} name the folders {folders}")
+        return self
 
     @property
     def kind(self) -> str:

@@ -1,9 +1,12 @@
 """Score files: every metric of one checkpoint on one split."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from llast.artifacts.base import Artifact, Typed
 from llast.artifacts.summaries import Split
+from llast.config.base import Language, Pair
 
 SampleKind = Literal["drawn", "worst", "best"]
 
@@ -52,8 +55,8 @@ class SetScores(Typed):
     """
 
     metrics: dict[str, MetricScore]
-    rows: int
-    expected: int
+    rows: NonNegativeInt
+    expected: NonNegativeInt
 
 
 class PairScores(SetScores):
@@ -65,9 +68,15 @@ class PairScores(SetScores):
         samples: rows to read.
     """
 
-    faults: dict[str, int] = {}
+    faults: dict[str, NonNegativeInt] = {}
     by_seconds: list[LengthScore] = []
     samples: dict[SampleKind, list[Sample]] = {}
+
+    @model_validator(mode="after")
+    def _rows_have_a_score(self) -> Self:
+        if bool(self.rows) != ("bleu" in self.metrics):
+            raise ValueError(f"{self.rows} rows, and metrics {list(self.metrics)}")
+        return self
 
 
 class ScoreFile(Artifact):
@@ -88,10 +97,10 @@ class ScoreFile(Artifact):
 
     format: int = 2
     experiment: str
-    seed: int
-    checkpoint: int
-    step: int
-    average_last: int = 1
+    seed: NonNegativeInt
+    checkpoint: PositiveInt
+    step: NonNegativeInt
+    average_last: PositiveInt = 1
     split: Split
-    pairs: dict[str, PairScores]
-    transcripts: dict[str, SetScores] = {}
+    pairs: dict[Pair, PairScores]
+    transcripts: dict[Language, SetScores] = {}

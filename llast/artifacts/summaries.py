@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import NonNegativeInt, PositiveInt
+
 from llast.artifacts.base import Summary, Typed
 from llast.artifacts.corpus import (
     FetchModelSummary,
@@ -14,6 +16,7 @@ from llast.artifacts.corpus import (
     SynthesizeSummary,
 )
 from llast.artifacts.files import read_json
+from llast.config.base import Pair
 
 Split = Literal["dev", "test"]
 
@@ -28,8 +31,8 @@ class Hypotheses(Typed):
     """
 
     file: str
-    rows: int
-    expected: int
+    rows: NonNegativeInt
+    expected: NonNegativeInt
 
 
 class DecodeDetails(Typed):
@@ -46,11 +49,11 @@ class DecodeDetails(Typed):
     """
 
     experiment: str
-    seed: int
-    checkpoint: int
-    step: int
-    average_last: int = 1
-    pairs: dict[str, dict[Split, Hypotheses]]
+    seed: NonNegativeInt
+    checkpoint: PositiveInt
+    step: NonNegativeInt
+    average_last: PositiveInt = 1
+    pairs: dict[Pair, dict[Split, Hypotheses]]
     transcripts: dict[Split, Hypotheses] = {}
 
 

@@ -47,12 +47,16 @@ Language = Annotated[str, AfterValidator(_known_language)]
 """Code of a language of CoVoST-2."""
 
 
+Pair = Annotated[str, AfterValidator(_known_pair)]
+"""A pair of CoVoST-2, such as `zh-CN_en`."""
+
+
 Distinct = Annotated[list[Item], AfterValidator(_distinct)]
 """A list that has each of its items once."""
 
 
 Pairs = Annotated[
-    Distinct[Annotated[str, AfterValidator(_known_pair)]],
+    Distinct[Pair],
     BeforeValidator(_all_pairs, json_schema_input_type=list[str] | Literal["all"]),
 ]
 """CoVoST-2 pairs, each once; the word `all` stands for the 36."""

@@ -17,7 +17,14 @@ from functools import cache
 from llast.artifacts.hypotheses import Hypothesis
 from llast.languages import LANGUAGES, split_pair
 
-KINDS = ("empty", "loops", "wrong_script", "wrong_language")
+KINDS = {
+    "empty": "empty",
+    "loops": "repetition loop",
+    "wrong_script": "wrong script",
+    "wrong_language": "wrong language",
+}
+"""Names of faults, and what people call them."""
+
 LOOP_PERIODS = range(1, 13)
 LOOP_REPEATS = 4
 LOOP_TOKENS = 8

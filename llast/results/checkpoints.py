@@ -12,6 +12,7 @@ from llast.artifacts.run import Run
 from llast.artifacts.scores import PairScores, ScoreFile, SetScores
 from llast.artifacts.summaries import Split
 from llast.errors import DataError
+from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, X_EN
 from llast.results.averages import AVERAGES, HEADLINES, WHOLE, Case
 
@@ -107,7 +108,9 @@ class Results:
     def names(self) -> dict[tuple[str, int], str]:
         """How runs are called, by experiment and seed: by experiment, with the seed where there are several."""
         several = len({run.seed for run in self.runs}) > 1
-        return {run.key: f"{run.experiment} seed {run.seed}" if several else run.experiment for run in self.runs}
+        return {
+            run.key: f"{run.experiment} seed {run.seed}" if several else run.experiment for run in self.runs
+        }
 
     @cached_property
     def by_experiment(self) -> dict[str, list[Checkpoint]]:
@@ -132,9 +135,7 @@ class Results:
         return found.swaplevel().reindex([(name, what) for name in groups.groups for what in ("mean", "std")])
 
 
-def read_results(
-    runs: Sequence[Path], scores: Sequence[Path], case: Case = "cased"
-) -> Results:
+def read_results(runs: Sequence[Path], scores: Sequence[Path], case: Case = "cased") -> Results:
     """Read runs with their score files.
 
     Args:
@@ -150,12 +151,15 @@ def read_results(
     for path in runs:
         run = Run.read(path)
         if run.key in by_key:
-            raise DataError(f"{path} is of {run.experiment} seed {run.seed}, as another one. Name each run once.")
+            raise DataError(
+                f"{path} is of {run.experiment} seed {run.seed}, as another one. Name each run once."
+            )
         by_key[run.key] = run
     files: dict[tuple[str, int, int], dict[Split, ScoreFile]] = {}
     paths: dict[tuple[str, int, int], dict[Split, Path]] = {}
     for path in scores:
         file = ScoreFile.read(path)
+        _check_metrics(path, file)
         key = (file.experiment, file.seed, file.checkpoint)
         if key[:2] not in by_key:
             raise DataError(f"{path} scores {file.experiment} seed {file.seed}, which is not among the runs.")
@@ -196,6 +200,21 @@ def read_results(
     return Results(list(by_key.values()), case, checkpoints, table, wide["test"])
 
 
+def _check_metrics(path: Path, file: ScoreFile) -> None:
+    for field, of, sets in (
+        ("pairs", "translations", file.pairs),
+        ("transcripts", "transcripts", file.transcripts),
+    ):
+        for name, scores in sets.items():
+            for metric, score in scores.metrics.items():
+                known = METRICS.get(metric)
+                if known is None or known.of != of or not known.takes(score.value):
+                    raise ScoreFile.broken(
+                        path,
+                        f"'{field}.{name}.metrics.{metric}': {score.value} is no score of {of} that is known",
+                    )
+
+
 def _direction(run: Run) -> str:
     return "avg_x_en" if set(run.trained_pairs) & set(X_EN) else "avg_en_x"
 
@@ -218,7 +237,16 @@ def _rows(run: Run, file: ScoreFile) -> Iterator[list[Any]]:
         scores = file.pairs[pair]
         yield from _metric_rows([*about, pair, pair in run.trained_pairs], scores)
         for fault, count in scores.faults.items() if scores.rows else ():
-            yield [*about, pair, pair in run.trained_pairs, f"faults_{fault}", count, "", scores.rows, scores.expected]
+            yield [
+                *about,
+                pair,
+                pair in run.trained_pairs,
+                f"faults_{fault}",
+                count,
+                "",
+                scores.rows,
+                scores.expected,
+            ]
     for code, transcripts in file.transcripts.items():
         yield from _metric_rows([*about, code, None], transcripts)
 

@@ -1,6 +1,7 @@
 """The step `compare`: is an experiment better than its baseline by more than chance, pair by pair?"""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,12 @@ def compare(
     Raises:
         DataError: an input is missing or broken, or not of these two.
     """
-    chosen = {checkpoint.run.experiment: checkpoint for checkpoint in read_results(runs, scores, case).chosen}
+    results = read_results(runs, scores, case)
+    if len(results.chosen) > 2:
+        raise DataError(
+            f"expected one seed each of {experiment} and {baseline}, found {len(results.chosen)} runs."
+        )
+    chosen = {checkpoint.run.experiment: checkpoint for checkpoint in results.chosen}
     if set(chosen) != {experiment, baseline}:
         raise DataError(f"expected runs of {experiment} and {baseline}, found {', '.join(chosen) or 'none'}.")
     system, other = chosen[experiment], chosen[baseline]
@@ -73,8 +79,14 @@ def compare(
             matched = [(row, known[row.clip]) for row in rows if row.clip in known]
             if len(matched) >= MIN_ROWS:
                 calls.append((pair, matched, case))
-    results = map_in_order(paired_test, calls, workers, calls_per_task=1)
-    tested = list(zip(calls, progress(results, "compare", len(calls), "pair"), strict=True))
+    scored = map_in_order(paired_test, calls, workers, calls_per_task=1)
+    tested = list(zip(calls, progress(scored, "compare", len(calls), "pair"), strict=True))
+    if not tested:
+        print(
+            f"compare: {experiment} and {baseline} have no pair in common that {experiment} trained on and that has "
+            f"{MIN_ROWS} rows: nothing is compared.",
+            file=sys.stderr,
+        )
     corrected = holm({pair: scores.p for (pair, *_), scores in tested})
     comparison = Comparison(
         experiment=experiment,
@@ -138,4 +150,9 @@ def _test_hypotheses(translated: Sequence[Path], checkpoint: Checkpoint) -> dict
         details = DecodeSummary.read(path).details
         if (details.experiment, details.seed, details.checkpoint) == wanted:
             own.append(path)
+    if not own:
+        raise DataError(
+            f"no summary of decode is of checkpoint {checkpoint.number} of {checkpoint.run.experiment} seed "
+            f"{checkpoint.run.seed}, which dev chose. Name those of all its checkpoints."
+        )
     return {pair: file.read() for pair, file in read_translated(own, "test").pairs.items()}

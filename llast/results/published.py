@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import fmean
 
 from llast.errors import ConfigError
-from llast.results.averages import HEADLINES
 from llast.languages import PAIRS, PAPER_X_EN
+from llast.results.averages import HEADLINES
 
 COLUMNS = ("system", "pair", "value", "case", "source")
 CASES = {"cased": "cased", "lower": "lower-cased", "unknown": "case not known"}
@@ -65,7 +65,9 @@ def read_published(path: Path, pairs: Sequence[str]) -> list[PublishedSystem]:
                 bleu[line["pair"]] = value
                 if line["source"] not in sources:
                     sources.append(line["source"])
-    return [PublishedSystem(name, case, tuple(sources), bleu) for (name, case), (sources, bleu) in systems.items()]
+    return [
+        PublishedSystem(name, case, tuple(sources), bleu) for (name, case), (sources, bleu) in systems.items()
+    ]
 
 
 def beside_ours(published: Sequence[PublishedSystem], ours: OwnScores) -> dict[str, list[PublishedSystem]]:
@@ -82,7 +84,9 @@ def beside_ours(published: Sequence[PublishedSystem], ours: OwnScores) -> dict[s
 def _ours(ours: OwnScores, case: str, pairs: set[str]) -> list[PublishedSystem]:
     metric = dict(HEADLINES).get(case)  # type: ignore[call-overload]
     return [
-        PublishedSystem(name, case, (), {p: v for p, v in scores.get(metric, {}).items() if p in pairs}, ours=True)
+        PublishedSystem(
+            name, case, (), {p: v for p, v in scores.get(metric, {}).items() if p in pairs}, ours=True
+        )
         for name, scores in ours.items()
         if metric
     ]

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from llast.artifacts.scores import SampleKind
 from llast.languages import PAIRS
 from llast.results.checkpoints import Checkpoint
 
+SAMPLE_KINDS: tuple[SampleKind, ...] = get_args(SampleKind)
 RunKey = tuple[str, int]  # experiment and seed
 
 

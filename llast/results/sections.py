@@ -8,7 +8,7 @@ from llast.artifacts.comparison import Comparison
 from llast.evaluation.faults import KINDS
 from llast.evaluation.metrics import METRICS
 from llast.languages import EN_X, X_EN, split_pair
-from llast.results.averages import AVERAGE_NAMES, AVERAGES, WHOLE
+from llast.results.averages import AVERAGE_NAMES, AVERAGES, HEADLINES, WHOLE
 from llast.results.checkpoints import Checkpoint, Results
 from llast.results.markdown import Section
 from llast.results.published import CASES, OwnScores, PublishedSystem, beside_ours
@@ -17,7 +17,6 @@ CASE_NAMES = {
     "bleu": "Cased sacreBLEU",
     "bleu_lc": "Lower-cased sacreBLEU, as the released LLaST scorer has it,",
 }
-CASE_OF = {"bleu": "cased", "bleu_lc": "lower"}
 BETTER, WORSE = "▲", "▼"
 
 
@@ -54,7 +53,7 @@ def own_scores(results: Results) -> OwnScores:
                 for pair, scores in checkpoint.test.items()
                 if checkpoint.trained_on(pair) and metric in scores.metrics
             }
-            for metric in CASE_OF
+            for metric in HEADLINES.values()
         }
         for checkpoint in results.chosen
     }
@@ -96,7 +95,11 @@ def _by_pair(results: Results, comparisons: Sequence[Comparison]) -> Section:
 def _cell(text: str, seeds: Sequence[Checkpoint], pair: str, comparisons: Sequence[Comparison]) -> str:
     if text and not seeds[0].trained_on(pair):
         text = f"*{text}* †"
-    marks = [text, significance(seeds, pair, comparisons), "‡" if any(_incomplete(c, pair) for c in seeds) else ""]
+    marks = [
+        text,
+        significance(seeds, pair, comparisons),
+        "‡" if any(_incomplete(c, pair) for c in seeds) else "",
+    ]
     return " ".join(mark for mark in marks if mark)
 
 
@@ -126,7 +129,9 @@ def _notes(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
         notes.append(
             f"Averages are over the pairs that each experiment trained on, and these differ: {counts}."
         )
-    if any("avg_x_en" in checkpoint.averages and WHOLE[0] not in checkpoint.averages for checkpoint in chosen):
+    if any(
+        "avg_x_en" in checkpoint.averages and WHOLE[0] not in checkpoint.averages for checkpoint in chosen
+    ):
         notes.append(
             "The average of the paper's six needs fr, de, es, it, zh-CN and ja into English, all trained."
         )
@@ -170,11 +175,18 @@ def _transcripts(results: Results) -> list[Section]:
         scores = [checkpoint.test_transcripts.get(code) for checkpoint in results.chosen]
         found = [own.metrics.get(metric) if own else None for own in scores]
         signatures |= {score.signature for score in found if score}
-        rows.append([f"{code} ({METRICS[metric].title})", *(_number(score.value if score else None) for score in found)])
+        rows.append(
+            [
+                f"{code} ({METRICS[metric].title})",
+                *(_number(score.value if score else None) for score in found),
+            ]
+        )
     return [
         Section(
             "Recognition errors on test",
-            "; ".join(f"{METRICS[name].title}: {METRICS[name].reading}" for name in dict.fromkeys(codes.values()))
+            "; ".join(
+                f"{METRICS[name].title}: {METRICS[name].reading}" for name in dict.fromkeys(codes.values())
+            )
             + ".",
             ["language", *(results.names[checkpoint.run.key] for checkpoint in results.chosen)],
             rows,
@@ -235,7 +247,7 @@ def _faults(results: Results) -> Section:
     return Section(
         "What is wrong with the hypotheses",
         "Test hypotheses of the chosen checkpoints, all pairs; `scores.csv` has the counts by pair.",
-        ["experiment", "hypotheses", "empty", "repetition loop", "wrong script", "wrong language"],
+        ["experiment", "hypotheses", *KINDS.values()],
         rows,
         [
             "A loop is a part of eight words or more that consists of four or more repetitions (characters for zh-CN "

@@ -20,7 +20,8 @@ class Metric:
         of: what it scores: `translations` of a pair, or `transcripts` of a language.
         compute: the score of at least one row, given the language of the references and the options of the step
             score; None where the metric does not apply to them.
-        scale: what its values are, such as `0 to 100`.
+        scale: what its values are, in words.
+        limits: least and largest value; None: any.
         higher_is_better: its direction.
         digits: after the point, for people.
     """
@@ -30,8 +31,14 @@ class Metric:
     of: Literal["translations", "transcripts"]
     compute: Callable[[Sequence[Hypothesis], Language, ScoreOptions], MetricScore | None]
     scale: str
+    limits: tuple[float | None, float | None] = (0, None)
     higher_is_better: bool = True
     digits: int = 1
+
+    def takes(self, value: float) -> bool:
+        """Whether a value can be one of this metric."""
+        least, largest = self.limits
+        return (least is None or value >= least) and (largest is None or value <= largest)
 
     @property
     def reading(self) -> str:

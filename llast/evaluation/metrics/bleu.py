@@ -75,7 +75,8 @@ def _corpus_score(metric: "SacrebleuMetric", rows: Sequence[Hypothesis], resampl
     return MetricScore(value=scored.score, signature=str(metric.get_signature()), interval=interval)
 
 
-BLEU_CASED = Metric("bleu", "BLEU", "translations", bleu, "0 to 100")
-BLEU_LOWER = Metric("bleu_lc", "BLEU, lower-cased", "translations", partial(bleu, lowercase=True), "0 to 100")
-BLEU_CHAR = Metric("bleu_char", "BLEU of characters", "translations", bleu_of_characters, "0 to 100")
-CHRF2 = Metric("chrf2", "chrF2", "translations", chrf2, "0 to 100")
+SCALE = "0 to 100", (0, 100 + 1e-6)  # a perfect score may round up
+BLEU_CASED = Metric("bleu", "BLEU", "translations", bleu, *SCALE)
+BLEU_LOWER = Metric("bleu_lc", "BLEU, lower-cased", "translations", partial(bleu, lowercase=True), *SCALE)
+BLEU_CHAR = Metric("bleu_char", "BLEU of characters", "translations", bleu_of_characters, *SCALE)
+CHRF2 = Metric("chrf2", "chrF2", "translations", chrf2, *SCALE)

@@ -70,4 +70,6 @@ def comet(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -
     return MetricScore(value=float(found[-1]), signature=f"comet|model:{options.comet_model}")
 
 
-COMET = Metric("comet", "COMET", "translations", comet, "the model's own, often 0 to 1", digits=3)
+COMET = Metric(
+    "comet", "COMET", "translations", comet, "the model's own, often 0 to 1", (None, None), digits=3
+)

@@ -7,11 +7,11 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llast.languages import EN_X, X_EN
 from llast.results.checkpoints import Checkpoint
 from llast.results.published import PublishedSystem
-from llast.results.sections import pair_name
-from llast.languages import EN_X, X_EN
 from llast.results.report.plots import INK, MUTED, colour, marker, svg
+from llast.results.sections import pair_name
 
 CLASSES = {"avg_high": "high", "avg_mid": "mid", "avg_low": "low"}
 Bounds = tuple[float, float | None]

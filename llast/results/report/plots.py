@@ -13,10 +13,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from llast.results.sections import pair_name
 from llast.languages import EN_X, X_EN
 from llast.results.checkpoints import Checkpoint, Results
 from llast.results.report.funnel import FunnelStep
+from llast.results.sections import pair_name
 from llast.results.training import TrainingCurve
 
 INK, MUTED, LINE, DROPPED = "#010101", "#020202", "#030303", "#040404"

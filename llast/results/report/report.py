@@ -9,7 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llast.artifacts import read_summary, write_text
 from llast.artifacts.comparison import Comparison
+from llast.artifacts.corpus import MixSummary
 from llast.artifacts.scores import SampleKind
+from llast.errors import DataError
+from llast.evaluation.faults import KINDS
 from llast.evaluation.metrics import METRICS
 from llast.evaluation.metrics.error_rate import NORMALISATION
 from llast.languages import EN_X, X_EN, language, split_pair
@@ -21,10 +24,8 @@ from llast.results.report import breakdowns, plots
 from llast.results.report.audio import clips_of
 from llast.results.report.funnel import funnel_steps
 from llast.results.report.statistics import read_statistics
-from llast.results.samples import SampleRow, gather_samples
+from llast.results.samples import SAMPLE_KINDS, SampleRow, gather_samples
 from llast.results.training import read_curve, varying_options
-
-KINDS: tuple[SampleKind, ...] = ("drawn", "worst", "best")
 
 
 def report(
@@ -65,15 +66,20 @@ def report(
     curves = [read_curve(run, path) for run, path in zip(results.runs, runs, strict=True)]
     trained = [run for run in results.runs if run.trained]
     of_corpus = {path: read_summary(path) for path in corpus}
+    if len(mixes) != len(trained):
+        raise DataError(
+            f"{len(mixes)} summaries of mix for {len(trained)} trained runs. Name one for each of them."
+        )
     # seeds of an experiment differ in the draw of rows only: its first mixture stands for them
     mixtures = {
-        run.experiment: read_summary(path) for run, path in reversed(list(zip(trained, mixes, strict=True)))
+        run.experiment: MixSummary.read(path)
+        for run, path in reversed(list(zip(trained, mixes, strict=True)))
     }
     funnel = funnel_steps(of_corpus.values(), dict(reversed(mixtures.items())))
     best = best_run(results)
     headline = best.checkpoint if best else results.chosen[0]
     samples = {
-        kind: gather_samples(results.chosen if kind == "drawn" else [headline], kind) for kind in KINDS
+        kind: gather_samples(results.chosen if kind == "drawn" else [headline], kind) for kind in SAMPLE_KINDS
     }
     synthetic = any(summary.step == "synthesize" for summary in of_corpus.values())
     groups: dict[str, list[PublishedSystem]] = {}
@@ -112,6 +118,7 @@ def report(
         signatures=sections.signatures(results),
         transcribed=sections.transcribed(results),
         normalisation=NORMALISATION,
+        fault_names=KINDS.values(),
         faults={row.run.key: sections.fault_counts(row) for row in results.chosen},
         by_pair=plots.bleu_by_pair(results),
         by_step=plots.bleu_by_step(results),
@@ -119,7 +126,9 @@ def report(
         funnel=plots.funnel(funnel),
         stages=funnel,
         statistics=read_statistics(statistics) if statistics else [],
-        samples={pair: [(kind, samples[kind].get(pair, [])) for kind in KINDS] for pair in samples["drawn"]},
+        samples={
+            pair: [(kind, samples[kind].get(pair, [])) for kind in SAMPLE_KINDS] for pair in samples["drawn"]
+        },
         audio=clips_of(_wanted(samples), of_corpus),
         by_class=breakdowns.bleu_by_class(results.chosen),
         by_seconds=breakdowns.bleu_by_seconds(results.chosen),
@@ -181,7 +190,7 @@ def average_counts(results: Results) -> dict[tuple[str, int], tuple[int, int]] |
 def _wanted(samples: dict[SampleKind, dict[str, list[SampleRow]]]) -> list[tuple[str, str]]:
     """Pairs and clips to hear, one of each pair first, then the next of each."""
     clips = {
-        pair: [sample.clip for kind in KINDS for sample in samples[kind].get(pair, [])]
+        pair: [sample.clip for kind in SAMPLE_KINDS for sample in samples[kind].get(pair, [])]
         for pair in samples["drawn"]
     }
     places = max(map(len, clips.values()), default=0)

@@ -11,8 +11,7 @@ from llast.errors import DataError
 from llast.languages import SPLITS
 
 OPTIONAL = ("official", "mean_seconds", "source_characters", "target_characters")
-"""Columns that may be empty: not published, or of a split without rows. One that says what a split shares with itself is
-empty, too."""
+"""Columns that may be empty: not published, or of a split without rows. So may what a split shares with itself."""
 
 
 @dataclass(frozen=True)
@@ -76,4 +75,6 @@ def _split(line: dict[str, Any]) -> SplitStatistics:
 
 
 def _broken(path: Path, problem: str) -> DataError:
-    return DataError(f"{path}: {problem}. Delete it and run snakemake again: the step statistics writes it anew.")
+    return DataError(
+        f"{path}: {problem}. Delete it and run snakemake again: the step statistics writes it anew."
+    )

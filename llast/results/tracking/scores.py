@@ -39,7 +39,8 @@ def score_metrics(checkpoints: Sequence[Checkpoint]) -> list[Metric]:
             named |= {f"bleu/{name}": value for name, value in averages.items()}
             time = _milliseconds(checkpoint.paths[split])
             metrics += [
-                Metric(f"{PREFIXES[split]}{name}", value, time, checkpoint.step) for name, value in named.items()
+                Metric(f"{PREFIXES[split]}{name}", value, time, checkpoint.step)
+                for name, value in named.items()
             ]
     return metrics
 

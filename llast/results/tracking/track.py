@@ -13,21 +13,26 @@ from mlflow.exceptions import MlflowException
 
 from llast.artifacts import Artifact, Typed, spec_hash
 from llast.artifacts.run import Run
-from llast.artifacts.scores import SampleKind
 from llast.progress import progress
 from llast.results.averages import Case
 from llast.results.checkpoints import Checkpoint, read_results
-from llast.results.samples import gather_samples
+from llast.results.samples import SAMPLE_KINDS, gather_samples
 from llast.results.tracking.forward import RunIdentity, milliseconds, send_metrics, send_records
 from llast.results.tracking.scores import score_metrics
-from llast.results.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store, without_password
+from llast.results.tracking.store import (
+    EXPERIMENT,
+    Store,
+    StoreError,
+    first_line,
+    open_store,
+    without_password,
+)
 from llast.results.training import TrainingCurve, read_curve, varying_options
 
 WORKFLOW = "llast.workflow"
 DESCRIPTION = "mlflow.note.content"
 SENT_SCORES = "llast.sent_scores"
 PARAMS_PER_CALL = 100  # MLflow's limit for log_batch
-KINDS: tuple[SampleKind, ...] = ("drawn", "worst", "best")
 
 
 class TrackedRun(Typed):
@@ -176,7 +181,7 @@ def _send_run(
 def _write_samples(checkpoints: Sequence[Checkpoint], path: Path) -> None:
     """Test sentences of the chosen checkpoint, as a table that MLflow shows."""
     chosen = [checkpoint for checkpoint in checkpoints if checkpoint.chosen]
-    kinds = {kind: gather_samples(chosen, kind) for kind in KINDS}
+    kinds = {kind: gather_samples(chosen, kind) for kind in SAMPLE_KINDS}
     rows = [
         {
             "pair": pair,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from llast.errors import ConfigError
-from llast.results.published import CASES, beside_ours, read_published
 from llast.languages import PAIRS
+from llast.results.published import CASES, beside_ours, read_published
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"
 

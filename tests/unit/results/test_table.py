@@ -120,7 +120,10 @@ def test_the_tidy_table(tmp_path: Path) -> None:
 def test_markdown_marks(tmp_path: Path) -> None:
     bleu: Bleu = {"fr_en": 40.06, "de_en": 20.0, "en_ja": 7.0}
     every = ["fr_en", "de_en", "en_ja"]
-    runs = [scored_run(tmp_path, "full", every, [bleu], [bleu]), scored_run(tmp_path, "less", ["fr_en"], [bleu], [bleu])]
+    runs = [
+        scored_run(tmp_path, "full", every, [bleu], [bleu]),
+        scored_run(tmp_path, "less", ["fr_en"], [bleu], [bleu]),
+    ]
     make_table(tmp_path, *runs)
     lines = (tmp_path / "bleu_table.md").read_text().splitlines()
     cells = {
@@ -205,7 +208,13 @@ def test_faults_and_transcripts_have_their_rows(tmp_path: Path) -> None:
     assert found["test", "fr_en", "faults_wrong_script"]["value"] == "0"
     assert (found["test", "fr", "wer"]["value"], found["test", "fr", "wer"]["rows"]) == ("12.3450", "98")
     text = (tmp_path / "bleu_table.md").read_text()
-    assert [cell.strip() for cell in _row(text, "hypotheses", "a")] == ["98", "2 (2.0 %)", "1 (1.0 %)", "0", "5 (5.1 %)"]
+    assert [cell.strip() for cell in _row(text, "hypotheses", "a")] == [
+        "98",
+        "2 (2.0 %)",
+        "1 (1.0 %)",
+        "0",
+        "5 (5.1 %)",
+    ]
     assert "fr (WER)" in text
 
 

@@ -20,11 +20,11 @@ from llast.artifacts.scores import MetricScore, SampleKind, ScoreFile, SetScores
 from llast.corpus.decode import DecodedClip
 from llast.corpus.statistics import COLUMNS
 from llast.corpus.store import write_index, write_shard
+from llast.languages import PAIRS
 from llast.results.checkpoints import read_results
 from llast.results.compare import compare
-from llast.results.samples import gather_samples
-from llast.languages import PAIRS
 from llast.results.report.report import report
+from llast.results.samples import gather_samples
 from llast.results.training import read_curve, varying_options
 
 DEMO_PAIRS = ("fr_en", "de_en", "zh-CN_en", "en_de", "en_ja")
@@ -272,6 +272,8 @@ def test_what_varies_between_runs(demo: Any) -> None:
 
 def test_training_records_may_be_cut_short_or_missing(results: Callable[..., Any], tmp_path: Path) -> None:
     small = results(tmp_path, ["fr_en"], {"x": ["fr_en"]}, rows=2)
-    assert len(read_curve(Run.read(small.runs[0]), small.runs[0]).series("loss")) == 300  # the half-written last record is left out
+    assert (
+        len(read_curve(Run.read(small.runs[0]), small.runs[0]).series("loss")) == 300
+    )  # the half-written last record is left out
     (small.runs[0].parent / "abc" / "metrics.jsonl").unlink()
     assert "Learning rate" not in Page(make(small)).text
