@@ -67,7 +67,7 @@ def measure(full: bool, device: str, shape: str) -> list[Measured]:
                 rounds=rounds,
             ),
             Measured(
-                f"training_sharing_{window}{name}",
+                f"training_packing_{window}{name}",
                 f"a training step with window {window} is quicker if a clip's rows share a sequence ({size})",
                 rows / seconds[window],
                 "rows/s",

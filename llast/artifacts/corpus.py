@@ -175,7 +175,11 @@ class FilteredSplit(Typed):
 
 
 class FilterDetails(Typed):
-    """By pair and split."""
+    """What the filter did.
+
+    Attributes:
+        pairs: what became of the rows, by pair and split.
+    """
 
     pairs: dict[str, dict[CorpusSplit, FilteredSplit]]
 

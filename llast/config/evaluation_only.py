@@ -13,7 +13,7 @@ Precision = Annotated[Literal["bf16", "float32"], Field(description="Of weights 
 
 
 class EvaluationOnly(Model):
-    """What all of them have."""
+    """What every experiment has that is not trained here: where it comes from, its baseline, how it is decoded."""
 
     extends: str | None = Field(
         None, exclude=True, description="Another experiment, whose values hold where this file says nothing."

@@ -138,6 +138,8 @@ def as_yaml(resolved: "ResolvedConfig") -> str:
     value = {
         "config": resolved.config.model_dump(mode="json"),
         "corpus": resolved.corpus.model_dump(mode="json"),
-        "experiments": {name: one.model_dump(mode="json") for name, one in resolved.experiments.items()},
+        "experiments": {
+            name: experiment.model_dump(mode="json") for name, experiment in resolved.experiments.items()
+        },
     }
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)

@@ -67,7 +67,7 @@ class DescribeOptions(Model):
 
 
 class DecodeOptions(Model):
-    """Which rows are translated and how."""
+    """Which rows are decoded and how."""
 
     decoding: DecodingOptions = DecodingOptions()
     splits: tuple[Literal["dev", "test"], ...] = ("dev", "test")

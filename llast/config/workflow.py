@@ -18,10 +18,10 @@ class WorkflowConfig(Model):
         [1], min_length=1, description="Each experiment runs once per seed."
     )
     dev_rows: int | None = Field(
-        500, ge=1, description="dev rows per pair to translate, the same for every run; null: all."
+        500, ge=1, description="dev rows per pair to decode, the same for every run; null: all."
     )
     test_rows: int | None = Field(
-        None, ge=1, description="test rows per pair to translate; null: all, as published."
+        None, ge=1, description="test rows per pair to decode; null: all, as published."
     )
     asr_rows: int | None = Field(
         500,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from llast.doctor.check import Check
+from llast.results.tracking.address import database_of, without_password
 
 SHARED = {
     "nfs",
@@ -80,36 +81,29 @@ def check_disk(folder: Path, needed_gb: float) -> Check:
 
 def check_mlflow(uri: str) -> Check:
     """MLflow's store. A store that is down stops nothing: `llast track` brings everything to it later."""
+    shown, database = without_password(uri, uri), database_of(uri)
     later = "the workflow runs on without, and llast track brings everything there later"
     if uri.startswith(("http://", "https://")):
         try:
             with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5):
-                return Check("MLflow", "good", f"{_without_password(uri)} answers")
+                return Check("MLflow", "good", f"{shown} answers")
         except urllib.error.HTTPError as error:
             more = "start the server with --allowed-hosts; " if error.code == 403 else ""
-            return Check(
-                "MLflow", "warn", f"{_without_password(uri)}: {error.code} {error.reason}", more + later
-            )
+            return Check("MLflow", "warn", f"{shown}: {error.code} {error.reason}", more + later)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            found = f"{_without_password(uri)} does not answer: {reason}"
+            found = f"{shown} does not answer: {reason}"
             return Check("MLflow", "warn", found, f"mlflow server, or correct tracking_uri; {later}")
-    if not uri.startswith("sqlite:///"):
-        return Check("MLflow", "-", f"{_without_password(uri)}: not looked at")
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not path.exists():
-        return Check("MLflow", "good", f"{path} will be made")
+    if database is None:
+        return Check("MLflow", "-", f"{shown}: not looked at")
+    if not database.exists():
+        return Check("MLflow", "good", f"{database} will be made")
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=5)) as database:
-            (versions,) = database.execute("select count(*) from alembic_version").fetchone()
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True, timeout=5)) as opened:
+            (versions,) = opened.execute("select count(*) from alembic_version").fetchone()
     except sqlite3.Error as error:
-        return Check("MLflow", "warn", f"{path}: {error}", f"move it away; {later}")
-    return Check("MLflow", "good", f"{path}" + ("" if versions else " (empty)"))
-
-
-def _without_password(uri: str) -> str:
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+        return Check("MLflow", "warn", f"{database}: {error}", f"move it away; {later}")
+    return Check("MLflow", "good", f"{database}" + ("" if versions else " (empty)"))
 
 
 def check_hub(waiting: Sequence[str], gated: Sequence[str], environment: Mapping[str, str]) -> list[Check]:
@@ -124,7 +118,9 @@ def check_hub(waiting: Sequence[str], gated: Sequence[str], environment: Mapping
     if where:
         token = Check("token", "good", f"Hugging Face: {where}")
     elif gated:
-        remedy = "accept the licence on the model's page, then: hf auth login (or export HF_TOKEN)"
+        from llast.hub import LOGIN  # loads the hub's client
+
+        remedy = f"accept the licence on the model's page, then: {LOGIN}"
         token = Check("token", "BAD", f"Hugging Face: none, and {', '.join(gated)} asks for one", remedy)
     else:
         token = Check("token", "-", "Hugging Face: none, and no base model asks for one")

@@ -67,7 +67,7 @@ def read_translated(translated: Sequence[Path], split: Split) -> Translated:
             if pair in files:
                 raise DataError(f"{pair} is in more than one of the translations; the second is {path}.")
             if split not in splits:
-                raise DataError(f"{path} has no {split} rows of {pair}. Translate that split first.")
+                raise DataError(f"{path} has no {split} rows of {pair}. Decode that split first.")
             files[pair] = _file(path, splits[split])
         if split in details.transcripts:
             (source,) = source_languages(list(details.pairs))

@@ -108,7 +108,7 @@ class Flops:
 
     @property
     def forward(self) -> float:
-        """All of them, once."""
+        """FLOPs of one forward pass, without the backward pass."""
         return self.frozen + self.adapters + self.attention + self.inputs
 
     def forward_backward(self, recomputed: bool) -> float:

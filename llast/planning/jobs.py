@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llast.config import layout
@@ -32,7 +32,8 @@ class Job:
         disk_gb: what it leaves on disk.
         core_hours: processor time, one core.
         gpu_hours: time of one GPU.
-        run: `experiment, seed` of a job that belongs to one.
+        experiment: name of the experiment of a job that belongs to a run.
+        seed: seed of that run.
     """
 
     stage: str
@@ -42,7 +43,8 @@ class Job:
     disk_gb: float = 0.0
     core_hours: float = 0.0
     gpu_hours: float = 0.0
-    run: str = ""
+    experiment: str = ""
+    seed: int | None = None
 
     @property
     def done(self) -> bool:
@@ -83,11 +85,9 @@ class Estimates:
             size = shape.download_gb if shape else 0.0
             yield Job("fetch_model", Path(layout.model_file(base)), disk_gb=size)
         for name, seed in self._resolved.runs:
-            yield from (
-                self._run_jobs(name, seed)
-                if name in self._resolved.trained
-                else self._evaluation_only_jobs(name, seed)
-            )
+            trained = name in self._resolved.trained
+            of_run = self._run_jobs(name, seed) if trained else self._evaluation_only_jobs(name, seed)
+            yield from (replace(job, experiment=name, seed=seed) for job in of_run)
         yield Job("statistics", Path(layout.CORPUS_STATISTICS), core_hours=self._start)
         for stage, file in (("table", layout.TABLE), ("report", layout.REPORT), ("track", layout.TRACK)):
             yield Job(stage, Path(file), core_hours=self._start)
@@ -142,42 +142,43 @@ class Estimates:
 
     def _run_jobs(self, name: str, seed: int) -> Iterator[Job]:
         experiment = self._resolved.trained[name]
-        folder, run = layout.run_folder(name, seed), f"{name}, seed {seed}"
+        folder = layout.run_folder(name, seed)
         rows, _, seconds = self.training_rows(name)
         cost = self._cores(rows / self._value("table_speed"))
         size = rows * self._value("table_row") / GB
-        yield Job("mix", Path(layout.mix_summary(folder)), rows, seconds / 3600, size, cost, run=run)
-        yield self._train_job(name, Path(layout.run_manifest(folder, "train")), run)
+        yield Job("mix", Path(layout.mix_summary(folder)), rows, seconds / 3600, size, cost)
+        yield self._train_job(name, Path(layout.run_manifest(folder, "train")))
         for checkpoint in self._resolved.checkpoints(name):
-            yield from self._evaluation_jobs(name, folder, checkpoint, run)
+            yield from self._evaluation_jobs(name, seed, checkpoint)
         if experiment.baseline in self._resolved.experiments:
             tested = sum(self._evaluated(pair, "test") for pair in experiment.mixture.pairs)
             cost = self._cores(tested / self._value("score_speed"))
-            yield Job("compare", Path(layout.comparison(folder)), tested, core_hours=cost, run=run)
+            yield Job("compare", Path(layout.comparison(folder)), tested, core_hours=cost)
 
     def _evaluation_only_jobs(self, name: str, seed: int) -> Iterator[Job]:
-        folder, run = layout.run_folder(name, seed), f"{name}, seed {seed}"
-        yield Job("describe", Path(layout.run_manifest(folder, "describe")), core_hours=self._start, run=run)
-        yield from self._evaluation_jobs(name, folder, 1, run)
+        manifest = Path(layout.run_manifest(layout.run_folder(name, seed), "describe"))
+        yield Job("describe", manifest, core_hours=self._start)
+        yield from self._evaluation_jobs(name, seed, 1)
 
-    def _evaluation_jobs(self, name: str, folder: str, checkpoint: int, run: str) -> Iterator[Job]:
+    def _evaluation_jobs(self, name: str, seed: int, checkpoint: int) -> Iterator[Job]:
+        folder = layout.run_folder(name, seed)
         pairs = self._resolved.experiments[name].translates(self._resolved.corpus.pairs)
         for source in source_languages(pairs):
             output = Path(layout.decode_summary(folder, checkpoint, source))
-            yield self._decode_job(name, source, pairs_from(source, pairs), output, run)
+            yield self._decode_job(name, source, pairs_from(source, pairs), output)
         for split in ("dev", "test"):
             scored = sum(self._evaluated(pair, split) for pair in pairs)
             cost = self._cores(scored / self._value("score_speed"))
             output = Path(layout.score_file(folder, checkpoint, split))
-            yield Job("score", output, scored, core_hours=cost, run=run)
+            yield Job("score", output, scored, core_hours=cost)
 
-    def _train_job(self, name: str, output: Path, run: str) -> Job:
+    def _train_job(self, name: str, output: Path) -> Job:
         experiment, cost = self._resolved.trained[name], self._costs[name]
         rows, _, seconds = self.training_rows(name)
         seen = self.steps(name) * experiment.training.rows_per_update
         passes = seen / rows if rows else 0.0
         if not isinstance(cost, LlastCost):
-            return Job("train", output, seen, passes * seconds / 3600, run=run)
+            return Job("train", output, seen, passes * seconds / 3600)
         flops = passes * sum(
             clips
             * cost.training_flops(
@@ -198,10 +199,9 @@ class Estimates:
             cost.trained_parameters * saved / GB,
             0.0 if gpu else flops / self._value("cpu_train_flops") / 3600,
             flops / self._value("gpu_flops") / self._value("gpu_utilisation") / 3600 if gpu else 0.0,
-            run,
         )
 
-    def _decode_job(self, name: str, source: str, pairs: list[str], output: Path, run: str) -> Job:
+    def _decode_job(self, name: str, source: str, pairs: list[str], output: Path) -> Job:
         experiment, cost = self._resolved.experiments[name], self._costs[name]
         rows = seconds = prefill = decoding = batches = 0.0
         prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
@@ -218,10 +218,10 @@ class Estimates:
                 batches += cost.batches(length, decoded, prompt, target)
         size = rows * self._value("hypothesis_row") / GB
         if cost is None:
-            return Job("decode", output, rows, seconds / 3600, size, run=run)
+            return Job("decode", output, rows, seconds / 3600, size)
         if self._machines.decode_gpus == 0:
             hours = self._cores((prefill + decoding) / self._value("cpu_decode_flops"))
-            return Job("decode", output, rows, seconds / 3600, size, hours, run=run)
+            return Job("decode", output, rows, seconds / 3600, size, hours)
         # A batch runs until its longest hypothesis ends, about twice the mean; each step costs its launches.
         steps = math.ceil(batches) * 2 * target
         decoding_seconds = max(
@@ -230,7 +230,7 @@ class Estimates:
         )
         prefill_seconds = prefill / self._value("gpu_flops") / self._value("gpu_utilisation")
         hours = (prefill_seconds + decoding_seconds) / 3600
-        return Job("decode", output, rows, seconds / 3600, size, 0.0, hours, run)
+        return Job("decode", output, rows, seconds / 3600, size, 0.0, hours)
 
     def _evaluated(self, pair: str, split: str) -> int:
         limit = self._resolved.config.dev_rows if split == "dev" else self._resolved.config.test_rows

@@ -86,12 +86,12 @@ def _table(jobs: pd.DataFrame) -> list[str]:
 def _runs(estimates: Estimates, jobs: pd.DataFrame, seed: int, units: int) -> list[str]:
     """What each experiment is, for one seed."""
     lines = []
-    trainings = jobs[jobs.stage == "train"].set_index("run")
-    for name in dict.fromkeys(run.partition(",")[0] for run in jobs.run if run):
-        if f"{name}, seed {seed}" not in trainings.index:
+    trainings = jobs[(jobs.stage == "train") & (jobs.seed == seed)].set_index("experiment")
+    for name in dict.fromkeys(filter(None, jobs.experiment)):
+        if name not in trainings.index:
             lines.append(f"{name}: only evaluated, not trained")
             continue
-        train = trainings.loc[f"{name}, seed {seed}"]
+        train = trainings.loc[name]
         rows, clips, _ = estimates.training_rows(name)
         line = f"{name}: {rows:,.0f} rows on {clips:,.0f} clips, {estimates.steps(name):,} steps"
         cost = estimates.cost(name)

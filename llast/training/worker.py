@@ -56,7 +56,7 @@ class Trainer:
 
     @property
     def options(self) -> TrainingOptions:
-        """Of the training."""
+        """The training options of the experiment."""
         return self.spec.options.training
 
     def loader(self) -> Loader:

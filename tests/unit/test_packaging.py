@@ -19,6 +19,10 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 COMMANDS = {"snakemake", "snakemake-executor-plugin-slurm"}  # run, not imported
 PARTS = {"pydantic_core"}  # imported under a name of its own, installed and pinned with pydantic
+THE_READERS = {
+    "config/corpora/mine.yaml",
+    "config/experiments/llast-2b-no-asr.yaml",
+}  # files that pages tell to write
 ACCELERATOR = ("cuda-", "nvidia-", "triton")  # come with torch's CUDA build only, pinned by torch itself
 
 
@@ -132,3 +136,17 @@ def test_containers_hold_the_pinned_environment(recipe: str, project: dict[str, 
     files = {name for names in copied for name in names.split()}
     assert {"pyproject.toml", "constraints.txt", "llast"} <= files
     assert all((ROOT / name).exists() for name in files), "everything that the recipe copies"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / name for name in ("README.md", "config/README.md", "profiles/slurm/README.md")),
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_what_a_page_names_exists(page: Path) -> None:
+    named = re.findall(r"(?<![\w./-])(?:llast|tools|config|tests)/[\w./{*<-]*", page.read_text())
+    paths = {name.rstrip(".-") for name in named if not re.search(r"[{*<]", name)}
+    assert not sorted(path for path in paths - THE_READERS if not (ROOT / path).exists())

@@ -1,4 +1,4 @@
-# What one experiment makes, for each of its seeds: training rows, checkpoints, translations, scores.
+# What one experiment makes, for each of its seeds: training rows, checkpoints, hypotheses, scores.
 
 
 localrules:

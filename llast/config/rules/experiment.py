@@ -109,11 +109,11 @@ class ExperimentRules:
         return str(self._experiment(wildcards).baseline)
 
     def compared_runs(self, wildcards: Wildcards) -> list[str]:
-        """An experiment's and its baseline's."""
+        """`run.json` of an experiment and of its baseline."""
         return [self.resolved.run_manifest(name, seed) for name, seed in self._compared(wildcards)]
 
     def compared_scores(self, wildcards: Wildcards) -> list[str]:
-        """Checkpoints are chosen by them."""
+        """Scores of all checkpoints of an experiment and its baseline: the dev ones choose the checkpoints."""
         return [file for name, seed in self._compared(wildcards) for file in self.resolved.scores(name, seed)]
 
     def compared_hypotheses(self, wildcards: Wildcards) -> list[str]:

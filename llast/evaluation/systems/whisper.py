@@ -31,7 +31,7 @@ class _SameForAllBeams(DynamicCache):
     """Keys and values of the encoder's output: beams are only reordered within their clip, which changes nothing."""
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Leave them where they are."""
+        """Leave keys and values unchanged: every beam of a clip has the same."""
 
 
 class WhisperSystem:

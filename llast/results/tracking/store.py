@@ -4,18 +4,17 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
+from llast.results.tracking.address import database_of
+
 EXPERIMENT = "llast"
 RUN_KEY = "llast.run_key"
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # else the page opens on traces of LLM calls
-SQLITE = "sqlite:///"
 LOCK_TIMEOUT_S = 120.0
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
 
@@ -73,7 +72,7 @@ def open_store(uri: str) -> Store:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)  # else 60 lines about the set-up of a new database
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    database = _database(uri)
+    database = database_of(uri)
     try:
         with _locked(uri):
             client = MlflowClient(tracking_uri=uri)
@@ -104,25 +103,15 @@ def _create(client: MlflowClient, artifacts: str | None) -> Experiment:
         return experiment
 
 
-def without_password(text: str, uri: str) -> str:
-    """A text as it may be shown and written to files: the password in a tracking URI is left out."""
-    password = urlsplit(uri).password
-    return text.replace(f":{password}@", ":***@") if password else text
-
-
 def first_line(error: Exception) -> str:
     """What an exception says, without the pages that some databases add."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _database(uri: str) -> Path | None:
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-
-
 @contextlib.contextmanager
 def _locked(uri: str) -> Iterator[None]:
     """Hold the lock of a SQLite store; a server takes care of itself."""
-    database = _database(uri)
+    database = database_of(uri)
     if database is None:
         yield
         return

@@ -17,16 +17,10 @@ from llast.progress import progress
 from llast.results.averages import Case
 from llast.results.checkpoints import Checkpoint, read_results
 from llast.results.samples import SAMPLE_KINDS, gather_samples
+from llast.results.tracking.address import without_password
 from llast.results.tracking.forward import RunIdentity, milliseconds, send_metrics, send_records
 from llast.results.tracking.scores import score_metrics
-from llast.results.tracking.store import (
-    EXPERIMENT,
-    Store,
-    StoreError,
-    first_line,
-    open_store,
-    without_password,
-)
+from llast.results.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store
 from llast.results.training import TrainingCurve, read_curve, varying_options
 
 WORKFLOW = "llast.workflow"

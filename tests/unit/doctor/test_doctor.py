@@ -181,7 +181,7 @@ def test_mlflow_is_asked_and_a_store_that_is_down_stops_nothing(tmp_path: Path, 
     assert mlflow_server in up.found
     assert check_mlflow(f"sqlite:///{tmp_path}/mlflow.db").status == "good"
     down = check_mlflow("http://me:hunter2@127.0.0.1:9")
-    assert re.match(r"warn +MLflow +http://127.0.0.1:9 .*llast track", down.line())
+    assert re.match(r"warn +MLflow +http://me:\*\*\*@127.0.0.1:9 .*llast track", down.line())
     assert "hunter2" not in down.line()
     (tmp_path / "text.db").write_text("no database, whatever its name says")
     broken = check_mlflow(f"sqlite:///{tmp_path}/text.db")

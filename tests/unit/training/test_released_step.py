@@ -50,7 +50,7 @@ def test_it_runs_where_deepspeed_is_missing(tmp_path: Path) -> None:
     records = {record["name"]: record for record in json.loads((tmp_path / "x.json").read_text())}
     assert set(records) == {
         f"training_{what}_{window}_tiny"
-        for what in ("step", "sharing", "memory", "kernels", "utilisation")
+        for what in ("step", "packing", "memory", "kernels", "utilisation")
         for window in ("30s", "clip")
     }
     assert records["training_step_clip_tiny"]["command"].endswith("training_step.py --shape tiny")
