@@ -103,6 +103,7 @@ def test_every_changed_sentence_is_listed(tmp_path: Path, mp3: bytes) -> None:
     ), "of dropped rows too"
 
 
+@pytest.mark.slow
 def test_a_person_can_ask_what_happened_to_a_clip(tmp_path: Path, mp3: bytes) -> None:
     release = dirty(mp3)
     release.tables["fr_de"] = [("kept.mp3", "Das Wasser.", "test")]

@@ -48,7 +48,7 @@ def test_records_are_read_up_to_the_last_whole_line_and_cut_at_a_checkpoint(tmp_
 
 
 @pytest.mark.parametrize(
-    "line", ["{broken", "[]", "null", as_line(training_record(1, 1.0)).replace("0.5", "NaN").strip()]
+    "line", ["{broken", "[]", "null", as_line(training_record(1, 1.0)).replace("0.0001", "NaN").strip()]
 )
 def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
     run = RunFolder(tmp_path)

@@ -98,6 +98,7 @@ def test_the_page_holds_the_table(demo: Any) -> None:
         assert re.search(rf"{experiment} [a-z ]*\b{into} into and {out} out of English", page.text)
 
 
+@pytest.mark.slow
 def test_what_is_more_than_chance_is_marked(results: Callable[..., Any], tmp_path: Path) -> None:
     pairs = ("fr_en", "de_en", "en_ja")
     both = results(tmp_path, pairs, {"good": pairs, "plain": pairs[:1]}, rows=60)
@@ -257,6 +258,7 @@ def test_the_best_run_is_found_on_common_pairs(demo: Any) -> None:
     assert expected in Page(make(demo)).text
 
 
+@pytest.mark.slow
 def test_all_36_pairs(results: Callable[..., Any], tmp_path: Path) -> None:
     full = results(tmp_path, PAIRS, {"x": PAIRS, "y": PAIRS[:9]}, checkpoints=2, rows=2)
     page = Page(make(full))
