@@ -12,7 +12,7 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test bench lint format ui constraints
+.PHONY: help install demo check test bench lint format readme ui constraints
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ format: $(VENV)/.installed-demo-dev-gpu  ## Format code and workflow
 	ruff check --fix
 	ruff format
 	snakefmt workflow
+
+readme: $(VENV)/.installed-demo  ## Write the table of `make demo` into README.md
+	@python tools/readme_table.py
 
 ui: $(VENV)/.installed-demo  ## Show the experiments side by side in MLflow, in a browser on this machine
 	@echo "Open $(COMPARE) (Ctrl-C ends the server)"
