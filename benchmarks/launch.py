@@ -3,7 +3,6 @@
 On a machine without one, as root, LLAST_TEST_SLURM=1 has it start the tests' cluster and stop it at the end.
 """
 
-import json
 import os
 import re
 import shlex
@@ -19,6 +18,8 @@ from pathlib import Path
 
 import yaml
 from record import ROOT, Measured, clone_like, in_turn, main, run
+
+from llast.training.run_folder import RunFolder
 
 CLUSTER = ROOT / "tests" / "slurm" / "cluster"
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
@@ -86,21 +87,19 @@ def first_step(folder: Path, rounds: int) -> Measured:
         output = folder / f"launched{len(took['launched'])}" / "run.json"
         started = time.time()
         run([*command, "--output", str(output)], cwd=folder)
-        (spec,) = output.parent.glob("*/spec.json")
-        took["launched"].append(first_record(spec.parent) - started)
+        took["launched"].append(first_record(run_in(output.parent)) - started)
 
     def bare() -> None:
-        (spec,) = (folder / "launched0").glob("*/spec.json")
         own = folder / f"bare{len(took['bare'])}"
         own.mkdir()
-        shutil.copy(spec, own)
+        shutil.copy(run_in(folder / "launched0").spec, own)
         (own / "rank.py").write_text(RANK.format(folder=str(own)))
         started = time.time()
         run(
             ["sbatch", "--wait", "--nodes=2", "--ntasks-per-node=1", "--mem=3000MB", f"--output={own}/log",
              "--wrap", f"export MASTER_ADDR=$(hostname); srun {sys.executable} {own}/rank.py"], cwd=folder,
         )  # fmt: skip
-        took["bare"].append(first_record(own) - started)
+        took["bare"].append(first_record(RunFolder(own)) - started)
 
     in_turn({"launched": launched, "bare": bare}, rounds)
     seconds = {side: statistics.median(several[1:]) for side, several in took.items()}  # the first warmed up
@@ -118,9 +117,15 @@ def first_step(folder: Path, rounds: int) -> Measured:
     )
 
 
-def first_record(folder: Path) -> float:
+def run_in(folder: Path) -> RunFolder:
+    """The one run of a folder."""
+    (spec,) = folder.glob("*/spec.json")
+    return RunFolder(spec.parent)
+
+
+def first_record(run: RunFolder) -> float:
     """When the first step was recorded, in seconds since 1970."""
-    return float(json.loads((folder / "metrics.jsonl").read_text().split("\n")[0])["time"])
+    return run.records()[0].time
 
 
 def one_job(folder: Path, rounds: int) -> Measured:

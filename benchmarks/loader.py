@@ -1,6 +1,5 @@
 """Reading training batches: rows a second of one core against what a GPU trains, and what a training waits for them."""
 
-import json
 import os
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from llast.planning.cost import LlastCost, shape_of
 from llast.planning.figures import load_figures
 from llast.training.dataset import TrainingRows
 from llast.training.loader import Loader
+from llast.training.run_folder import RunFolder
 from llast.training.sampler import UpdateSampler
 
 BASES = ROOT / "llast" / "demo" / "base_models"
@@ -107,14 +107,14 @@ def _beside(mix: Path, audio: Sequence[Path], folder: Path, steps: int, cores: S
         ]
     )  # fmt: skip
     (path,) = (folder / "run").glob("*/metrics.jsonl")
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()][1:]
+    records = RunFolder(path.parent).records()[1:]
     assert len(records) == steps - 1
-    waited = sum(record["wait_s"] for record in records)
+    waited = sum(record.wait_s for record in records)
     return Measured(
         "loader_wait",
         f"a training of the demo's size, which is quick, does not wait for its batches ({steps} steps, two ranks on "
         "two cores)",
-        100 * waited / sum(record["seconds"] for record in records),
+        100 * waited / sum(record.seconds for record in records),
         "%",
         target=TARGET_WAIT,
         lower_is_better=True,

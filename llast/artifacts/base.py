@@ -98,9 +98,8 @@ class Summary(Artifact):
 
     @classmethod
     def broken(cls, path: Path, problem: str) -> DataError:
-        """The error of a file that does not fit; the class knows the step, else the folder does."""
-        default = cls.model_fields["step"].default
-        step = default if isinstance(default, str) else path.parent.parent.name
+        """The error of a file that does not fit; the class of each step knows it."""
+        step = cls.model_fields["step"].default
         return DataError(
             f"{path}: {problem}. Delete it and run snakemake again: the step {step} writes it anew."
         )

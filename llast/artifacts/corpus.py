@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from llast.artifacts.base import Summary, Typed
+from llast.artifacts.base import Artifact, Summary, Typed
 from llast.languages import CorpusSplit
 
 
@@ -81,6 +81,28 @@ class FetchSummary(Summary):
     format: int = 2
     step: Literal["fetch"] = "fetch"
     details: FetchDetails
+
+
+class HubFile(Typed):
+    """A file of a repository of the hub.
+
+    Attributes:
+        path: in the repository.
+        size: in bytes.
+        sha256: its digest, where the hub has one.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+
+
+class HubListing(Artifact):
+    """`files.json`: what a commit of a repository has of a pair; beside the downloaded files."""
+
+    WRITTEN_BY = "fetch"
+
+    files: list[HubFile]
 
 
 class Quarantined(Typed):

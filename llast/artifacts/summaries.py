@@ -17,6 +17,7 @@ from llast.artifacts.corpus import (
 )
 from llast.artifacts.files import read_json
 from llast.config.base import Pair
+from llast.errors import DataError
 
 Split = Literal["dev", "test"]
 
@@ -89,4 +90,10 @@ def read_summary(path: Path) -> Summary:
     """
     value = read_json(path)
     step = value.get("step") if isinstance(value, dict) else None
-    return SUMMARIES.get(str(step), Summary).read(path)
+    if step not in SUMMARIES:
+        writer = next((name for name in reversed(path.parts) if name in SUMMARIES), "that made it")
+        raise DataError(
+            f"{path}: 'step': one of {', '.join(SUMMARIES)} is expected, not {step!r:.60}. Delete it and run "
+            f"snakemake again: the step {writer} writes it anew."
+        )
+    return SUMMARIES[step].read(path)

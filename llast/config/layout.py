@@ -12,6 +12,12 @@ SCORES = "results/scores.csv"
 REPORT = "results/report.html"
 TRACK = "results/track.json"
 
+WEIGHTS = (".safetensors", ".bin")
+"""Endings of a model's weights, the better format first."""
+
+SMALL = (".json", ".txt", ".model", ".jinja")
+"""Endings of a model's other files that decide what it computes: configuration, vocabulary, merges, chat template."""
+
 
 def corpus_summary(corpus: str, step: str, source: str) -> str:
     """The summary of a step of the corpus, which experiments share."""
@@ -64,9 +70,8 @@ def model_summary(name: str) -> str:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of a model in Hugging Face format that decide what it computes: weights, configuration, tokenizer."""
-    patterns = ("*.safetensors", "*.bin", "*.json", "*.model")
-    return sorted(path for pattern in patterns for path in folder.glob(pattern))
+    """The files of a model in Hugging Face format that decide what it computes."""
+    return sorted(path for path in folder.glob("*") if path.suffix in (*WEIGHTS, *SMALL))
 
 
 def model_file(base: str) -> str:

@@ -71,6 +71,10 @@ def statistics(corpus: list[Path], output: Path, official_counts: bool = False) 
             if official_counts:
                 part["official"] = pd.Series(official_table()[pair]).reindex(SPLITS).astype(int)
             parts.append(part)
+    if not parts:
+        raise DataError(
+            "there is nothing to count: no summary of filter has a pair. Name those of the step filter."
+        )
     table = pd.concat(parts, names=["split"]).reset_index(names="split")
     reasons = sorted(set(table.columns) - set(COLUMNS))
     table[reasons] = table[reasons].fillna(0)

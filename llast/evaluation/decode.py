@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from llast.artifacts import sha256_of, spec_hash, write_text
 from llast.artifacts.hypotheses import Hypothesis, write_hypotheses
@@ -32,6 +33,9 @@ PART_EVERY_S = 10.0
 """What an interruption may cost; a file per batch would be many on a full test set."""
 
 Key = tuple[str, str, str]
+
+PART_LINE = TypeAdapter(tuple[str, str, str, str])
+"""Clip, task, target language, hypothesis."""
 
 
 def decode(
@@ -134,7 +138,7 @@ def _decode_rows(
     cut = sum(clip.seconds > WINDOW_FRAMES / 100 for clip in clips)
     if cut:
         print(f"{what}: clips longer than 30 s: {cut}; what comes after that is not heard.", file=sys.stderr)
-    number = len(list(folder.glob("part-*.jsonl")))
+    number = 1 + max((int(part.stem.partition("-")[2]) for part in folder.glob("part-*.jsonl")), default=-1)
     lines: list[str] = []
     written = float("-inf")
     for batch in batch_progress(system(clips), lambda batch: len(batch.clips), what, len(clips), "clip"):
@@ -172,10 +176,15 @@ def _key(run: Run, adapter: Path | None, options: DecodeOptions) -> str:
 
 
 def _done(folder: Path) -> dict[Key, str]:
-    """Hypotheses of the complete parts."""
-    return {
-        (clip, task, target): text
-        for part in sorted(folder.glob("part-*.jsonl"))
-        for line in part.read_text(encoding="utf-8").split("\n")[:-1]
-        for clip, task, target, text in [json.loads(line)]
-    }
+    """Hypotheses of the complete parts; a part that is broken is deleted, and its rows are decoded again."""
+    done: dict[Key, str] = {}
+    for part in folder.glob("part-*.jsonl"):
+        try:
+            lines = part.read_text(encoding="utf-8").split("\n")[:-1]
+            rows = [PART_LINE.validate_json(line, strict=True) for line in lines]
+        except ValueError as error:  # no UTF-8, or no such line
+            print(f"decode: {part} is broken, its rows are decoded again: {error}"[:300], file=sys.stderr)
+            part.unlink()
+        else:
+            done |= {(clip, task, target): text for clip, task, target, text in rows}
+    return done

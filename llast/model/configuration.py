@@ -74,8 +74,9 @@ def model_options(spec: TrainSpec) -> dict[str, Any]:
 
 def is_exported(model: Path) -> bool:
     """Whether a folder was written by `save_pretrained`, `llast export` or `llast import-xtuner`."""
-    config = model / "config.json"
-    return config.is_file() and read_json(config).get("model_type") == LlastConfig.model_type
+    file = model / "config.json"
+    config = read_json(file) if file.is_file() else None
+    return isinstance(config, dict) and config.get("model_type") == LlastConfig.model_type
 
 
 def _config(value: dict[str, Any] | PretrainedConfig | None, default: str) -> PretrainedConfig:

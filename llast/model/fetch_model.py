@@ -6,12 +6,10 @@ from pathlib import Path, PurePosixPath
 from huggingface_hub import HfApi, snapshot_download
 
 from llast.artifacts.corpus import FetchModelDetails, FetchModelSummary
+from llast.config.layout import SMALL, WEIGHTS
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import DataError
 from llast.hub import HubRepository
-
-SMALL = (".json", ".txt", ".model", ".jinja", ".md")
-"""Endings of configuration and tokenizer files."""
 
 
 def fetch_model(reference: str, output: Path) -> FetchModelSummary:
@@ -48,17 +46,13 @@ def fetch_model(reference: str, output: Path) -> FetchModelSummary:
 
 
 def _wanted(reference: str, files: list[str]) -> list[str]:
-    """Small files of the top folder, and the weights: safetensors where there are some, else PyTorch's own."""
+    """Small files of the top folder with the model's page, and the weights: safetensors, else PyTorch's own."""
     top = [file for file in files if len(PurePosixPath(file).parts) == 1]
-    small = [
-        file for file in top if file.endswith(SMALL) and not file.startswith(("flax_", "tf_", "pytorch_"))
-    ]
-    for ending, index in (
-        (".safetensors", "model.safetensors.index.json"),
-        (".bin", "pytorch_model.bin.index.json"),
-    ):
+    others = ("flax_", "tf_", "pytorch_")
+    small = [file for file in top if file.endswith((*SMALL, ".md")) and not file.startswith(others)]
+    indices = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+    for ending, index in zip(WEIGHTS, indices, strict=True):
         weights = [file for file in top if file.endswith(ending) and not file.startswith("training_")]
         if weights:
-            indices = [file for file in top if file == index]
-            return sorted({*small, *weights, *indices})
+            return sorted({*small, *weights, *(file for file in top if file == index)})
     raise DataError(f"{reference} has no weights as safetensors or for PyTorch. Choose another model.")

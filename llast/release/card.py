@@ -1,12 +1,15 @@
 """The model card of an exported folder."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import Field
 
+from llast.artifacts import Artifact
 from llast.config.layout import is_folder
 from llast.config.steps import TrainSpec
+from llast.errors import DataError
 from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, language, split_pair
 from llast.model.bases import known_bases
@@ -14,7 +17,7 @@ from llast.release.trained import TrainedCheckpoint
 from llast.results.averages import AVERAGES
 
 
-class Card(BaseModel):
+class Card(Artifact):
     """What a model card is written from.
 
     Attributes:
@@ -24,10 +27,19 @@ class Card(BaseModel):
         notes: sentences that a reader has to know.
     """
 
+    WRITTEN_BY = "export"
+
     spec: TrainSpec
     origin: str
-    scores: list[str] = []
-    notes: list[str] = []
+    scores: list[str] = Field(default=[])
+    notes: list[str] = Field(default=[])
+
+    @classmethod
+    def broken(cls, path: Path, problem: str) -> DataError:
+        """The error of a card that does not fit."""
+        return DataError(
+            f"{path}: {problem}. Export or import the model again, into a new folder: llast export."
+        )
 
     def text(self, name: str, merged: bool) -> str:
         """The card as Markdown, with the head that the hub reads.

@@ -8,7 +8,6 @@ from typing import Any
 
 import transformers
 
-from llast.artifacts import read_json, write_json
 from llast.config.layout import is_folder
 from llast.config.steps import TrainSpec
 from llast.errors import ConfigError, DataError
@@ -42,7 +41,7 @@ def export(model: Path, output: Path, adapters_only: bool = False, checkpoint: i
             raise DataError(f"{model} is an export already. Only adapters can be exported again, merged.")
         config.load_in_4bit = False
         whole = LlastForConditionalGeneration.from_pretrained(model, config=config)
-        card = Card.model_validate(read_json(model / CARD))
+        card = Card.read(model / CARD)
         with new_folder(output) as folder:
             _write_whole(folder, whole, LlastProcessor.from_pretrained(model), card)
         return output
@@ -93,7 +92,8 @@ def _write_whole(
 ) -> None:
     model.config.load_in_4bit = False
     if card.spec.llm.load_in_4bit:
-        card.notes.append("Merged here into its full weights: close to what was trained, but not the same.")
+        merged = "Merged here into its full weights: close to what was trained, but not the same."
+        card = card.model_copy(update={"notes": [*card.notes, merged]})
     _without_places(model.config, card.spec)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -101,7 +101,7 @@ def _write_whole(
 
 
 def _write_card(folder: Path, card: Card, merged: bool) -> None:
-    write_json(folder / CARD, card.model_dump(mode="json"))
+    card.write(folder / CARD)
     (folder / "README.md").write_text(card.text(folder.name, merged), encoding="utf-8")
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from llast.artifacts.corpus import FetchedAudio
-from llast.artifacts.files import read_json, write_json
+from llast.artifacts.corpus import FetchedAudio, HubFile, HubListing
 from llast.corpus.sources.base import Amount, Folders, Readiness
 from llast.corpus.sources.covost import CovostSource
 from llast.errors import DataError
@@ -61,14 +60,13 @@ class HuggingFaceSource(CovostSource):
         folder = folders.downloads / self.repository.replace("/", "--") / self.revision / pair
         listing = folder / "files.json"
         if not listing.exists():  # a commit does not change: what is here needs no network
-            write_json(listing, _list(self, pair))
-        for file in read_json(listing):
-            path = folder / PurePosixPath(file["path"]).name
-            download(partial(_remote, self, file["path"], file["size"], file["sha256"]), path)
+            HubListing(files=_list(self, pair)).write(listing)
+        for file in HubListing.read(listing).files:
+            download(partial(_remote, self, file), folder / PurePosixPath(file.path).name)
         return inspect(folder)
 
 
-def _list(source: HuggingFaceSource, pair: str) -> list[dict[str, Any]]:
+def _list(source: HuggingFaceSource, pair: str) -> list[HubFile]:
     """Path, size and digest of each parquet file of a pair."""
     from huggingface_hub import HfApi, RepoFile, get_token
 
@@ -85,23 +83,23 @@ def _list(source: HuggingFaceSource, pair: str) -> list[dict[str, Any]]:
             f"{repository} has no parquet files in {pair}/: correct source.repository in the corpus's file."
         )
     return [
-        {"path": file.path, "size": file.size, "sha256": file.lfs.sha256 if file.lfs else None}
+        HubFile(path=file.path, size=file.size, sha256=file.lfs.sha256 if file.lfs else None)
         for file in files
     ]
 
 
-def _remote(source: HuggingFaceSource, path: str, size: int, sha256: str | None) -> "Remote":
+def _remote(source: HuggingFaceSource, file: HubFile) -> "Remote":
     from huggingface_hub import get_token, hf_hub_url
 
     from llast.corpus.remote import Remote
 
     token, repository = get_token(), _repository(source)
     return Remote(
-        hf_hub_url(source.repository, path, repo_type="dataset", revision=source.revision),
-        f"{repository}/{path}",
+        hf_hub_url(source.repository, file.path, repo_type="dataset", revision=source.revision),
+        f"{repository}/{file.path}",
         headers={"Authorization": f"Bearer {token}"} if token else {},
-        size=size,
-        sha256=sha256,
+        size=file.size,
+        sha256=file.sha256,
         remedies=repository.remedies,
     )
 

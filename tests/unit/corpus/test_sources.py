@@ -199,6 +199,13 @@ def test_english_is_downloaded_from_the_hub_once_for_all_its_pairs(tmp_path: Pat
     before = len(server.requests)
     steps(tmp_path / "out", ["en_ja", "en_ca"], source)
     assert len(server.requests) == before, "what is here needs no network"
+    (listing,) = (tmp_path / "out" / "downloads").rglob("files.json")
+    for broken in ("[]", '{"files": [{"path": "a"}]}'):
+        kept = listing.read_text()
+        listing.write_text(broken)
+        with pytest.raises(DataError, match=r"files\.json.*fetch"):
+            steps(tmp_path / "out", ["en_ja", "en_ca"], source)
+        listing.write_text(kept)
     next((tmp_path / "out" / "downloads").rglob("test-*.parquet")).write_bytes(b"")
     with pytest.raises(DataError, match=r"test-.*\.parquet"):
         steps(tmp_path / "out", ["en_ja", "en_ca"], source)

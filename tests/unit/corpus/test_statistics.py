@@ -8,6 +8,7 @@ from llast.corpus.filter import filter_rows
 from llast.corpus.join import join
 from llast.corpus.resample import resample
 from llast.corpus.statistics import statistics
+from llast.errors import DataError
 from llast.results.report.statistics import read_statistics
 from tests.unit.corpus.conftest import Release, tone
 
@@ -78,6 +79,15 @@ def test_every_pair_and_split_is_counted(tmp_path: Path, corpus: Release) -> Non
     assert (dev["rows"], dev["no_audio_missing"], dev["mean_seconds"]) == ("2", "1", "1.5")
     assert (dev["speakers"], dev["speakers_in_train"], dev["sentences_in_train"]) == ("2", "1", "1")
     assert (test["joined"], test["not_validated"], test["speakers_in_dev"]) == ("1", "1", "1")
+
+
+def test_without_the_filter_there_is_nothing_to_count(tmp_path: Path, corpus: Release) -> None:
+    run(corpus, tmp_path)
+    others = [tmp_path / step / "summary.json" for step in ("fetch", "resample", "join")]
+    for named in (others, []):
+        with pytest.raises(DataError, match="filter"):
+            statistics(named, tmp_path / "none.csv")
+    assert not (tmp_path / "none.csv").exists()
 
 
 def test_clips_without_a_speaker_are_of_no_speaker(tmp_path: Path, corpus: Release) -> None:

@@ -35,6 +35,7 @@ def steps(tmp_path: Path, release: Release) -> Steps:
 READERS: list[tuple[str, str, Any, Callable[[Steps, Path], object]]] = [
     ("fetch", "details.audio.bytes", "many", lambda steps, out: join(steps["fetch"], out)),
     ("fetch", "details.tables", None, lambda steps, out: resample(steps["fetch"], out, ResampleOptions())),
+    ("filter", "step", "dream", lambda steps, out: statistics(list(steps.values()), out / "statistics.csv")),
     ("fetch", "format", 1, lambda steps, out: join(steps["fetch"], out)),
     ("resample", "details.store", 7, lambda steps, out: AudioStore.open(steps["resample"])),
     (

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,13 +158,24 @@ call(*pickle.loads(bytes.fromhex(sys.argv[1])), asr_rows=5)
 """
 
 
-def test_a_killed_step_goes_on_after_its_last_part(
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"\0" * len(data) + b"\n",
+        lambda data: b'["clip", "st"]\n' + data,
+        lambda data: b"\xff\n" + data,
+        lambda data: b'["clip", "st", ["en"], 1]\n' + data,
+    ],
+    ids=["zeros", "short", "bytes", "types"],
+)
+def test_a_killed_step_goes_on_after_its_last_part_that_is_whole(
     base_models: Path,
     training_rows: tuple[Path, list[Path]],
     run: Path,
     filtered: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[bytes], bytes],
 ) -> None:
     inputs = base_models, training_rows, run, filtered
     call(*inputs, tmp_path / "whole", asr_rows=5)
@@ -173,6 +185,11 @@ def test_a_killed_step_goes_on_after_its_last_part(
     (parts,) = [path for path in (tmp_path / "cut").iterdir() if path.is_dir()]
     done = {line.split('"')[1] for part in parts.glob("part-*") for line in part.read_text().splitlines()}
     assert 0 < len(done) < 11
+    kept = {line.split('"')[1] for line in (parts / "part-00001.jsonl").read_text().splitlines()}
+    broken = parts / "part-00000.jsonl"
+    broken.write_bytes(damage(broken.read_bytes()))
+    assert done - kept, "the broken part has clips of its own"
+    done = kept
     (parts / ".part-00002.tmp.jsonl").write_text('["clip', encoding="utf-8")  # what a full stop may leave
 
     read: list[str] = []

@@ -17,6 +17,7 @@ COMMIT = "a" * 40
 FILES = {
     "config.json": b"{}",
     "tokenizer.json": b'{"model": {}}',
+    "chat_template.jinja": b"{{ messages }}",
     "model.safetensors": b"weights" * 1000,
     "pytorch_model.bin": b"the same weights",
     "flax_model.msgpack": b"the same weights",
@@ -87,11 +88,16 @@ def test_weights_come_in_one_format(hub: str, tmp_path: Path) -> None:
     result = fetch("org/tiny@good", tmp_path, hub)
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "model/summary.json").read_text())
-    assert summary["details"]["files"] == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert summary["details"]["files"] == [
+        "chat_template.jinja",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
     assert summary["details"]["commit"] == COMMIT
     assert summary["dropped"] == {"other_format": 3}
     found = {path.name for path in (tmp_path / "model").iterdir() if path.is_file()}
-    assert found == {"config.json", "model.safetensors", "tokenizer.json", "summary.json"}
+    assert found == {*summary["details"]["files"], "summary.json"}
     assert (tmp_path / "model/model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 

@@ -150,6 +150,20 @@ def test_a_checkpoint_that_was_scored_as_a_mean_is_exported_as_that_mean(run: Pa
         find_checkpoint(copy, 2)
 
 
+def test_an_edited_folder_is_refused_with_file_and_remedy(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file, value, named in (("llast.json", {"origin": 1}, "'spec'"), ("config.json", [1], "")):
+        copy = tmp_path / file
+        shutil.copytree(exported / "adapters", copy)
+        write_json(copy / file, value)
+        assert cli.main(["export", "--model", str(copy), "--output", str(tmp_path / "new")]) == 3
+        error = capsys.readouterr().err
+        assert str(copy) in error
+        assert named in error
+        assert "Traceback" not in error
+
+
 def test_nothing_is_overwritten_and_nothing_half_is_left(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=str(tmp_path)):
         export(run, tmp_path)

@@ -107,8 +107,11 @@ def test_what_is_read_decides_not_where_it_lies(inputs: tuple[Path, list[Path], 
     rewritten.write(mix)
     (mix.parent / "dev.arrow").write_bytes(b"other dev rows")
     assert not differs()
-    for changed in (next(mix.parent.glob("rows*")), encoder / "model.safetensors", llm / "tokenizer.json"):
-        changed.write_bytes(changed.read_bytes() + b" ")
+    template, vocabulary = llm / "chat_template.jinja", encoder / "merges.txt"
+    read = (next(mix.parent.glob("rows*")), encoder / "model.safetensors", llm / "tokenizer.json", template)
+    for changed in (*read, vocabulary):
+        with changed.open("ab") as file:
+            file.write(b" ")
         assert differs(), changed
     resampled = ResampleSummary.read(audio[0])
     other = resampled.details.model_copy(update={"store": "other"})
