@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from llast.errors import JobError
+from llast.errors import DataError, JobError
 from llast.launch.job import TrainingJob
 from llast.progress import LOG_EVERY_S
 from llast.training.run_folder import RunFolder
@@ -116,14 +116,14 @@ class Forwarder:
         while not self._stop.wait(FORWARD_EVERY_S):
             try:
                 forward(run_folder, identity, str(self._uri))
-            except (
-                Exception
-            ) as error:  # whatever the store raises: the records are on disk, `track` sends them later
-                if not warned:
-                    print(
-                        f"train: MLflow at {self._uri} does not answer ({error}); trying on", file=sys.stderr
-                    )
-                warned = True
+                continue
+            except DataError as error:
+                problem = f"nothing is sent to MLflow: {error}"
+            except Exception as error:  # of the store: the records are on disk, `track` sends them later
+                problem = f"MLflow at {self._uri} does not answer ({error}); trying on"
+            if not warned:
+                print(f"train: {problem}", file=sys.stderr)
+            warned = True
 
     def stop(self) -> None:
         """Stop after the call in progress."""
