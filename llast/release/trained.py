@@ -58,7 +58,7 @@ class TrainedCheckpoint:
         if self.average_last == 1:
             yield CheckpointFolder(self.folder).adapter
             return
-        run = self.folder.parents[2] / "run.json"
+        run = CheckpointFolder(self.folder).run.output
         number = next(
             saved.checkpoint
             for saved in Run.read(run).checkpoints

@@ -82,6 +82,11 @@ class RunFolder:
     path: Path
 
     @property
+    def output(self) -> Path:
+        """`run.json`, which the step `train` writes when the run is finished."""
+        return self.path.parent / "run.json"
+
+    @property
     def spec(self) -> Path:
         """What is trained."""
         return self.path / "spec.json"
@@ -173,7 +178,7 @@ class RunFolder:
         except ValidationError as error:
             raise DataError(
                 f"{self.metrics}: {first_problem(error)}, in the line {line.decode(errors='replace')[:100]}. "
-                "Remove that line and run the step again."
+                "The step train wrote it: remove that line and run snakemake again."
             ) from None
 
 
