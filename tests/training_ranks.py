@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llast.artifacts.training import RunSpec
-from llast.config.steps import TrainSpec
+from llast.config.steps import Machine, TrainSpec
 from llast.training.identity import identity_of
 from llast.training.run_folder import RunFolder
 
@@ -85,7 +85,7 @@ def write_spec(
         seed=seed,
         identity=identity_of(seed, *inputs, options),
         options=options,
-        threads=1,
+        machine=Machine(),
         mix=mix,
         audio=audio,
         encoder=encoder,

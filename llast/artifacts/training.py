@@ -31,7 +31,7 @@ class RunSpec(Artifact):
         seed: seed of the run.
         identity: all that decides the weights, see `llast.training.identity`; its hash names the folder.
         options: model and training.
-        threads: CPU threads of each process.
+        machine: where it is trained.
         mix: summary of the step `mix`.
         audio: summaries of the step `resample`, one per source language.
         encoder: folder of the speech encoder.
@@ -45,11 +45,16 @@ class RunSpec(Artifact):
     seed: int
     identity: dict[str, Any]
     options: TrainSpec
-    threads: int
+    machine: Machine
     mix: Path
     audio: list[Path]
     encoder: Path
     llm: Path
+
+    @property
+    def name(self) -> str:
+        """Experiment and seed, as people see them."""
+        return f"{self.experiment}-seed{self.seed}"
 
 
 class JobRecord(Artifact):
@@ -100,13 +105,35 @@ class Packing(Artifact):
     reason: str = ""
 
 
+class Settings(Typed):
+    """What a run may go on with another value of.
+
+    Attributes:
+        processes: of the whole job.
+        threads: CPU threads of each process.
+        gpus_per_node: GPUs on each node; 0: on the CPU.
+        container: path of the Apptainer image, empty without one.
+        options: options of the training that do not decide its weights, by dotted key.
+    """
+
+    processes: int
+    threads: int
+    gpus_per_node: int
+    container: str
+    options: dict[str, Any]
+
+    def by_key(self) -> dict[str, Any]:
+        """Every value, by dotted key."""
+        return self.model_dump(exclude={"options"}) | self.options
+
+
 class CheckpointRecord(Artifact):
     """`complete.json`, written last in the folder of a checkpoint: what it was made by.
 
     Attributes:
         step: optimiser steps done.
         identity: of the run, see `RunSpec`; another run does not go on from here.
-        settings: value of each option that a run may go on with another value of.
+        settings: what a run may go on with another value of.
         changes: those so far.
         first_loss: loss of the run's first update, which later ones are compared with.
     """
@@ -116,7 +143,7 @@ class CheckpointRecord(Artifact):
     format: int = 2
     step: int
     identity: dict[str, Any]
-    settings: dict[str, Any]
+    settings: Settings
     changes: list[Change]
     first_loss: float
 

@@ -14,7 +14,7 @@ import submitit
 from submitit.helpers import clean_env
 
 from llast.artifacts import spec_hash
-from llast.artifacts.training import JobRecord
+from llast.artifacts.training import JobRecord, RunSpec
 from llast.config.steps import Machine
 from llast.errors import ConfigError, DataError
 from llast.launch import slurm
@@ -107,11 +107,20 @@ class TrainingJob:
 def find(run: RunFolder) -> TrainingJob | None:
     """The job that an earlier launcher started for this run, whether it still runs or not.
 
-    A launcher that was killed while it submitted has left a record without a job id; the job is then known by its name.
+    A launcher that was killed while it submitted has left a record without a job id; the job is then known by its name,
+    as it is where the record is missing or broken: a second job would train in the same folder.
+
+    Raises:
+        DataError: neither `job.json` nor `spec.json` can be read.
+        JobError: Slurm does not answer.
     """
-    if not run.job.exists():
+    if not run.spec.exists():
         return None
-    saved = JobRecord.read(run.job)
+    try:
+        saved = JobRecord.read(run.job)
+    except DataError:
+        spec = RunSpec.read(run.spec)
+        saved = JobRecord(name=_name(run, spec.name), machine=spec.machine)
     job_id, started = saved.job_id, saved.started
     if job_id is None and saved.machine.cluster == "slurm":
         job_id = max(slurm.in_queue(saved.name), key=int, default=None)
@@ -130,12 +139,16 @@ def _lost_controller(folder: Path) -> psutil.Process | None:
     return None
 
 
+def _name(run: RunFolder, label: str) -> str:
+    return f"llast-{label}-{spec_hash(str(run.path.resolve()))[:8]}"
+
+
 def submit(run: RunFolder, label: str, machine: Machine) -> TrainingJob:
     """Start a job that trains the run and record it in `job.json`, before and after it is submitted.
 
     Args:
         run: folder of the run.
-        label: how the job's name begins, for people who look at the queue.
+        label: part of the job's name, for people who look at the queue.
         machine: where and on how many processes.
 
     Raises:
@@ -143,7 +156,7 @@ def submit(run: RunFolder, label: str, machine: Machine) -> TrainingJob:
         DataError: this machine cannot submit jobs.
     """
     run = RunFolder(run.path.resolve())
-    name = f"{label}-{spec_hash(str(run.path))[:8]}"
+    name = _name(run, label)
     # A local job must outlive a closed terminal and leave Ctrl-C to the launcher, which cancels it: its processes get
     # neither signal. Here the two wait until it is on record which job there is to cancel.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))

@@ -16,14 +16,14 @@ from statistics import median
 import llast
 from llast.artifacts import differences, read_summary, spec_hash
 from llast.artifacts.run import Run, RunCheckpoint
-from llast.artifacts.training import Packing, RunSpec
+from llast.artifacts.training import Packing, RunSpec, Settings
 from llast.config.steps import Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
 from llast.launch import restarts
 from llast.launch.failure import find_failure
 from llast.launch.follow import Forwarder, follow
-from llast.training.identity import PROCESSES, changes_since, identity_of, rounds, settings_of
+from llast.training.identity import changes_since, identity_of, rounds, settings_of
 from llast.training.run_folder import RunFolder
 from llast.training.schedule import checkpoint_steps, total_steps
 
@@ -69,7 +69,7 @@ def launch(
         seed=seed,
         identity=identity_of(seed, mix, audio, encoder, llm, options),
         options=options,
-        threads=machine.threads,
+        machine=machine,
         mix=mix.resolve(),
         audio=[summary.resolve() for summary in audio],
         encoder=encoder.resolve(),
@@ -90,11 +90,11 @@ def launch(
         forwarder = Forwarder(run, experiment, seed, key)
         try:
             forwarder.start()
-            _train(run, spec, machine, steps, kept)
+            _train(run, spec, steps, kept)
         finally:
             forwarder.stop()
-    packing = Packing.read(run.packing)
-    if not packing.packed:
+    packing = Packing.read(run.packing) if run.packing.exists() else None
+    if packing and not packing.packed:
         print(f"train {experiment}: a sequence per row, not per clip: {packing.reason}", file=sys.stderr)
     last = run.checkpoint(steps).record()
     Run(
@@ -104,10 +104,10 @@ def launch(
         folder=key,
         trained_pairs=options.trained_pairs,
         steps=steps,
-        world_size=last.settings[PROCESSES],
+        world_size=last.settings.processes,
         changes=last.changes,
         earlier=earlier,
-        packs_rows=packing.packed,
+        packs_rows=packing.packed if packing else None,
         seconds=_training_seconds(run),
         checkpoints=[
             RunCheckpoint(
@@ -120,28 +120,24 @@ def launch(
     ).write(output)
 
 
-def _train(run: RunFolder, spec: RunSpec, machine: Machine, steps: int, kept: list[int]) -> None:
+def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
     """Have a job train until all is there; on Slurm, start again what ended for a reason that may pass.
 
     Raises:
         DataError: the disk is full.
         JobError: the job failed.
     """
-    what = f"{spec.experiment}-seed{spec.seed}"
-    label = f"llast-{what}"
+    what = spec.name
     try:
         job = jobs.find(run)
         if job is not None and job.settled():
             print(f"train: following job {job.job_id}, which is already there", file=sys.stderr)
             started = RunSpec.read(run.spec)
-            before = settings_of(started.options, job.machine.ranks, started.threads)
-            if different := differences(before, settings_of(spec.options, machine.ranks, machine.threads)):
+            if different := differences(_settings(started).by_key(), _settings(spec).by_key()):
                 print(f"train: it keeps what it was started with: {', '.join(different)}", file=sys.stderr)
         else:
-            _say_what_changes_rounding(run, spec, machine)
             restarts.forget(run)
-            spec.write(run.spec)
-            job = jobs.submit(run, label, machine)
+            job = _start(run, spec)
         while True:
             follow(job, run, f"train {what}", steps)
             if run.finished(kept):
@@ -155,7 +151,7 @@ def _train(run: RunFolder, spec: RunSpec, machine: Machine, steps: int, kept: li
                     f"training of {what} ended early{often}. {failure}\n"
                     "  Run the same command again: it goes on from the last checkpoint."
                 )
-            ended, job = job.job_id, jobs.submit(run, label, machine)
+            ended, job = job.job_id, _start(run, spec)
             print(
                 f"train: job {ended} of {what} ended early. {failure}\n  This may pass: job {job.job_id} goes on "
                 f"from step {run.newest_step()}.",
@@ -171,10 +167,10 @@ def _train(run: RunFolder, spec: RunSpec, machine: Machine, steps: int, kept: li
         raise
 
 
-def _say_what_changes_rounding(run: RunFolder, spec: RunSpec, machine: Machine) -> None:
-    """One line where a run goes on with options that give weights other than those of an undisturbed run."""
+def _start(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob:
+    """Submit the job, after a line where it goes on with what gives weights other than those of an undisturbed run."""
     if folder := run.resumable():
-        changes = changes_since(folder.record(), settings_of(spec.options, machine.ranks, machine.threads))
+        changes = changes_since(folder.record(), _settings(spec))
         values = [f"{c.option} {c.after} (before: {c.before})" for c in changes if rounds(c)]
         if values:
             print(
@@ -182,11 +178,19 @@ def _say_what_changes_rounding(run: RunFolder, spec: RunSpec, machine: Machine) 
                 "and the draws of dropout from those of a run without this change",
                 file=sys.stderr,
             )
+    spec.write(run.spec)
+    return jobs.submit(run, spec.name, spec.machine)
+
+
+def _settings(spec: RunSpec) -> Settings:
+    return settings_of(spec.options, spec.machine, spec.machine.ranks)
 
 
 def _check(run: RunFolder, spec: RunSpec) -> None:
-    """See that the folder holds the run that it is named after."""
-    if run.spec.exists() and (different := differences(RunSpec.read(run.spec).identity, spec.identity)):
+    """See that the folder holds the run that it is named after; write the spec where there is none."""
+    if not run.spec.exists():
+        spec.write(run.spec)
+    if different := differences(RunSpec.read(run.spec).identity, spec.identity):
         raise DataError(
             f"{run.spec} has been changed: it differs in {', '.join(different)}. "
             f"Move the folder {run.path} away and run again."

@@ -18,7 +18,7 @@ from llast.artifacts import differences
 from llast.artifacts.training import CheckpointRecord, RunSpec
 from llast.errors import DataError
 from llast.model.lora import save_adapters, trainable_parameters
-from llast.training.identity import PROCESSES, changes_since, settings_of
+from llast.training.identity import changes_since, settings_of
 from llast.training.run_folder import CheckpointFolder, RunFolder
 
 KEPT_ENGINES = 2
@@ -77,8 +77,8 @@ def load_newest(engine: Any, run: RunFolder, spec: RunSpec) -> CheckpointRecord 
             f"{folder.path} does not belong to this run: it differs in {', '.join(different)}. "
             f"Move the folder {run.path} away and run again."
         )
-    settings = settings_of(spec.options, torch.distributed.get_world_size(), spec.threads)
-    if record.settings[PROCESSES] == settings[PROCESSES]:
+    settings = settings_of(spec.options, spec.machine, torch.distributed.get_world_size())
+    if record.settings.processes == settings.processes:
         engine.load_checkpoint(str(folder.path), tag=folder.engine.name, load_module_strict=False)
     else:
         _load_resharded(engine, run, folder)

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from llast.artifacts import sha256_of
 from llast.artifacts.corpus import ResampleSummary
-from llast.artifacts.training import Change, CheckpointRecord
-from llast.config.steps import STEP_VERSIONS, TrainSpec
+from llast.artifacts.training import Change, CheckpointRecord, Settings
+from llast.config.steps import STEP_VERSIONS, Machine, TrainSpec
 from llast.mixture.rows import rows_path
 from llast.model.bases import base_identity
 
-Effect = Literal["decides", "by content", "rounding", "neither"]
+Effect = Literal["decides", "by content", "kept steps", "rounding", "neither"]
 
 EFFECTS: dict[str, Effect] = {
     "experiment": "neither",
@@ -55,7 +55,7 @@ EFFECTS: dict[str, Effect] = {
     "options.training.weight_decay": "decides",
     "options.training.clip_norm": "decides",
     "options.training.loss_limit": "neither",
-    "options.training.checkpoints": "decides",  # which steps are kept
+    "options.training.checkpoints": "kept steps",
     "options.training.save_every": "neither",
     "options.training.dev_every": "neither",
     "options.training.precision": "decides",
@@ -64,24 +64,26 @@ EFFECTS: dict[str, Effect] = {
     "machine.cluster": "neither",
     "machine.nodes": "rounding",
     "machine.tasks_per_node": "rounding",
-    "machine.gpus_per_node": "neither",
+    "machine.gpus_per_node": "rounding",
     "machine.threads": "rounding",
     "machine.minutes": "neither",
     "machine.memory_mb": "neither",
     "machine.partition": "neither",
     "machine.account": "neither",
     "machine.extra": "neither",
-    "machine.container": "neither",
+    "machine.container": "rounding",
 }
 """Effect on the weights of each argument of `llast.launch.train.launch`, by dotted key.
 
 `decides`: its value is part of the identity. `by content`: it decides which files are read, and the identity has what
 is in them: the digest of the training rows, of bases in folders, the commit of bases from the hub, the names of the
-audio stores. `rounding`: sums are taken in another order, or over other pieces, and dropout is drawn anew.
+audio stores. `kept steps`: the same weights after the same step, but other steps are kept; part of the identity too,
+since a step that was not kept cannot be had without training again. `rounding`: sums are taken in another order, over
+other pieces, on another device or by other versions, and dropout is drawn anew; of a container only its path is seen.
 `neither`: the same weights to the bit.
 """
 
-OPTIONS, PROCESSES, THREADS = "options.", "processes", "threads"
+OPTIONS = "options."
 
 
 def identity_of(
@@ -97,6 +99,9 @@ def identity_of(
         llm: folder of the causal LM.
         options: model and training.
     """
+    values = _values(options, ("decides", "kept steps"))
+    if options.training.max_steps is not None:
+        values["training.epochs"] = None  # max_steps overrides it
     return {
         "version": STEP_VERSIONS["train"],
         "seed": seed,
@@ -104,30 +109,33 @@ def identity_of(
         "audio": {summary.parent.name: ResampleSummary.read(summary).details.store for summary in audio},
         "encoder.base": base_identity(options.encoder.base, encoder),
         "llm.base": base_identity(options.llm.base, llm),
-        **_values(options, ("decides",)),
+        **values,
     }
 
 
-def settings_of(options: TrainSpec, processes: int, threads: int) -> dict[str, Any]:
-    """Value of each option that a run may go on with another value of, by dotted key."""
-    return {
-        **_values(options, ("rounding", "neither")),
-        PROCESSES: processes,
-        THREADS: threads,
-    }
+def settings_of(options: TrainSpec, machine: Machine, processes: int) -> Settings:
+    """What a run on so many processes may go on with another value of."""
+    return Settings(
+        processes=processes,
+        threads=machine.threads,
+        gpus_per_node=machine.gpus_per_node,
+        container=machine.container,
+        options=_values(options, ("rounding", "neither")),
+    )
 
 
 def rounds(change: Change) -> bool:
     """Whether a change gives other weights, by rounding and by the draws of dropout."""
-    return change.option in (PROCESSES, THREADS) or EFFECTS[OPTIONS + change.option] == "rounding"
+    return change.option in Settings.model_fields or EFFECTS[OPTIONS + change.option] == "rounding"
 
 
-def changes_since(record: CheckpointRecord, settings: dict[str, Any]) -> list[Change]:
+def changes_since(record: CheckpointRecord, settings: Settings) -> list[Change]:
     """The settings that differ from those that a checkpoint was made with."""
+    before = record.settings.by_key()
     return [
-        Change(step=record.step, option=option, before=record.settings.get(option), after=value)
-        for option, value in settings.items()
-        if record.settings.get(option) != value
+        Change(step=record.step, option=option, before=before.get(option), after=value)
+        for option, value in settings.by_key().items()
+        if before.get(option) != value
     ]
 
 

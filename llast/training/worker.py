@@ -139,7 +139,7 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
                 made = CheckpointRecord(
                     step=update.step,
                     identity=spec.identity,
-                    settings=settings_of(spec.options, ranks, spec.threads),
+                    settings=settings_of(spec.options, spec.machine, ranks),
                     changes=resumed.changes if resumed else [],
                     first_loss=first_loss,
                 )
@@ -157,7 +157,7 @@ def set_up(run_folder: Path) -> Trainer:
     run = RunFolder(run_folder)
     spec = RunSpec.read(run.spec)
     options = spec.options
-    torch.set_num_threads(spec.threads)
+    torch.set_num_threads(spec.machine.threads)
     transformers.utils.logging.disable_progress_bar()
     device = init_process_group()
 

@@ -10,10 +10,11 @@ import pytest
 from pydantic import BaseModel
 
 from llast.artifacts.corpus import FetchModelDetails, FetchModelSummary, MixSummary, ResampleSummary
+from llast.artifacts.training import CheckpointRecord
 from llast.config.schema import describe
 from llast.config.steps import Machine, TrainSpec
 from llast.launch.train import launch
-from llast.training.identity import EFFECTS, identity_of, settings_of
+from llast.training.identity import EFFECTS, changes_since, identity_of, rounds, settings_of
 from tests.training_ranks import tiny_spec
 
 Rows = tuple[Path, list[Path]]
@@ -88,7 +89,27 @@ def test_options(inputs: tuple[Path, list[Path], Path, Path], name: str, value: 
     before, after = tiny_spec(), with_option(tiny_spec(), name, value)
     assert (identity_of(1, *inputs, after) != identity_of(1, *inputs, before)) is other_run
     by_content = EFFECTS[f"options.{name}"] == "by content" if not name.endswith("lora") else False
-    assert (settings_of(after, 2, 1) != settings_of(before, 2, 1)) is not (other_run or by_content)
+    settings = [settings_of(options, Machine(), 2) for options in (before, after)]
+    assert (settings[0] != settings[1]) is not (other_run or by_content)
+
+
+def test_epochs_count_only_without_max_steps(inputs: tuple[Path, list[Path], Path, Path]) -> None:
+    for max_steps, other_run in ((9, False), (None, True)):
+        options = with_option(tiny_spec(), "training.max_steps", max_steps)
+        other = with_option(options, "training.epochs", 2.0)
+        assert (identity_of(1, *inputs, options) != identity_of(1, *inputs, other)) is other_run
+
+
+@pytest.mark.parametrize("name", [name for name in EFFECTS if name.startswith("machine.")])
+def test_of_the_machine_what_rounds_is_on_record(name: str) -> None:
+    before = Machine()
+    name, effect = name.removeprefix("machine."), EFFECTS[name]
+    value = "slurm" if name == "cluster" else "other" if isinstance(getattr(before, name), str) else 7
+    after = before.model_copy(update={name: value})
+    settings = [settings_of(tiny_spec(), machine, machine.ranks) for machine in (before, after)]
+    record = CheckpointRecord(step=3, identity={}, settings=settings[0], changes=[], first_loss=1.0)
+    changes = changes_since(record, settings[1])
+    assert [rounds(change) for change in changes] == ([True] if effect == "rounding" else [])
 
 
 def test_what_is_read_decides_not_where_it_lies(inputs: tuple[Path, list[Path], Path, Path]) -> None:

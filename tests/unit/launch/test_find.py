@@ -1,0 +1,74 @@
+"""A job whose record is missing, broken or without an id is found by its name or its folder."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from llast.artifacts.training import JobRecord, RunSpec
+from llast.config.steps import Machine
+from llast.launch import job as jobs
+from llast.training.run_folder import RunFolder
+from tests.training_ranks import tiny_spec
+
+RECORDS = pytest.mark.parametrize("record", ["missing", "broken", "without id"])
+
+
+def leave(run: RunFolder, machine: Machine, record: str) -> None:
+    """What a launcher has left of a run and its job."""
+    RunSpec(
+        experiment="tiny",
+        seed=1,
+        identity={},
+        options=tiny_spec(),
+        machine=machine,
+        mix=Path("mix"),
+        audio=[],
+        encoder=Path("encoder"),
+        llm=Path("llm"),
+    ).write(run.spec)
+    if record == "broken":
+        run.job.write_text("{")
+    elif record == "without id":
+        JobRecord(name=jobs._name(run, "tiny-seed1"), machine=machine).write(run.job)
+
+
+@RECORDS
+def test_on_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str) -> None:
+    run, machine = RunFolder(tmp_path / "run"), Machine(cluster="slurm", tasks_per_node=2)
+    name = jobs._name(run, "tiny-seed1")
+    squeue = tmp_path / "squeue"
+    squeue.write_text(
+        f'#!/bin/sh\ncase "$*" in *--name={name}\\ *) echo "9 COMPLETING"; echo "12 PENDING";; esac\n'
+    )
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert jobs.find(run) is None
+    leave(run, machine, record)
+    assert jobs.find(run) == jobs.TrainingJob(run.jobs, name, "12", machine, 0.0)
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[psutil.Process]:
+    """A process with the command line of submitit's local controller."""
+    folder = RunFolder(tmp_path / "run").jobs.resolve()
+    command = [sys.executable, "-c", "input()", "-m", "submitit.local._local", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        yield psutil.Process(process.pid)
+        process.kill()
+
+
+@RECORDS
+def test_on_one_machine(tmp_path: Path, controller: psutil.Process, record: str) -> None:
+    run = RunFolder(tmp_path / "run")
+    leave(run, Machine(), record)
+    job = jobs.find(run)
+    assert job is not None
+    assert job.job_id == str(controller.pid)
+    assert job.running()
+    other = RunFolder(tmp_path / "other")
+    leave(other, Machine(), record)
+    assert jobs.find(other) is None
