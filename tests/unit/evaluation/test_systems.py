@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from llast.artifacts.run import RunCheckpoint
 from llast.config.evaluation_only import KINDS, PretrainedExperiment
 from llast.config.experiment import DecodingOptions
 from llast.errors import ConfigError
@@ -16,6 +17,10 @@ def test_every_kind_of_experiment_has_a_system() -> None:
 
 
 def test_a_pretrained_model_has_to_be_an_export(base_models: Path) -> None:
-    run = trained_run(options=PretrainedExperiment(kind="pretrained", model="./llama"))
+    run = trained_run(
+        options=PretrainedExperiment(kind="pretrained", model="./llama"),
+        folder=None,
+        checkpoints=[RunCheckpoint(checkpoint=1, step=0, folder=None)],
+    )
     with pytest.raises(ConfigError, match="llast export"):
         load_system(run, None, {"model": base_models / "llama"}, DecodingOptions())
