@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import median
 
 import llast
-from llast.artifacts import differences, read_summary, spec_hash
+from llast.artifacts import differences, spec_hash
+from llast.artifacts.corpus import MixSummary
 from llast.artifacts.run import Run, RunCheckpoint
 from llast.artifacts.training import Packing, RunSpec, Settings
 from llast.config.steps import Machine, TrainSpec
@@ -61,7 +62,7 @@ def launch(
         DataError: the run's folder disagrees with its own spec, or the job cannot be submitted.
         JobError: the job failed; what it saved is kept, and the next call goes on from there.
     """
-    rows = read_summary(mix).rows_out
+    rows = MixSummary.read(mix).rows_out
     if rows == 0:
         raise DataError(f"{mix}: the mixture has no rows. That file says what was dropped and why.")
     spec = RunSpec(
