@@ -65,7 +65,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} does not exist. Run the step that writes it first.") from None
     except ValueError as error:  # no JSON, or no UTF-8
         raise DataError(
-            f"{path} is not valid JSON ({error}). Delete it and run snakemake again: the step that made it does so anew."
+            f"{path} is not valid JSON ({error}). Delete it and run snakemake again: its step writes it anew."
         ) from None
 
 
