@@ -1,7 +1,7 @@
 """Files between steps that do not fit: every reader says which file and which field, and ends with exit code 3."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,19 @@ from llast.cli import main
 PAIRS = ("fr_en", "en_ja")
 
 
-@pytest.fixture
-def tree(results: Callable[..., Any], tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def whole(results: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Two experiments with their files."""
-    return results(tmp_path / "results", PAIRS, {"a": PAIRS, "b": PAIRS}, rows=12)
+    return results(tmp_path_factory.mktemp("whole") / "results", PAIRS, {"a": PAIRS, "b": PAIRS}, rows=12)
+
+
+@pytest.fixture
+def tree(whole: Any) -> Iterator[Any]:
+    """The same for each test: what it changes is put back."""
+    kept = {path: path.read_bytes() for path in whole.folder.rglob("*") if path.is_file()}
+    yield whole
+    for path, data in kept.items():
+        path.write_bytes(data)
 
 
 def arguments(tree: Any, verb: str) -> list[str]:
