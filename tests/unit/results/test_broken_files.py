@@ -60,6 +60,7 @@ READERS = ("compare", "table", "report", "track")
 CASES = {
     "a score that is text": ("scores", BLEU, "31.5", READERS),
     "a score that is not a number": ("scores", BLEU, float("nan"), READERS),
+    "an interval that is not a number": ("scores", (*BLEU[:-1], "interval"), [float("nan"), 1.0], READERS),
     "an infinite score": ("scores", BLEU, float("inf"), READERS),
     "rows that are null": ("scores", ("pairs", "fr_en", "rows"), None, READERS),
     "scores of another form": ("scores", ("format",), 1, READERS),
