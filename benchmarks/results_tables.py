@@ -21,7 +21,8 @@ from llast.evaluation.score import score
 from llast.languages import PAIRS, pairs_from, source_languages, split_pair
 from llast.results.report.report import report
 from llast.results.table import table
-from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.forward import forward
+from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.store import open_store
 from llast.results.tracking.track import track
 from llast.training.run_folder import RunFolder, as_line
@@ -59,7 +60,8 @@ def measure(full: bool) -> list[Measured]:
         started = time.perf_counter()
         for path in runs:
             run = Run.read(path)
-            forward(path.parent / str(run.folder), RunIdentity(run.experiment, 1, run.identity), uri)
+            identity = RunIdentity.of(run.experiment, 1, run.identity, path.parent)
+            forward(path.parent / str(run.folder), identity, uri)
         resync = time.perf_counter() - started
         seconds = {}
         for side, call in sides.items():

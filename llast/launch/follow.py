@@ -97,7 +97,7 @@ class Forwarder:
     """Sends metrics to MLflow while the job runs, in a thread; a store that fails costs nothing but a warning."""
 
     def __init__(self, run: RunFolder, experiment: str, seed: int, key: str) -> None:
-        self._arguments = (run.path, experiment, seed, key)
+        self._arguments = (run, experiment, seed, key)
         self._stop = threading.Event()
         self._uri = os.environ.get("MLFLOW_TRACKING_URI")
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -108,14 +108,15 @@ class Forwarder:
             self._thread.start()
 
     def _run(self) -> None:
-        from llast.results.tracking.forward import RunIdentity, forward
+        from llast.results.tracking.forward import forward
+        from llast.results.tracking.identity import RunIdentity
 
-        run_folder, experiment, seed, key = self._arguments
-        identity = RunIdentity(experiment=experiment, seed=seed, identity=key)
+        run, experiment, seed, key = self._arguments
         warned = False
         while not self._stop.wait(FORWARD_EVERY_S):
             try:
-                forward(run_folder, identity, str(self._uri))
+                identity = RunIdentity.of(experiment, seed, key, run.output.parent)
+                forward(run.path, identity, str(self._uri))
                 continue
             except DataError as error:
                 problem = f"nothing is sent to MLflow: {error}"

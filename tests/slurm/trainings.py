@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from llast.config.steps import TrainSpec
-from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.forward import forward
+from llast.results.tracking.identity import RunIdentity
 
 Rows = tuple[Path, list[Path]]
 STEPS = 150
@@ -166,7 +167,7 @@ class Training:
     def track(self) -> None:
         """What the step `track` does at the end of a workflow: bring to MLflow what the launcher could not."""
         (spec,) = self.folder.glob("*/spec.json")
-        identity = RunIdentity(self._name, 1, spec.parent.name)
+        identity = RunIdentity.of(self._name, 1, spec.parent.name, self.folder)
         forward(spec.parent, identity, f"sqlite:///{self._store}")
 
     def curves(self) -> list[list[int]]:

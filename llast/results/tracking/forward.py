@@ -1,12 +1,12 @@
 """Forward the records of a training run to MLflow, each once, with the time at which it was recorded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.entities import Metric
 
 from llast.artifacts.training import TrainingRecord
+from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.store import METRICS_PER_CALL, Store, open_store
 from llast.training.run_folder import RunFolder
 
@@ -31,25 +31,6 @@ record has, comes last: a step with it has arrived, and a record cut in two by a
 drops what it has already)."""
 
 
-@dataclass(frozen=True)
-class RunIdentity:
-    """What makes a training run the same run: its experiment, its seed, and the hash of all that it trains."""
-
-    experiment: str
-    seed: int
-    identity: str
-
-    @property
-    def key(self) -> str:
-        """Value of the tag by which MLflow's run is found again."""
-        return f"{self.experiment}/seed{self.seed}/{self.identity}"
-
-    @property
-    def name(self) -> str:
-        """Name of the run in MLflow."""
-        return f"{self.experiment} seed {self.seed}"
-
-
 def forward(run_folder: Path, identity: RunIdentity, tracking_uri: str) -> int:
     """Send the records of `run_folder/metrics.jsonl` that MLflow does not have yet; return how many those were.
 
@@ -64,7 +45,7 @@ def forward(run_folder: Path, identity: RunIdentity, tracking_uri: str) -> int:
     if not records:
         return 0
     store = open_store(tracking_uri)
-    run_id = store.run(identity.key, identity.name, milliseconds(records[0]))
+    run_id = store.run(identity.key, identity.name, milliseconds(records[0]), identity.folder)
     return send_records(store, run_id, records)
 
 

@@ -12,13 +12,13 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from llast.artifacts import Artifact, Typed, spec_hash
-from llast.artifacts.run import Run
 from llast.progress import progress
 from llast.results.averages import Case
 from llast.results.checkpoints import Checkpoint, read_results
 from llast.results.samples import SAMPLE_KINDS, gather_samples
 from llast.results.tracking.address import without_password
-from llast.results.tracking.forward import RunIdentity, milliseconds, send_metrics, send_records
+from llast.results.tracking.forward import milliseconds, send_metrics, send_records
+from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.scores import score_metrics
 from llast.results.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store
 from llast.results.training import TrainingCurve, read_curve, varying_options
@@ -71,7 +71,7 @@ def track(
 ) -> Tracking:
     """Bring MLflow up to date with a workflow's runs: curves, scores by checkpoint, parameters, table and report.
 
-    One MLflow run per experiment and seed (run name `{experiment} seed {n}`) with its configuration and sample
+    One MLflow run per folder of a run (run name `{experiment} seed {n}`) with its configuration and sample
     sentences, and one for the workflow, which holds `artifacts`; the tag `llast.workflow` of the former names the
     latter. (MLflow's own nesting would hide the former until a row is unfolded.) Parameters are those in which the
     runs differ; all others are in the artifact `config.yaml`. May be repeated at any time: what MLflow has is not sent
@@ -92,16 +92,20 @@ def track(
     """
     results = read_results(runs, scores, case)
     curves = [read_curve(run, path) for run, path in zip(results.runs, runs, strict=True)]
+    identities = [
+        RunIdentity.of(run.experiment, run.seed, run.identity, path.parent)
+        for run, path in zip(results.runs, runs, strict=True)
+    ]
     varying = varying_options(results.runs)
     shown_uri = without_password(tracking_uri, tracking_uri)
     try:
         store = open_store(tracking_uri)
-        workflow = _send_workflow(store, curves, artifacts)
+        workflow = _send_workflow(store, identities, curves, artifacts)
         sent = []
         for number, curve in enumerate(progress(curves, "track", unit="run")):
             options = {name: values[number] for name, values in varying.items() if values[number]}
             checkpoints = [checkpoint for checkpoint in results.checkpoints if checkpoint.run is curve.run]
-            sent.append(_send_run(store, workflow, curve, checkpoints, options))
+            sent.append(_send_run(store, workflow, identities[number], curve, checkpoints, options))
         result = Tracking(tracking_uri=shown_uri, workflow_run_id=workflow, runs=sent)
     except (StoreError, MlflowException, OSError) as error:
         reason = without_password(first_line(error), tracking_uri)
@@ -116,16 +120,18 @@ def track(
     return result
 
 
-def _identity(run: Run) -> RunIdentity:
-    return RunIdentity(run.experiment, run.seed, run.identity)
-
-
-def _send_workflow(store: Store, curves: Sequence[TrainingCurve], artifacts: Sequence[Path]) -> str:
+def _send_workflow(
+    store: Store,
+    identities: Sequence[RunIdentity],
+    curves: Sequence[TrainingCurve],
+    artifacts: Sequence[Path],
+) -> str:
     """The run of the workflow itself; another set of runs gets another one."""
-    keys = sorted(_identity(curve.run).key for curve in curves)
+    first, *_ = ordered = sorted(identities, key=lambda identity: identity.key)
+    key = f"workflow/{spec_hash([identity.key for identity in ordered])}"
     names = list(dict.fromkeys(curve.run.experiment for curve in curves))
     times = [milliseconds(record) for curve in curves for record in curve.records] or [0]
-    run_id = store.run(f"workflow/{spec_hash(keys)}", f"workflow: {', '.join(names)}"[:120], min(times))
+    run_id = store.run(key, f"workflow: {', '.join(names)}"[:120], min(times), first.folder)
     store.client.set_tag(
         run_id, DESCRIPTION, "All experiments of one workflow. Its artifacts: table, scores, report."
     )
@@ -138,6 +144,7 @@ def _send_workflow(store: Store, curves: Sequence[TrainingCurve], artifacts: Seq
 def _send_run(
     store: Store,
     workflow: str,
+    identity: RunIdentity,
     curve: TrainingCurve,
     checkpoints: Sequence[Checkpoint],
     options: Mapping[str, str],
@@ -145,7 +152,7 @@ def _send_run(
     """One run: its records, scores, parameters and configuration."""
     run, records = curve.run, curve.records
     started = milliseconds(records[0]) if records else 0
-    run_id = store.run(_identity(run).key, _identity(run).name, started)
+    run_id = store.run(identity.key, identity.name, started, identity.folder)
     new_records = send_records(store, run_id, records)
     about = {"experiment": run.experiment, "seed": str(run.seed), **options}
     params = [Param(name, value) for name, value in about.items()]

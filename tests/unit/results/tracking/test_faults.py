@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 from mlflow import MlflowClient
 
-from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.forward import forward
+from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.track import track
 from tests.tracked_runs import STEPS, Workflow, free_port, mlflow_server, record, write_workflow
 from tests.unit.results.tracking.test_track import check, stored_history, stored_runs
@@ -29,17 +30,9 @@ WRITERS = 16
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables and nothing in them."""
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture(scope="module")
-def server(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
-    shutil.copy(empty, folder / "behind.db")
+    shutil.copy(database, folder / "behind.db")
     with mlflow_server(folder / "behind.db", folder) as address:
         yield address
 
@@ -181,10 +174,10 @@ def test_a_server_that_is_too_slow(
 
 
 def test_a_server_that_is_full_and_then_restarted_with_room(
-    empty: Path, workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Path, workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     behind = tmp_path / "behind.db"
-    shutil.copy(empty, behind)
+    shutil.copy(database, behind)
     port = free_port()
     with (
         mlflow_server(behind, tmp_path, port, most_bytes=behind.stat().st_size + 8192) as uri,
@@ -198,7 +191,7 @@ def test_a_server_that_is_full_and_then_restarted_with_room(
 
 
 def _write(folder: str, number: int, uri: str) -> None:
-    forward(Path(folder), RunIdentity(f"writer{number:02}", 1, "0123"), uri)
+    forward(Path(folder), RunIdentity.of(f"writer{number:02}", 1, "0123", Path(folder)), uri)
 
 
 def write_at_once(folder: Path, uri: str) -> list[int | None]:

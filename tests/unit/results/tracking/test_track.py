@@ -16,21 +16,14 @@ from llast.artifacts import read_json
 from llast.artifacts.run import Run as LlastRun
 from llast.artifacts.scores import MetricScore
 from llast.errors import DataError
-from llast.results.tracking.forward import RunIdentity, forward
+from llast.results.tracking.forward import forward
+from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.track import Tracking, track
 from tests.tracked_runs import BLEU, STARTED, STEPS, Workflow, mlflow_server, record, scored, write_workflow
 
 History = dict[
     str, dict[str, list[tuple[int, float, int]]]
 ]  # run name, metric: step, value, time of each point
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables and nothing in them; making one takes MLflow seconds."""
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture
@@ -177,9 +170,11 @@ def test_two_trainings_meet_on_a_lost_database(workflow: Workflow, tmp_path: Pat
     """Both writers start where there is no database at all; then `track` brings back all the rest."""
     uri = f"sqlite:///{tmp_path / 'lost' / 'mlflow.db'}"
     program = (
-        "import sys; from pathlib import Path; from llast.results.tracking.forward import RunIdentity, forward;"
+        "import sys; from pathlib import Path; from llast.results.tracking.forward import forward;"
+        "from llast.results.tracking.identity import RunIdentity;"
         "folder, experiment, key, uri = sys.argv[1:];"
-        "print(forward(Path(folder), RunIdentity(experiment, 1, key), uri))"
+        "identity = RunIdentity.of(experiment, 1, key, Path(folder).parent);"
+        "print(forward(Path(folder), identity, uri))"
     )
     writers = []
     for path in workflow.runs:
@@ -197,7 +192,7 @@ def test_two_trainings_meet_on_a_lost_database(workflow: Workflow, tmp_path: Pat
 
 
 def test_forward_sends_each_record_once(uri: str, tmp_path: Path) -> None:
-    identity, metrics = RunIdentity("adapted", 1, "0123"), tmp_path / "metrics.jsonl"
+    identity, metrics = RunIdentity.of("adapted", 1, "0123", tmp_path), tmp_path / "metrics.jsonl"
     assert forward(tmp_path, identity, uri) == 0
 
     metrics.write_text(record(1) + record(2) + record(3)[:20])  # the third is being written
@@ -220,7 +215,7 @@ def test_forward_sends_each_record_once(uri: str, tmp_path: Path) -> None:
 
 def test_forward_sends_more_than_one_call_takes(uri: str, tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("".join(record(step) for step in range(1, 601)))
-    assert forward(tmp_path, RunIdentity("long", 1, "0123"), uri) == 600
+    assert forward(tmp_path, RunIdentity.of("long", 1, "0123", tmp_path), uri) == 600
     points = stored_history(uri)["long seed 1"]
     assert {name: len(values) for name, values in points.items()} == dict.fromkeys(points, 600)
     assert len(points) == 9, "loss, learning rate, gradient norm, three speeds, wait, processors, memory"
