@@ -102,7 +102,7 @@ def open_store(uri: str) -> Store:
             client = MlflowClient(tracking_uri=uri)
             experiment = client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
-                experiment = _create(client, database and _artifacts(database).as_uri())
+                experiment = _create(client, None if database is None else _artifacts(database).as_uri())
             elif database is not None:
                 _adopt(database, experiment)
             if experiment.lifecycle_stage == "deleted":
