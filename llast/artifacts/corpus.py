@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import NonNegativeInt
+
 from llast.artifacts.base import Artifact, Summary, Typed
 from llast.languages import CorpusSplit
 
@@ -66,12 +68,14 @@ class FetchDetails(Typed):
         source: source language.
         audio: its clips.
         validated: its sentences: name of a `validated.tsv` beside the summary.
+        damaged: rows of it that were set aside; no table needs them.
         tables: by pair.
     """
 
     source: str
     audio: FetchedAudio
     validated: str
+    damaged: NonNegativeInt = 0
     tables: dict[str, FetchedTable]
 
 
@@ -157,6 +161,7 @@ class JoinDetails(Typed):
         lost: by pair and split, rows without a sentence.
         official: by pair and split, where rows differ from the published ones.
         short_rows: by table (`validated`, or a pair), rows with too few fields, filled up with empty ones.
+        damaged: rows of `validated` that the step fetch has set aside; none of them is needed.
     """
 
     counts: dict[str, dict[CorpusSplit, int]]
@@ -164,6 +169,7 @@ class JoinDetails(Typed):
     lost: dict[str, dict[CorpusSplit, int]]
     official: dict[str, dict[CorpusSplit, RowDifference]]
     short_rows: dict[str, int]
+    damaged: NonNegativeInt = 0
 
 
 class JoinSummary(Summary):

@@ -18,12 +18,12 @@ from llast.corpus.sources import CorpusSource
 
 STEP_VERSIONS: dict[str, int] = {
     "synthesize": 2,
-    "fetch": 3,
+    "fetch": 4,
     "fetch_model": 1,
     "resample": 1,
-    "join": 2,
+    "join": 3,
     "filter": 3,
-    "statistics": 1,
+    "statistics": 2,
     "mix": 5,
     "train": 6,
     "describe": 2,

@@ -67,6 +67,7 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSumm
             lost=lost,
             official=official,
             short_rows={name: count for name, count in short_rows.items() if count},
+            damaged=files.damaged,
         ),
     )
     summary.write(output / "summary.json")

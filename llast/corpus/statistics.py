@@ -16,6 +16,7 @@ COLUMNS = (
     "pair",
     "split",
     "official",  # rows of CoVoST-2 as published; empty where the corpus is another one
+    "damaged",  # rows of the language's validated.tsv that were set aside, all without use to any split
     "not_validated",  # rows without a sentence in the Common Voice release
     "joined",
     "rows",  # of those joined, what the filter kept
@@ -54,11 +55,13 @@ def statistics(corpus: list[Path], output: Path, official_counts: bool = False) 
     summaries = {path: read_summary(path) for path in corpus}
     quarantine: dict[str, str] = {}
     lost: dict[str, dict[CorpusSplit, int]] = {}
+    damaged: dict[str, int] = {}
     for summary in summaries.values():
         if isinstance(summary, ResampleSummary):
             quarantine |= summary.details.reasons
         if isinstance(summary, JoinSummary):
             lost |= summary.details.lost
+            damaged |= dict.fromkeys(summary.details.lost, summary.details.damaged)
     parts = []
     for path, summary in summaries.items():
         if not isinstance(summary, FilterSummary):
@@ -67,6 +70,7 @@ def statistics(corpus: list[Path], output: Path, official_counts: bool = False) 
             if pair not in lost:
                 raise DataError(f"{path} has the pair {pair}; no summary of join has it. Name that one too.")
             part = _pair(path.parent, pair, splits, quarantine)
+            part["damaged"] = damaged[pair]
             part["not_validated"] = pd.Series(lost[pair])
             if official_counts:
                 part["official"] = pd.Series(official_table()[pair]).reindex(SPLITS).astype(int)

@@ -49,6 +49,7 @@ def test_splits_follow_the_labels_in_the_order_of_validated(tmp_path: Path, mp3:
         "lost": {"fr_en": {"train": 1, "dev": 0, "test": 0}},
         "official": {},
         "short_rows": {},
+        "damaged": 0,
     }
     assert (summary.rows_in, summary.rows_out, summary.dropped) == (7, 4, {"label": 2, "not_validated": 1})
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.corpus.small import Small, run
+from tests.unit.corpus.small import Edit, Small, run
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,82 @@ LINES = [
         tables=lambda text: text.split("\n", 1)[1],
     ),
     fails("an empty table", "fetch", r"covost_v2\.de_en\.tsv", tables=lambda text: ""),
+]
+
+ASIDE = r"1 rows of \S+/de\S* \(validated\.tsv\) are damaged, such as data row 13 .*validated\.damaged\.tsv"
+"""Said of a damaged row behind the twelve that are needed."""
+NEEDED = (r"\(validated\.tsv\): data row 2 .*common_voice_de_1001", "kind: local, audio:")
+"""Said of one that is needed."""
+
+
+def adds(row: str | bytes) -> Edit:
+    """Puts something behind a table."""
+    return lambda text: text.encode() + (row.encode() if isinstance(row, str) else row)
+
+
+def damages(old: str, new: str | bytes) -> Edit:
+    """Changes the second row of a table, which is that of a train clip."""
+
+    def edit(text: str) -> bytes:
+        lines = text.encode().split(b"\n")
+        assert old.encode() in lines[2]
+        lines[2] = lines[2].replace(old.encode(), new.encode() if isinstance(new, str) else new)
+        return b"\n".join(lines)
+
+    return edit
+
+
+LINES += [
+    works("a needless row with a tab too many", ASIDE, sentences=adds("spk\ta.wav\tIch\tdu\n")),
+    works("a needless row with a bad byte", ASIDE, sentences=adds(b"spk\ta.wav\tf\xfcr\n"), pack=".tar.gz"),
+    works("a needless row with a NUL", ASIDE, sentences=adds("spk\ta.wav\t\0\n")),
+    works("a needless row without a sentence", ASIDE, sentences=adds("spk\ta.wav\n")),
+    works("half a row at the end", ASIDE, sentences=adds("spk\tcommon_voi")),
+    works("a megabyte of zeros at the end", "are damaged", sentences=adds(bytes(1 << 20))),
+    fails("a needed row with a tab too many", "fetch", *NEEDED, sentences=damages("Satz", "Satz\t")),
+    fails("a needed row with a tab too few", "fetch", *NEEDED, sentences=damages(".wav\t", ".wav ")),
+    fails("a needed row with a bad byte", "fetch", *NEEDED, sentences=damages("Satz", b"S\xe4tze")),
+    fails("a needed row with a NUL", "fetch", *NEEDED, sentences=damages("Satz", "\0")),
+    works("a sentence that ends in a backslash", sentences=damages(".", ".\\")),
+    works("a speaker that ends in a backslash", sentences=damages("spk1", "spk1\\")),
+    works("lines that end as on Windows", sentences=lambda text: text.replace("\n", "\r\n")),
+    works("lines that end as on an old Mac", sentences=lambda text: text.replace("\n", "\r")),
+    works("a byte order mark", sentences=lambda text: "\ufeff" + text, tables=lambda text: "\ufeff" + text),
+    works("blank lines", sentences=lambda text: text.replace("\n", "\n\n")),
+    fails(
+        "sentences in UTF-16",
+        "fetch",
+        r"\(validated\.tsv\).*header",
+        sentences=lambda text: text.encode("utf-16"),
+    ),
+    fails(
+        "sentences without a header",
+        "fetch",
+        r"\(validated\.tsv\).*path",
+        sentences=lambda text: text.split("\n", 1)[1],
+    ),
+    fails("no sentences at all", "fetch", r"\(validated\.tsv\)", sentences=lambda text: ""),
+    fails(
+        "sentences that are zeros", "fetch", r"\(validated\.tsv\).*NUL", sentences=lambda text: bytes(1 << 20)
+    ),
+    fails(
+        "a translation with a tab too many",
+        "fetch",
+        r"covost_v2\.de_en\.tsv",
+        "row 2 ",
+        tables=damages("is", "is\t"),
+    ),
+    fails(
+        "a translation with a bad byte",
+        "fetch",
+        r"covost_v2\.de_en\.tsv",
+        "row 2 ",
+        tables=damages("is", b"\xff"),
+    ),
+    fails(
+        "a translation with a NUL", "fetch", r"covost_v2\.de_en\.tsv", "row 2 ", tables=damages("is", "\0")
+    ),
+    works("a translation that ends in a backslash", tables=damages(".\t", ".\\\t")),
 ]
 
 

@@ -30,7 +30,7 @@ def run(release: Release, folder: Path, official_counts: bool = False) -> Rows:
 @pytest.fixture
 def corpus(mp3: bytes) -> Release:
     """Two train rows of a speaker, one of another, who speaks in dev and test as well; and every loss."""
-    release = Release()
+    release = Release(sentences={"damaged.mp3": "one\ttoo\tmany"})
     for name, data, sentence, translation, label in (
         ("a", mp3, '"Bonjour l\'ami."', "Hello.", "train"),
         ("b", tone(3.0), "Au revoir.", "Bye.", "train"),
@@ -56,6 +56,7 @@ def test_every_pair_and_split_is_counted(tmp_path: Path, corpus: Release) -> Non
         "pair": "fr_en",
         "split": "train",
         "official": "",
+        "damaged": "1",
         "not_validated": "0",
         "joined": "5",
         "rows": "3",
