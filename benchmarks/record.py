@@ -170,20 +170,22 @@ def in_turn(
     rounds: int = 5,
     warm_up: bool = True,
     before: Callable[[], object] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Median seconds of each side over several rounds, each round running every side once, one after the other.
 
     What disturbs the machine for a while disturbs all sides, so that ratios hold where the seconds do not. Every other
     round is in reverse order, so that no side always comes after the same one; `before` is called before each, untimed.
+    `clock` may be `time.process_time`, which leaves out what other processes take.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(-warm_up, rounds):
         for name in list(sides)[:: -1 if round_ > 0 and round_ % 2 else 1]:
             before()
-            started = time.perf_counter()
+            started = clock()
             sides[name]()
             if round_ >= 0:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

@@ -28,6 +28,8 @@ SHAPES = {
     "tiny": Shape((64, 2, 2, 128), (64, 2, 2, 128), 1, 1_000, (8, 16)),
     "small-reduced": Shape((256, 4, 4, 1024), (256, 4, 4, 688), 4, 8_000, (32, 64)),
     "small": Shape((512, 6, 8, 2048), (512, 8, 8, 1376), 8, 32_000, (64, 128)),
+    # the depth of 2b, and nothing to compute
+    "thin": Shape((32, 32, 2, 64), (32, 22, 2, 64), 1, 1_000, (8, 16)),
     # whisper-large-v2 with TinyLlama-1.1B, ranks of the released configuration
     "2b": Shape((1280, 32, 20, 5120), (2048, 22, 32, 5632), 4, 32_000, (128, 512)),
 }

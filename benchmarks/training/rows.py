@@ -20,17 +20,24 @@ from llast.training.dataset import TrainingRows
 ENGLISH_CLIPS, OTHER_CLIPS = 289_430, 454_125
 """Train clips of the paper's nine directions. English: three targets and its transcript; others: English and theirs."""
 
+MEAN_S = 8.0 * 0.62
 TARGETS = {"en": ("de", "ja", "zh-CN", "en"), "fr": ("en", "fr")}
 
 
-def paper_rows(folder: Path, count: int, vocabulary: int, stack: int) -> TrainingRows:
+def paper_rows(
+    folder: Path, count: int, vocabulary: int, stack: int, seconds: float = MEAN_S
+) -> TrainingRows:
     """Rows of `paper_mix`, opened, whose words are tokens."""
-    mix, audio = paper_mix(folder, count, [f"w{word}" for word in range(3, vocabulary)])
+    mix, audio = paper_mix(folder, count, [f"w{word}" for word in range(3, vocabulary)], seconds)
     return TrainingRows(mix, audio, _processor(vocabulary), stack)
 
 
-def paper_mix(folder: Path, count: int, words: Sequence[str]) -> tuple[Path, list[Path]]:
+def paper_mix(
+    folder: Path, count: int, words: Sequence[str], mean_s: float = MEAN_S
+) -> tuple[Path, list[Path]]:
     """Write training rows with CoVoST-2's lengths: clips of 5 s on average (1 to 15), 4.5 words a second.
+
+    Another `mean_s` makes all clips shorter or longer alike.
 
     Returns the summary of the mixture and that of each language's audio.
     """
@@ -39,7 +46,7 @@ def paper_mix(folder: Path, count: int, words: Sequence[str]) -> tuple[Path, lis
     rows: list[tuple[str, str, str, str, str, float, int, float]] = []
     while len(rows) < count:
         source = "en" if random.random() < ENGLISH_CLIPS / (ENGLISH_CLIPS + OTHER_CLIPS) else "fr"
-        seconds = float(np.clip(random.gamma(8.0, 0.62), 1, 15))
+        seconds = float(np.clip(random.gamma(8.0, 0.62), 1, 15)) * mean_s / MEAN_S
         name = f"clip{len(clips[source]):06d}"
         clips[source].append(DecodedClip(name, seconds, _noise(random, seconds)))
         for target in TARGETS[source][: count - len(rows)]:
