@@ -4,7 +4,6 @@ Nothing heavy is imported before a verb runs: `llast --help` has to be quick.
 """
 
 import argparse
-import errno
 import json
 import os
 import select
@@ -19,12 +18,12 @@ from llast import __version__
 from llast.cli.arguments import Verb
 from llast.cli.log import tee
 from llast.cli.verbs import GROUPS, VERBS
+from llast.disk import refusal_in
 from llast.errors import ConfigError, DataError, UserError
 
 INTERRUPTED = 130
 NO_READER = 141
 """What a shell says of a program that SIGPIPE ended."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,12 +121,10 @@ def _as_user_error(error: BaseException) -> UserError | None:
             return DataError(
                 f"{link.filename}: permission denied. Let this account read it, or write where it has to be written."
             )
-        if (isinstance(link, OSError) and link.errno in _FULL) or "No space left on device" in str(link):
+        if refusal := refusal_in(link):
             file = getattr(link, "filename", None)
             where = f" (while writing {file})" if file else ""
-            return DataError(
-                f"the disk is full{where}. Make room and run it again: it goes on with what is complete."
-            )
+            return DataError(f"{refusal.says}{where}. {refusal.remedy}")
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from llast.disk import FULL, Refusal, refusal_of, refusal_said
 from llast.launch import slurm
 from llast.launch.job import TrainingJob
 from llast.launch.task import STARTS
@@ -13,7 +14,6 @@ from llast.launch.task import STARTS
 Kind = Literal["transient", "defect", "memory", "gpu memory", "disk", "cancelled"]
 
 MOST_LINES, MOST_CHARACTERS, TAIL_BYTES = 4, 300, 200_000
-DISK = ("No space left on device", "Disk quota exceeded")
 GPU_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory")
 CONNECTION_LOST = (
     "Connection closed",
@@ -46,12 +46,14 @@ class Failure:
         cause: what it said last, or what became of it.
         log: its log.
         kind: what can be done about it; `transient`: starting it again may help.
+        refusal: what the disk did not take, where that is the cause.
     """
 
     rank: int
     cause: str
     log: Path
     kind: Kind
+    refusal: Refusal | None = None
 
     def __str__(self) -> str:
         advice = f"\n  {ADVICE[self.kind]}" if self.kind in ADVICE else ""
@@ -69,14 +71,18 @@ def find_failure(job: TrainingJob) -> Failure:
     if state == "CANCELLED":
         return Failure(0, "the job was cancelled (scancel)", job.log(0), "cancelled")
     if own:
-        rank = own[0]
-        return Failure(rank, "\n  ".join(errors[rank]), job.log(rank), _kind(errors[rank]))
-    if any(_contains(lines, DISK) for lines in logs):
-        rank = next(rank for rank, lines in enumerate(logs) if _contains(lines, DISK))
-        said = [line for line in logs[rank] if _contains([line], DISK)]
-        return Failure(rank, said[-1][:MOST_CHARACTERS], job.log(rank), "disk")
+        rank = next((rank for rank in own if refusal_said(errors[rank])), own[0])
+        refusal = refusal_said(errors[rank])
+        kind = "disk" if refusal else _kind(errors[rank])
+        return Failure(rank, "\n  ".join(errors[rank]), job.log(rank), kind, refusal)
+    for rank, lines in enumerate(logs):
+        if said := [line for line in lines if refusal_said([line], FULL)]:
+            refusal = refusal_said(said, FULL)
+            return Failure(rank, said[-1][:MOST_CHARACTERS], job.log(rank), "disk", refusal)
     if state in ENDED_BY_SLURM:
         return Failure(killed or 0, f"Slurm ended the job: {state}", job.log(killed or 0), "transient")
+    if killed is not None and (refusal := refusal_of(job.folder)):  # the log lacks its error, too
+        return Failure(killed, "ended without a word", job.log(killed), "disk", refusal)
     if killed is not None:
         memory = (
             state == "OUT_OF_MEMORY"
@@ -108,8 +114,6 @@ def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tu
 
 
 def _kind(error: Sequence[str]) -> Kind:
-    if _contains(error, DISK):
-        return "disk"
     if _contains(error, GPU_MEMORY):
         return "gpu memory"
     return "transient" if _contains(error, TRANSIENT) and not _contains(error, DEFECT) else "defect"

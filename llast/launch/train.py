@@ -125,7 +125,7 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
     """Have a job train until all is there; on Slurm, start again what ended for a reason that may pass.
 
     Raises:
-        DataError: the disk is full.
+        DataError: the disk is full, or takes no more for another reason.
         JobError: the job failed.
     """
     what = spec.name
@@ -144,8 +144,8 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
             if run.finished(kept):
                 return
             failure = find_failure(job)
-            if failure.kind == "disk":
-                raise DataError(f"the disk is full: {failure}\n  Make room and run the same command again.")
+            if refusal := failure.refusal:
+                raise DataError(f"{refusal.says}. {failure}\n  {refusal.remedy}")
             if not (job.on_slurm and failure.kind == "transient" and restarts.left(run)):
                 often = "" if restarts.left(run) else ", as before, without a new checkpoint"
                 raise JobError(

@@ -12,6 +12,7 @@ import yaml
 from llast.artifacts import model_digest
 from llast.artifacts.corpus import FetchModelSummary
 from llast.config.layout import MODELS, is_folder, model_name
+from llast.disk import refusal_in
 from llast.errors import DataError
 
 
@@ -100,6 +101,8 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(str(name), revision=revision))
     except Exception as error:  # of the hub, of its cache, or of whichever HTTP library it uses
+        if refusal_in(error):
+            raise
         reference = f"{name}@{revision}"
         raise DataError(
             f"{name} is neither here nor to be had from the hub: {error} Where the network is: llast fetch-model "

@@ -1,4 +1,5 @@
-"""A disk that really fills up: one message, nothing half-written that a later run would trust, and then it goes on."""
+"""A disk that really fills up, and cannot be written at all: one message, nothing half-written that a later run would
+trust, and then it goes on."""
 
 import subprocess
 import sys
@@ -39,6 +40,11 @@ def test_a_full_disk(small_disk: Path) -> None:
     assert not summary.exists()
     assert list((small_disk / "fr").glob("*.tar.gz")) == []
 
-    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    failed = llast(*arguments)
+    assert failed.returncode == 3, failed.stderr
+    assert "read-only" in failed.stderr
+
+    subprocess.run(["mount", "-o", "remount,rw,size=20m", str(small_disk)], check=True)
     assert llast(*arguments).returncode == 0
     assert summary.exists()

@@ -12,11 +12,13 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from llast.artifacts import Artifact, Typed, spec_hash
+from llast.disk import refusal_in, refusal_of
+from llast.errors import DataError
 from llast.progress import progress
 from llast.results.averages import Case
 from llast.results.checkpoints import Checkpoint, read_results
 from llast.results.samples import SAMPLE_KINDS, gather_samples
-from llast.results.tracking.address import without_password
+from llast.results.tracking.address import database_of, without_password
 from llast.results.tracking.forward import milliseconds, send_metrics, send_records
 from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.scores import score_metrics
@@ -88,7 +90,7 @@ def track(
         case: the BLEU that chooses checkpoints and is averaged.
 
     Raises:
-        DataError: an input is missing or broken.
+        DataError: an input is missing or broken; or the disk takes no more.
     """
     results = read_results(runs, scores, case)
     curves = [read_curve(run, path) for run, path in zip(results.runs, runs, strict=True)]
@@ -108,6 +110,7 @@ def track(
             sent.append(_send_run(store, workflow, identities[number], curve, checkpoints, options))
         result = Tracking(tracking_uri=shown_uri, workflow_run_id=workflow, runs=sent)
     except (StoreError, MlflowException, OSError) as error:
+        _require_room(tracking_uri, error)
         reason = without_password(first_line(error), tracking_uri)
         result = Tracking(status="pending", tracking_uri=shown_uri, reason=reason)
         print(
@@ -118,6 +121,22 @@ def track(
         )
     result.write(output)
     return result
+
+
+def _require_room(uri: str, error: Exception) -> None:
+    """Distinguish a store that is down, which may wait, from a disk of ours that takes no more.
+
+    Raises:
+        DataError: what the disk does not take; SQLite and MLflow say no more of it than that they cannot write.
+    """
+    database = database_of(uri)
+    refusal = refusal_in(error) if isinstance(error, OSError) else None
+    if database is not None and database.parent.is_dir():
+        size = database.stat().st_size if database.exists() else 0
+        refusal = refusal or refusal_of(database.parent, size)
+    if refusal:
+        place = database or tempfile.gettempdir()
+        raise DataError(f"{refusal.says} (while writing {place}). {refusal.remedy}") from error
 
 
 def _send_workflow(

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -187,6 +188,19 @@ def test_two_trainings_meet_on_a_lost_database(workflow: Workflow, tmp_path: Pat
         assert (writer.returncode, out) == (0, f"{STEPS}\n"), err
         assert "alembic" not in err
 
+    track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "track.json")
+    check(uri)
+
+
+def test_a_store_that_may_not_grow_is_an_error(uri: str, workflow: Workflow, tmp_path: Path) -> None:
+    """Unlike one that is down: it does not become better by waiting. SQLite says "disk I/O error"."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "mlflow.db").stat().st_size, before[1]))
+    try:
+        with pytest.raises(DataError, match="ulimit -f"):
+            track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "track.json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     track(**workflow.arguments(), tracking_uri=uri, output=tmp_path / "track.json")
     check(uri)
 
