@@ -9,7 +9,8 @@ from typing import Literal
 from llast.disk import FULL, Refusal, refusal_of, refusal_said
 from llast.launch import slurm
 from llast.launch.job import TrainingJob
-from llast.launch.task import STARTS
+from llast.launch.task import ASKED, SAVED, STARTS
+from llast.launch.watch import ENDED
 
 Kind = Literal["transient", "defect", "memory", "gpu memory", "disk", "cancelled"]
 
@@ -67,6 +68,9 @@ def find_failure(job: TrainingJob) -> Failure:
     errors = {rank: error for rank, lines in enumerate(logs) if (error := _error(lines))}
     own = [rank for rank, error in errors.items() if not _contains(error, CONNECTION_LOST)]
     killed, event = _killed(job, logs, set(errors))
+    memory = (
+        state == "OUT_OF_MEMORY" or "Out Of Memory" in event or _contains(logs[0], ("oom-kill", "oom_kill"))
+    )
 
     if state == "CANCELLED":
         return Failure(0, "the job was cancelled (scancel)", job.log(0), "cancelled")
@@ -81,14 +85,12 @@ def find_failure(job: TrainingJob) -> Failure:
             return Failure(rank, said[-1][:MOST_CHARACTERS], job.log(rank), "disk", refusal)
     if state in ENDED_BY_SLURM:
         return Failure(killed or 0, f"Slurm ended the job: {state}", job.log(killed or 0), "transient")
+    if (heard := _stop(logs)) and not memory:
+        rank, cause = heard
+        return Failure(rank, cause, job.log(rank), "transient")
     if killed is not None and (refusal := refusal_of(job.folder)):  # the log lacks its error, too
         return Failure(killed, "ended without a word", job.log(killed), "disk", refusal)
     if killed is not None:
-        memory = (
-            state == "OUT_OF_MEMORY"
-            or "Out Of Memory" in event
-            or _contains(logs[0], ("oom-kill", "oom_kill"))
-        )
         crashed = event.startswith(("Aborted", "Segmentation"))
         cause = "killed for lack of memory" if memory else KILLED
         cause = "\n  ".join([event, *_last_lines(logs[killed])]) if crashed else cause
@@ -97,6 +99,22 @@ def find_failure(job: TrainingJob) -> Failure:
         rank = min(errors)
         return Failure(rank, "\n  ".join(errors[rank]), job.log(rank), "transient")
     return Failure(0, f"the job ended early{f' ({state})' if state else ''}", job.log(0), "transient")
+
+
+def _stop(logs: list[list[str]]) -> tuple[int, str] | None:
+    """The rank that was asked to stop by a signal, if one was, and whether that came to a good end."""
+    for rank, lines in enumerate(logs):
+        for line in lines:
+            if line.startswith(ASKED):
+                name = line.removeprefix(ASKED).partition(":")[0].strip()
+                saved = [line.removeprefix(SAVED).strip() for line in lines if line.startswith(SAVED)]
+                end = (
+                    f"stopped in good order: step {saved[-1]} is saved"
+                    if saved
+                    else "killed before it had saved"
+                )
+                return rank, f"asked to stop ({name}), and {end}"
+    return None
 
 
 def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tuple[int | None, str]:
@@ -110,6 +128,8 @@ def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tu
     if job.on_slurm and _contains(logs[0], ("oom-kill", "oom_kill")):
         return 0, "Out Of Memory"
     gone = set(range(job.machine.ranks)) - with_error - set(job.ended_ranks())
+    left = {rank for rank, lines in enumerate(logs) if any(line.startswith(ENDED) for line in lines)}
+    gone = gone - left or gone
     return (min(gone), "") if gone and not job.on_slurm else (None, "")
 
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from llast.launch import restarts, slurm
+from llast.launch.watch import watch
 from llast.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 STARTS = "llast: training starts"
 """Begins the line in a rank's log that divides one start of a job from the next."""
+
+ASKED, SAVED = "llast: asked to stop by", "llast: stopped; saved step"
+"""Begin the lines of a rank that heard a signal, and of one that ends on it in good order."""
 
 STOPPED = 128 + signal.SIGTERM
 WAIT_FOR_END_S = 600
@@ -54,11 +58,14 @@ class TrainingTask:
         # The launcher started us with Ctrl-C ignored, so that only it decides about the job.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         stop = StopSignal()
+        if job.cluster == "local":
+            watch(job)
         if job.global_rank == 0:
             restarts.count_start(run)
         from llast.training.worker import train
 
         if not train(self.run_folder, stop=stop.received):
+            print(f"{SAVED} {run.newest_step()}", file=sys.stderr, flush=True)
             stop.end(job)
 
     def checkpoint(self) -> "DelayedSubmission":
@@ -82,7 +89,7 @@ class StopSignal:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
-        print(f"llast: {signal.Signals(number).name}: saving after this step", file=sys.stderr, flush=True)
+        print(f"{ASKED} {signal.Signals(number).name}: saving after this step", file=sys.stderr, flush=True)
 
     def received(self) -> bool:
         """Whether this rank is to stop at the next step."""

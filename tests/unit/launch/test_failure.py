@@ -7,7 +7,8 @@ import pytest
 from llast.config.steps import Machine
 from llast.launch.failure import Failure, find_failure
 from llast.launch.job import TrainingJob
-from llast.launch.task import STARTS
+from llast.launch.task import ASKED, SAVED, STARTS
+from llast.launch.watch import ENDED
 
 TRACEBACK = "Traceback (most recent call last):\n  File 'worker.py', line 1, in train\n    loss.backward()\n"
 LOST = "RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:4711: Connection reset by peer"
@@ -34,6 +35,9 @@ def failure(folder: Path, cluster: str, *logs: str) -> Failure:
         ("torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered", "transient", ""),
         ("torch.AcceleratorError: CUDA error: device-side assert triggered", "defect", ""),
         ("OSError: [Errno 28] No space left on device: 'step-000100/engine'", "disk", ""),
+        ("OSError: [Errno 122] Disk quota exceeded", "disk", ""),
+        ("OSError: [Errno 30] Read-only file system: 'metrics.jsonl'", "disk", ""),
+        ("RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 640 vs 534", "disk", ""),
         ("RuntimeError: The server socket has failed to listen: EADDRINUSE, port: 10042", "transient", ""),
         ("llast.training.step.TrainingDiverged: loss nan at step 3; clips: a b", "defect", ""),
     ],
@@ -74,6 +78,26 @@ def test_lack_of_memory(tmp_path: Path) -> None:
     found = failure(tmp_path, "slurm", f"{said}srun: error: node1: task 1: Out Of Memory\n", "")
     assert (found.rank, found.kind) == (1, "memory")
     assert "mem_mb" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [(f"{SAVED} 12\n", "12"), ("", "before it had saved")],
+    ids=["in_good_order", "too_slow"],
+)
+def test_a_stop_is_no_lack_of_memory(tmp_path: Path, end: str, told: str) -> None:
+    found = failure(tmp_path, "local", STARTS, f"{STARTS}\n{ASKED} SIGTERM: saving after this step\n{end}")
+    assert (found.rank, found.kind) == (1, "transient")
+    assert "SIGTERM" in found.cause
+    assert told in found.cause
+    assert "memory" not in str(found)
+
+
+def test_a_rank_that_ended_because_of_another_is_not_the_culprit(tmp_path: Path) -> None:
+    found = failure(
+        tmp_path, "local", f"{STARTS}\n{ENDED} rank 1 is gone\n", STARTS, f"{STARTS}\n{ENDED} rank 1\n"
+    )
+    assert (found.rank, found.kind) == (1, "transient")
 
 
 def test_only_the_last_start_counts(tmp_path: Path) -> None:
