@@ -84,3 +84,6 @@ def _config(value: dict[str, Any] | PretrainedConfig | None, default: str) -> Pr
         return value
     config: PretrainedConfig = AutoConfig.for_model(**{"model_type": default, **(value or {})})
     return config
+
+
+AutoConfig.register(LlastConfig.model_type, LlastConfig)

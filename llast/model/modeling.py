@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForSpeechSeq2Seq,
@@ -295,6 +294,5 @@ def _load_4bit(folder: Path, dtype: torch.dtype, device: int | str) -> Any:
     )
 
 
-AutoConfig.register(LlastConfig.model_type, LlastConfig)
 AutoModel.register(LlastConfig, LlastForConditionalGeneration)
 AutoModelForSpeechSeq2Seq.register(LlastConfig, LlastForConditionalGeneration)

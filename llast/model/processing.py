@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoProcessor, AutoTokenizer, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from transformers import AutoProcessor, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from llast.errors import ConfigError, DataError
 from llast.model.bases import base_folder
 from llast.model.configuration import LlastConfig
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.prompts import AUDIO, TEMPLATES, Task, around_audio, message, prompt
+from llast.model.tokenizer import load_tokenizer
 
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
 
@@ -57,7 +58,7 @@ class LlastProcessor(ProcessorMixin):
     @classmethod
     def from_llm(cls, llm: Path, template: str) -> "LlastProcessor":
         """The processor for the Hugging Face folder of an LLM."""
-        return cls(AutoTokenizer.from_pretrained(llm), template)
+        return cls(load_tokenizer(llm), template)
 
     def __call__(
         self,

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from transformers import (
     AutoConfig,
-    AutoTokenizer,
     DynamicCache,
     EncoderDecoderCache,
     GenerationMixin,
@@ -23,6 +22,7 @@ from llast.model.encoders.whisper import WhisperSpeechEncoder
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
 from llast.model.processing import pad_audio
+from llast.model.tokenizer import load_tokenizer
 
 TASKS = {"asr": "transcribe", "st": "translate"}
 
@@ -55,7 +55,8 @@ class WhisperSystem:
             folder, dtype=DTYPES[experiment.precision], attn_implementation="sdpa"
         )
         self.model = model.to(inputs.device).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        # Nothing is encoded; Whisper's own class leaves out time stamps when it decodes.
+        self.tokenizer = load_tokenizer(folder, rebuild=True)
         self._window = experiment.whisper.window
         self._padded = WhisperSpeechEncoder().padded_positions(self._window)
         self._decoding = decoding

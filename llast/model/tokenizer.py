@@ -1,0 +1,50 @@
+"""The tokenizer of a base LLM, as its `tokenizer.json` has it."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from llast.errors import DataError
+
+TOKENIZER_FILE = "tokenizer.json"
+
+
+def load_tokenizer(folder: Path, rebuild: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of a Hugging Face folder.
+
+    `tokenizer.json` is taken as it is. `AutoTokenizer` rebuilds the pipelines of some families from other files: a
+    Llama's, where `legacy` is false or absent, loses the word-start marks that its normaliser puts before every piece
+    of text, and another version of transformers may rebuild it differently. Special tokens and the chat template come
+    from the files beside it.
+
+    Args:
+        folder: of the model.
+        rebuild: take what `AutoTokenizer` makes in any case, for what its class does besides.
+
+    Raises:
+        DataError: there is no tokenizer, or it cannot be read.
+    """
+    try:
+        if rebuild or not (folder / TOKENIZER_FILE).is_file():
+            return _rebuilt(folder)
+        tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
+        if tokenizer.eos_token is None:  # GPT-2's files, for one, leave the special tokens to its class
+            known, vocabulary = _rebuilt(folder).special_tokens_map, tokenizer.get_vocab()
+            tokenizer.add_special_tokens(
+                {name: token for name, token in known.items() if token in vocabulary}
+            )
+    except Exception as error:  # of tokenizers, of transformers, of whatever else reads these files
+        raise DataError(
+            f"the tokenizer of {folder} cannot be read: {str(error).splitlines()[0]} Is {TOKENIZER_FILE} there, and "
+            "whole? Copy or fetch the model's files again."
+        ) from None
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def _rebuilt(folder: Path) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    files = {*tokenizer.vocab_files_names.values(), TOKENIZER_FILE}
+    if not any((folder / name).is_file() for name in files):  # then it knows the special tokens only
+        raise FileNotFoundError(f"there is none of {', '.join(sorted(files))}.")
+    return tokenizer
