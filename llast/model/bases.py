@@ -114,10 +114,16 @@ def config_without_dropout(folder: Path) -> Any:
     """Configuration of a base without dropout of any kind.
 
     A frozen base computes the same in training as in decoding; the noise of training is the adapters' dropout.
+
+    Raises:
+        DataError: there is none, or of a model that transformers does not know.
     """
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder)
+    from llast.model.weights import reading
+
+    with reading(folder):
+        config = AutoConfig.from_pretrained(folder)
     for name, value in config.to_dict().items():
         if isinstance(value, float) and "drop" in name:
             setattr(config, name, 0.0)

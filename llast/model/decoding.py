@@ -14,8 +14,10 @@ import torch
 from transformers import DynamicCache
 
 from llast.config.experiment import DecodingOptions
+from llast.errors import DataError
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
+from llast.model.limits import positions_missing, positions_of
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.prefix import can_share, read, repeated, share, shared, spread, tolerates_gaps
@@ -73,7 +75,7 @@ def decode(
         options: beams, longest hypothesis, memory budget.
 
     Raises:
-        DataError: there is not memory enough for a single clip.
+        DataError: there is not memory enough for a single clip, or a clip is too long for the LLM.
     """
     clips = [
         Clip(len(clip) / SAMPLE_RATE, lambda clip=clip: clip, tuple(of_clip))  # type: ignore[misc]
@@ -93,6 +95,7 @@ def decode_batches(
 ) -> Iterator[DecodedBatch]:
     """As `decode`, batch by batch from long clips to short ones, for work that is saved as it goes."""
     batch = _Batch(model, processor, options)
+    batch.check_positions(clips)
     return long_to_short(clips, batch.budget, batch.cost, batch.decode)
 
 
@@ -148,9 +151,31 @@ class _Batch:
             num_beams=options.num_beams, max_new_tokens=options.max_new_tokens, do_sample=False
         )
 
+    def check_positions(self, clips: Sequence[Clip]) -> None:
+        """Refuse clips that the LLM has too few positions for, before anything is decoded.
+
+        Raises:
+            DataError: the longest is too long.
+        """
+        requests = {request for clip in clips for request in clip.requests}
+        prompts = [sum(map(len, self._processor.prompt_ids(*request))) for request in requests]
+        longest = max((clip.seconds for clip in clips if clip.requests), default=0.0)
+        needed = self._audio(longest) + max(prompts, default=0)
+        new_tokens = self._generation.max_new_tokens
+        if positions_missing(self._llm, needed, new_tokens):
+            raise DataError(
+                f"{self._llm.config._name_or_path or 'the LLM'} has {positions_of(self._llm)} positions; a clip of "
+                f"{longest:.1f} s with its prompt takes {needed}, decoding.max_new_tokens {new_tokens}. Decode shorter "
+                "clips (filter.max_seconds, --segment-seconds) or fewer tokens; or train with more adaptor.stack."
+            )
+
+    def _audio(self, seconds: float) -> int:
+        """LLM positions of so much audio."""
+        return stacked(encoder_positions(round(seconds * SAMPLE_RATE)), self._model.config.stack)
+
     def cost(self, clip: Clip) -> int:
         """LLM positions that the cache holds for a clip."""
-        audio = stacked(encoder_positions(round(clip.seconds * SAMPLE_RATE)), self._model.config.stack)
+        audio = self._audio(clip.seconds)
         hypotheses = len(clip.requests) * self._beams
         return TEXT_POSITIONS * hypotheses + audio * (1 if self._shares else hypotheses)
 

@@ -2,22 +2,33 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import (
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from llast.config.experiment import LoraOptions
-from llast.errors import ConfigError
+from llast.errors import ConfigError, DataError
 from llast.model.encoders.base import speech_encoder
 from llast.model.lora_linear import fuse
+from llast.model.weights import first_line, misfits, not_finite, reading
 
 ADAPTOR_FILE = "adaptor.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"
+REMEDY = "Copy it again from where it is whole, or take another checkpoint."
 # peft 0.21 reads a property that transformers 5.23 has renamed; nothing that a user could mend.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
@@ -99,15 +110,39 @@ def load_adapters(model: Llast, folder: Path) -> Llast:
     """Put saved adapters and adaptor onto a model of fresh bases.
 
     LoRA is merged into the weights; onto 4-bit weights it is laid, for a merge would round it to 4 bits.
+
+    Raises:
+        DataError: weights are missing, not finite, or those of another model.
     """
     if (folder / ADAPTOR_FILE).exists():
-        model.get_submodule("adaptor").load_state_dict(load_file(folder / ADAPTOR_FILE))
+        adaptor = model.get_submodule("adaptor")
+        adaptor.load_state_dict(_read(folder / ADAPTOR_FILE, adaptor.state_dict()))
         return model
-    adapted = PeftModel.from_pretrained(model, str(folder))
+    file = folder / ADAPTER_FILE
+    with reading(folder):
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        adapted = PeftModel(model, config)
+    expected = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    set_peft_model_state_dict(adapted, _read(file, expected))
     if model.config.load_in_4bit:
         return model  # peft has put its layers into it
     merged: Llast = adapted.merge_and_unload()
     return merged
+
+
+def _read(file: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a file, which have to be those that are expected."""
+    try:
+        found: dict[str, Tensor] = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{file} is missing or cut off: {first_line(error)} {REMEDY}") from None
+    if wrong := misfits(found, expected):
+        others = f" and {len(wrong) - 1} others" if len(wrong) > 1 else ""
+        raise DataError(f"{file} is not of a model on these bases: {wrong[0]}{others}. {REMEDY}")
+    if broken := not_finite(found):
+        raise DataError(f"{file}: {broken[0]} is not finite. {REMEDY}")
+    return found
 
 
 def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:

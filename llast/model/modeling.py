@@ -25,6 +25,9 @@ from llast.model.bases import base_folder, config_without_dropout, folder_of
 from llast.model.branches import logits_alone, logits_of, read_branches
 from llast.model.configuration import LlastConfig, model_options
 from llast.model.encoders.base import load_encoder, speech_encoder
+from llast.model.limits import check_vocabulary
+from llast.model.processing import LlastProcessor
+from llast.model.weights import load_whole
 
 IGNORE = -100
 DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
@@ -84,6 +87,7 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         Raises:
             ConfigError: the encoder is of no use here, the window does not fit it, or 4 bit without a GPU.
+            DataError: files are missing or broken, weights missing or not finite, or the tokenizer is not the LLM's.
         """
         speech = load_encoder(encoder, window, dtype)
         text = _load_llm(llm, dtype, load_in_4bit)
@@ -95,9 +99,10 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         model = cls(config, speech, text)
         model.is_loaded_in_4bit = load_in_4bit  # type: ignore[assignment]  # peft asks the whole model for it
         model.adaptor.to(device=text.device, dtype=dtype)
-        eos = text.generation_config.eos_token_id or text.config.eos_token_id
+        processor = LlastProcessor.from_llm(llm, template)
+        check_vocabulary(processor, text, llm)
         model.generation_config = GenerationConfig(
-            eos_token_id=eos, pad_token_id=eos[0] if isinstance(eos, list) else eos, max_new_tokens=256
+            eos_token_id=processor.ends, pad_token_id=processor.eos, max_new_tokens=256
         )
         text.generation_config = GenerationConfig()  # chat models bring a sampling and a repetition penalty
         return model
@@ -134,7 +139,10 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """
         config: Any = kwargs.get("config") or LlastConfig.from_pretrained(name, revision=revision)
         if config.bases is None:
-            return super().from_pretrained(name, *args, revision=revision, **kwargs)
+            whole: LlastForConditionalGeneration = load_whole(
+                super().from_pretrained, name, *args, revision=revision, **kwargs
+            )
+            return whole
         from llast.model.lora import load_adapters  # peft, which takes a second to import
 
         folder = folder_of(name, revision)
@@ -265,8 +273,8 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
 def _load_llm(folder: Path, dtype: torch.dtype, load_in_4bit: bool) -> Any:
     """A causal LM; in 4 bit on this process's GPU."""
     if not load_in_4bit:
-        return AutoModelForCausalLM.from_pretrained(
-            folder, config=config_without_dropout(folder), dtype=dtype
+        return load_whole(
+            AutoModelForCausalLM.from_pretrained, folder, config=config_without_dropout(folder), dtype=dtype
         )
     if not torch.cuda.is_available():
         raise ConfigError(
@@ -285,7 +293,8 @@ def _load_4bit(folder: Path, dtype: torch.dtype, device: int | str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
-    return AutoModelForCausalLM.from_pretrained(
+    return load_whole(
+        AutoModelForCausalLM.from_pretrained,
         folder,
         config=config_without_dropout(folder),
         dtype=dtype,

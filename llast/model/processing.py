@@ -1,11 +1,13 @@
 """Between audio and text on one side and the model's tensors on the other: the token layout of a LLaST row."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from transformers import AutoProcessor, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from llast.errors import ConfigError, DataError
@@ -13,8 +15,9 @@ from llast.model.bases import base_folder
 from llast.model.configuration import LlastConfig
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.prompts import AUDIO, TEMPLATES, Task, around_audio, message, prompt
-from llast.model.tokenizer import load_tokenizer
+from llast.model.tokenizer import ends_of, load_tokenizer
 
+ANSWER = "It rains."
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
 
 
@@ -24,6 +27,11 @@ class LlastProcessor(ProcessorMixin):
     Args:
         tokenizer: the LLM's tokenizer.
         template: a name of `llast.model.prompts.TEMPLATES`, or `chat` for the tokenizer's own chat template.
+        ends: ids that end a text for the LLM, besides those that the tokenizer knows.
+
+    Attributes:
+        eos: id that ends a target in training.
+        ends: all ids that end a text: that one, those of the LLM, and what closes an answer in the chat template.
 
     Raises:
         ConfigError: `chat`, and the tokenizer has no chat template, or one that does not show the message once.
@@ -31,7 +39,11 @@ class LlastProcessor(ProcessorMixin):
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, template: str = "llama2", chat_template: str | None = None
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template: str = "llama2",
+        chat_template: str | None = None,
+        ends: Sequence[int] = (),
     ) -> None:
         super().__init__(tokenizer)
         self.template = template
@@ -43,6 +55,7 @@ class LlastProcessor(ProcessorMixin):
             self.bos: list[int] = []  # a chat template writes it itself, where its model wants one
         else:
             self.bos = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+        self.ends = sorted({self.eos, *ends, *(self._chat_end() if template == "chat" else [])})
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -58,7 +71,7 @@ class LlastProcessor(ProcessorMixin):
     @classmethod
     def from_llm(cls, llm: Path, template: str) -> "LlastProcessor":
         """The processor for the Hugging Face folder of an LLM."""
-        return cls(load_tokenizer(llm), template)
+        return cls(load_tokenizer(llm), template, ends=ends_of(llm))
 
     def __call__(
         self,
@@ -120,8 +133,8 @@ class LlastProcessor(ProcessorMixin):
         return [[*ids, self.eos] for ids in self._ids(texts)]
 
     def decode(self, ids: torch.Tensor) -> list[str]:
-        """Text of generated ids, (rows, tokens), up to EOS, without special tokens and outer white space."""
-        kept = [row[: row.index(self.eos)] if self.eos in row else row for row in ids.tolist()]
+        """Text of generated ids, (rows, tokens), up to its end, without special tokens and outer white space."""
+        kept = [list(takewhile(lambda token: token not in self.ends, row)) for row in ids.tolist()]
         return [text.strip() for text in self.tokenizer.batch_decode(kept, skip_special_tokens=True)]
 
     batch_decode = decode
@@ -144,6 +157,20 @@ class LlastProcessor(ProcessorMixin):
             enable_thinking=False,
         )
         return text
+
+    def _chat_end(self) -> list[int]:
+        """The special token that closes an answer in the chat template, if it is one."""
+        answered = [{"role": "user", "content": AUDIO}, {"role": "assistant", "content": ANSWER}]
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                answered, chat_template=_FIXED_DATE + self.tokenizer.get_chat_template(), tokenize=False
+            )
+        except TemplateError:  # a template for questions only
+            return []
+        _, answer, after = text.rpartition(ANSWER)
+        first = self._ids([after])[0][:1] if answer else []
+        added = self.tokenizer.added_tokens_decoder
+        return [token for token in first if token in added and added[token].special]
 
     def _check_chat_template(self) -> None:
         where = self.tokenizer.name_or_path

@@ -3,9 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from llast.errors import DataError
+from llast.model.weights import first_line, reading
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -36,10 +43,27 @@ def load_tokenizer(folder: Path, rebuild: bool = False) -> PreTrainedTokenizerBa
             )
     except Exception as error:  # of tokenizers, of transformers, of whatever else reads these files
         raise DataError(
-            f"the tokenizer of {folder} cannot be read: {str(error).splitlines()[0]} Is {TOKENIZER_FILE} there, and "
+            f"the tokenizer of {folder} cannot be read: {first_line(error)} Is {TOKENIZER_FILE} there, and "
             "whole? Copy or fetch the model's files again."
         ) from None
-    return tokenizer  # type: ignore[no-any-return]
+    found: PreTrainedTokenizerBase = tokenizer
+    return found
+
+
+def ends_of(folder: Path) -> list[int]:
+    """Ids of the tokens that end a text for the LLM of a folder, by its generation configuration or its own.
+
+    Raises:
+        DataError: neither can be read.
+    """
+    with reading(folder):
+        try:
+            found = GenerationConfig.from_pretrained(folder).eos_token_id
+        except OSError:
+            found = None
+        if found is None:
+            found = AutoConfig.from_pretrained(folder).get_text_config().eos_token_id
+    return [] if found is None else [found] if isinstance(found, int) else sorted(found)
 
 
 def _rebuilt(folder: Path) -> PreTrainedTokenizerBase:

@@ -19,6 +19,7 @@ from llast.model.bases import base_config
 from llast.model.configuration import LlastConfig
 from llast.model.lora import lora_config
 from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.weights import misfits, not_finite
 from llast.release.card import Card
 from llast.release.export import new_folder, write_adapters
 
@@ -188,7 +189,7 @@ def check(
     """Compare names and shapes with those of the model; returns its peft configuration.
 
     Raises:
-        DataError: a tensor is missing, too many, or of another shape.
+        DataError: a tensor is missing, too many, of another shape, or not finite.
     """
     with torch.device("meta"):
         model = LlastForConditionalGeneration(config).requires_grad_(False)
@@ -196,13 +197,7 @@ def check(
         if peft_config is None:
             raise DataError(f"{where} has no LoRA, neither on the encoder nor on the LLM.")
         expected = get_peft_model_state_dict(get_peft_model(model, peft_config))
-    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
-    found = {name: tuple(tensor.shape) for name, tensor in converted.tensors.items()}
-    wrong = [
-        f"{name} is {found.get(name, 'missing')}, the model's is {shapes.get(name, 'not there')}"
-        for name in sorted(shapes.keys() | found.keys())
-        if shapes.get(name) != found.get(name)
-    ]
+    wrong = misfits(converted.tensors, expected)
     if wrong:
         others = f"\n  and {len(wrong) - 3} others" if len(wrong) > 3 else ""
         raise DataError(
@@ -210,6 +205,8 @@ def check(
             + "\n  ".join(wrong[:3])
             + others
         )
+    if broken := not_finite(converted.tensors):
+        raise DataError(f"{where} has weights that are not finite: {broken[0]}. Take another checkpoint.")
     return peft_config
 
 

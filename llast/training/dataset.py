@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import soxr
 import torch
 
 from llast.corpus.store import AudioStore
+from llast.errors import DataError
 from llast.mixture.rows import Kind, open_rows
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
+from llast.model.limits import positions_of
 from llast.model.modeling import IGNORE
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.training.sampler import Example
@@ -68,6 +71,37 @@ class TrainingRows:
         prompts = [self._prompts(row) for row in example.rows]
         branches = sum(len(after) for _, after in prompts) + self.target_tokens([example])
         return len(prompts[0][0]) + stacked(positions, self._stack) + branches
+
+    def check_positions(self, llm: Any) -> None:
+        """Refuse rows that an LLM has too few positions for, before anything is trained.
+
+        Raises:
+            DataError: a row is too long.
+        """
+        limit, tokens = positions_of(llm), ("task", "source", "target")
+        if limit is None or not len(self):
+            return
+        kinds = pa.table({name: self._column[name] for name in tokens}).group_by(list(tokens)).aggregate([])
+        prompts = max(sum(map(len, self._prompt(*kind.values()))) for kind in kinds.to_pylist())
+        seconds = self._column["seconds"].to_numpy()
+        audio = [
+            stacked(encoder_positions(round(value * SAMPLE_RATE)), self._stack)
+            for value in np.unique(seconds)
+        ]
+        given = np.array(audio)[np.searchsorted(np.unique(seconds), seconds)] + prompts
+        texts = self._column["text"]
+        # A token is a byte at least, but for the end of the text and a word-start mark: the others need no look.
+        large = np.flatnonzero(given + pc.binary_length(texts).to_numpy() + 2 > limit)
+        for start in range(0, len(large), 4096):
+            some = large[start : start + 4096]
+            targets = self._processor.target_ids(texts.take(pa.array(some)).to_pylist())
+            for row, target in zip(some.tolist(), targets, strict=True):
+                if (needed := int(given[row]) + len(target)) > limit:
+                    raise DataError(
+                        f"the LLM {llm.config._name_or_path} has {limit} positions; clip {self._value('clip', row)} of "
+                        f"{seconds[row]:.1f} s with prompt and target takes {needed}. Raise adaptor.stack, lower "
+                        "filter.max_seconds, or choose another LLM."
+                    )
 
     def target_tokens(self, examples: Sequence[Example]) -> int:
         """Tokens with a loss in these examples."""

@@ -174,6 +174,9 @@ def set_up(run_folder: Path) -> Trainer:
     rows = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack)
     has_dev = MixSummary.read(spec.mix).details.dev_rows > 0
     dev = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack, "dev") if has_dev else None
+    for some in (rows, dev):
+        if some is not None:
+            some.check_positions(model.llm)
     model.packs_rows = _packs_rows(model, rows, device, run)
     engine = start_engine(adapted, options.training)
     return Trainer(spec, engine, rows, dev, model.packs_rows, device)

@@ -8,13 +8,16 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from llast.config.evaluation_only import CascadeExperiment
+from llast.errors import DataError
 from llast.evaluation.systems.base import SystemInputs
 from llast.evaluation.systems.whisper import WhisperSystem
 from llast.languages import language
 from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request
+from llast.model.limits import check_vocabulary, positions_missing, positions_of
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
 from llast.model.processing import LlastProcessor
+from llast.model.weights import load_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +32,24 @@ class CascadeSystem:
     def __init__(self, experiment: CascadeExperiment, inputs: SystemInputs) -> None:
         folder, decoding = inputs.bases["llm"], inputs.decoding
         self._whisper = WhisperSystem(experiment, inputs)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=DTYPES[experiment.precision], attn_implementation="sdpa"
+        model: Any = load_whole(
+            AutoModelForCausalLM.from_pretrained,
+            folder,
+            dtype=DTYPES[experiment.precision],
+            attn_implementation="sdpa",
         )
         self._model = model.to(inputs.device).eval()
         self._processor = LlastProcessor.from_llm(folder, experiment.llm.template)
         self._template = experiment.llm.prompt
         self._decoding = decoding
         self._budget = MemoryBudget(decoding.batch_tokens)
-        eos = model.generation_config.eos_token_id or self._processor.eos
-        self._ends = {self._processor.eos, *(eos if isinstance(eos, list) else [eos])}
+        check_vocabulary(self._processor, model, folder)
         # The LLM's own defaults, such as sampling or a repetition penalty, are made for chats.
         self._model.generation_config = GenerationConfig(
             num_beams=decoding.num_beams,
             max_new_tokens=decoding.max_new_tokens,
             do_sample=False,
-            eos_token_id=sorted(self._ends),
+            eos_token_id=self._processor.ends,
             pad_token_id=self._processor.eos,
         )
 
@@ -79,6 +84,12 @@ class CascadeSystem:
             return (len(row.ids) + TEXT_POSITIONS) * self._decoding.num_beams
 
         longest_first = sorted(rows, key=lambda row: -len(row.ids))
+        longest, new_tokens = max((len(row.ids) for row in rows), default=0), self._decoding.max_new_tokens
+        if positions_missing(self._model, longest, new_tokens):
+            raise DataError(
+                f"{self._model.config._name_or_path} has {positions_of(self._model)} positions; the longest prompt "
+                f"takes {longest}, decoding.max_new_tokens {new_tokens}. Lower that, or choose another LLM."
+            )
         return {
             row: text
             for batch, texts in self._budget.work(longest_first, cost, self._generate)

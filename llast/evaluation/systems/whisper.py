@@ -23,6 +23,7 @@ from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
 from llast.model.processing import pad_audio
 from llast.model.tokenizer import load_tokenizer
+from llast.model.weights import load_whole, reading
 
 TASKS = {"asr": "transcribe", "st": "translate"}
 
@@ -46,13 +47,17 @@ class WhisperSystem:
 
     def __init__(self, experiment: WhisperExperiment | CascadeExperiment, inputs: SystemInputs) -> None:
         folder, decoding = inputs.bases["whisper"], inputs.decoding
-        found = AutoConfig.from_pretrained(folder).model_type
+        with reading(folder):
+            found = AutoConfig.from_pretrained(folder).model_type
         if found not in WhisperSpeechEncoder.model_types:
             raise ConfigError(
                 f"{folder} is a model of type '{found}', not a Whisper. Name another as whisper.base."
             )
-        model: Any = WhisperForConditionalGeneration.from_pretrained(
-            folder, dtype=DTYPES[experiment.precision], attn_implementation="sdpa"
+        model: Any = load_whole(
+            WhisperForConditionalGeneration.from_pretrained,
+            folder,
+            dtype=DTYPES[experiment.precision],
+            attn_implementation="sdpa",
         )
         self.model = model.to(inputs.device).eval()
         # Nothing is encoded; Whisper's own class leaves out time stamps when it decodes.
@@ -61,7 +66,16 @@ class WhisperSystem:
         self._padded = WhisperSpeechEncoder().padded_positions(self._window)
         self._decoding = decoding
         self._budget = MemoryBudget(decoding.batch_tokens)
-        start = self.model.generation_config.decoder_start_token_id
+        known = self.model.generation_config
+        found = known.eos_token_id if isinstance(known.eos_token_id, list) else [known.eos_token_id]
+        ends = {end for end in (*found, self.tokenizer.eos_token_id) if end is not None}
+        if max(ends, default=0) >= self.model.config.vocab_size:
+            raise DataError(
+                f"{folder}: the token {max(ends)} that ends a text has no embedding, of which there are "
+                f"{self.model.config.vocab_size}. Is the tokenizer another model's?"
+            )
+        known.eos_token_id = sorted(ends)
+        start = known.decoder_start_token_id
         self._start = self.model.config.decoder_start_token_id if start is None else start
 
     def __call__(self, clips: Sequence[Clip]) -> Iterator[DecodedBatch]:

@@ -40,6 +40,7 @@ class SpeechEncoder(ABC):
 
         Raises:
             ConfigError: its positions are not 20 ms apart, for one.
+            DataError: it has too few.
         """
 
     @abstractmethod
@@ -94,6 +95,7 @@ def speech_encoder(config: Any, where: str) -> SpeechEncoder:
 
     Raises:
         ConfigError: no family has such models, or the family cannot use this one.
+        DataError: it has too few positions.
     """
     if config.model_type not in _FAMILIES:
         raise ConfigError(
@@ -110,6 +112,7 @@ def load_encoder(folder: Path, window: str, dtype: torch.dtype) -> PreTrainedMod
 
     Raises:
         ConfigError: LLaST cannot use the model, or not with this window.
+        DataError: its files are broken, or weights missing or not finite.
     """
     config = config_without_dropout(folder)
     family = speech_encoder(config, str(folder))

@@ -12,6 +12,7 @@ from transformers import AutoModel, PreTrainedModel
 from llast.errors import ConfigError
 from llast.model.encoders.base import SpeechEncoder
 from llast.model.features import HOP
+from llast.model.weights import load_whole
 
 STEP = 2 * HOP
 RECEPTIVE_FIELD = 400
@@ -38,7 +39,7 @@ class HubertSpeechEncoder(SpeechEncoder):
             )
 
     def load(self, folder: Path, config: Any, dtype: torch.dtype) -> PreTrainedModel:
-        return _norm_by_clip(AutoModel.from_pretrained(folder, config=config, dtype=dtype))
+        return _norm_by_clip(load_whole(AutoModel.from_pretrained, folder, config=config, dtype=dtype))
 
     def new(self, config: Any) -> PreTrainedModel:
         return _norm_by_clip(AutoModel.from_config(config))

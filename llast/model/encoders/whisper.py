@@ -8,8 +8,10 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from llast.errors import DataError
 from llast.model.encoders.base import SpeechEncoder
 from llast.model.features import WINDOW_FRAMES, log_mel, log_mel_30s
+from llast.model.weights import load_whole
 
 
 class _EncoderHalf(WhisperEncoder):
@@ -25,15 +27,22 @@ class WhisperSpeechEncoder(SpeechEncoder):
     windows = ("30s", "clip")
 
     def check(self, config: Any, where: str) -> None:
-        """Every Whisper has a position per 20 ms; 80 and 128 mel bins are both computed."""
+        """Refuse one that hears less than 30 s. Positions are 20 ms apart in all; 80 and 128 mel bins are computed."""
+        if config.max_source_positions < WINDOW_FRAMES // 2:
+            raise DataError(
+                f"{where} has {config.max_source_positions} positions (max_source_positions); a window of 30 s needs "
+                f"{WINDOW_FRAMES // 2}. Choose another encoder."
+            )
 
     def load(self, folder: Path, config: Any, dtype: torch.dtype) -> PreTrainedModel:
-        return _EncoderHalf.from_pretrained(
+        encoder: PreTrainedModel = load_whole(
+            _EncoderHalf.from_pretrained,
             folder,
             config=config,
             dtype=dtype,
             key_mapping={r"^(model\.)?encoder\.": "", r"^(model\.)?decoder\.": "unused_decoder."},
         )
+        return encoder
 
     def new(self, config: Any) -> PreTrainedModel:
         return WhisperEncoder(config)

@@ -1,5 +1,6 @@
 """Language models of many families: branches of a clip as separate rows, and the loss of their own forward pass."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ SMALL = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "head_dim": 8,
-    "vocab_size": 100,
+    "vocab_size": 400,
     "pad_token_id": 0,
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 100, "bos_token_id": 1, "eos_token_id": 2}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 400, "bos_token_id": 1, "eos_token_id": 2}
 FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3": SMALL,
     "phi3": SMALL,  # queries, keys and values in one layer
@@ -46,8 +47,10 @@ CLIP, POSITIONS = 0.1 * torch.randn(1, 9_600, generator=torch.Generator().manual
 def build(bases: Path, folder: Path, family: str, config: dict[str, Any]) -> LlastForConditionalGeneration:
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **config)).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(bases / "llama" / name, folder)
     return LlastForConditionalGeneration.from_bases(
-        bases / "whisper", folder, "clip", 1, "chat", torch.float32
+        bases / "whisper", folder, "clip", 1, "llama2", torch.float32
     )
 
 
