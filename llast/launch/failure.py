@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from llast.disk import FULL, Refusal, refusal_of, refusal_said
+from llast.errors import ConfigError, DataError, UserError
 from llast.launch import slurm
 from llast.launch.job import TrainingJob
 from llast.launch.task import ASKED, SAVED, STARTS
@@ -32,6 +33,9 @@ DEFECT = ("device-side assert",)
 ENDED_BY_SLURM = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "TIMEOUT", "REVOKED")
 KILLED = "ended without a result: it was killed, by hand or for lack of memory"
 
+USER_ERRORS = {f"{error.__module__}.{error.__name__}: ": error for error in (ConfigError, DataError)}
+"""By what a traceback calls them, the errors whose message says all: where, why, and what to do."""
+
 ADVICE: dict[Kind, str] = {
     "memory": "Give it more memory: mem_mb of the rule train (per node).",
     "gpu memory": "Lower training.tokens_per_micro_batch, or set training.gradient_checkpointing.",
@@ -55,6 +59,14 @@ class Failure:
     log: Path
     kind: Kind
     refusal: Refusal | None = None
+
+    @property
+    def user_error(self) -> UserError | None:
+        """What the rank said that a user can mend, of the same kind: a base that is broken, for one."""
+        for start, error in USER_ERRORS.items():
+            if self.cause.startswith(start):
+                return error(f"{self.cause.removeprefix(start)}\n  log: {self.log}")
+        return None
 
     def __str__(self) -> str:
         advice = f"\n  {ADVICE[self.kind]}" if self.kind in ADVICE else ""
@@ -157,7 +169,8 @@ def _error(lines: list[str]) -> list[str]:
     if not starts:
         return []
     rest = [line for line in lines[starts[-1] + 1 :] if not line.startswith((" ", "srun:", "slurmstepd:"))]
-    return [line[:MOST_CHARACTERS] for line in rest if line.strip()][:MOST_LINES]
+    whole = bool(rest) and rest[0].startswith(tuple(USER_ERRORS))
+    return rest[:1] if whole else [line[:MOST_CHARACTERS] for line in rest if line.strip()][:MOST_LINES]
 
 
 def _lines_since_start(log: Path) -> list[str]:

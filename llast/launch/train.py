@@ -59,7 +59,8 @@ def launch(
         machine: where and on how many processes to train.
 
     Raises:
-        DataError: the run's folder disagrees with its own spec, or the job cannot be submitted.
+        DataError: the run's folder disagrees with its own spec, the job cannot be submitted, or a base is broken.
+        ConfigError: a base cannot be used as the options say.
         JobError: the job failed; what it saved is kept, and the next call goes on from there.
     """
     rows = MixSummary.read(mix).rows_out
@@ -146,6 +147,8 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
             failure = find_failure(job)
             if refusal := failure.refusal:
                 raise DataError(f"{refusal.says}. {failure}\n  {refusal.remedy}")
+            if error := failure.user_error:
+                raise error
             if not (job.on_slurm and failure.kind == "transient" and restarts.left(run)):
                 often = "" if restarts.left(run) else ", as before, without a new checkpoint"
                 raise JobError(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from llast.config.steps import Machine
+from llast.errors import ConfigError, DataError, UserError
 from llast.launch.failure import Failure, find_failure
 from llast.launch.job import TrainingJob
 from llast.launch.task import ASKED, SAVED, STARTS
@@ -49,6 +50,16 @@ def test_errors_and_what_can_be_done_about_them(tmp_path: Path, error: str, kind
     assert advice in str(found)
     assert "Traceback" not in str(found)
     assert "worker.py" not in str(found)
+
+
+@pytest.mark.parametrize("kind", [DataError, ConfigError])
+def test_what_a_user_can_mend_is_said_in_full_as_it_was_raised(tmp_path: Path, kind: type[UserError]) -> None:
+    said = f"the base model in {'x' * 400} is cut off. Copy it again."
+    log = f"{STARTS}\n{TRACEBACK}llast.errors.{kind.__name__}: {said}\n[rank0]: more of torch's\n"
+    error = failure(tmp_path, "local", log).user_error
+    assert type(error) is kind
+    assert str(error) == f"{said}\n  log: {tmp_path}/7_0_log.err"
+    assert failure(tmp_path, "local", f"{STARTS}\n{TRACEBACK}ValueError: {said}\n").user_error is None
 
 
 def test_a_rank_that_only_lost_the_others_is_not_the_culprit(tmp_path: Path) -> None:
