@@ -1,41 +1,26 @@
 """Read Common Voice releases, as archives or unpacked folders, and CoVoST-2 tables, in one pass each.
 
 A release is flat up to version 4 (`validated.tsv`, `clips/*.mp3`) and nested from version 5 on
-(`cv-corpus-5/fr/validated.tsv`, ...); its root is the folder of `validated.tsv`. Nothing is ever unpacked to
-disk, and members that a speech corpus has no use for (absolute or `..` paths, links, devices, giant headers)
-are refused.
+(`cv-corpus-5/fr/validated.tsv`, ...); its root is the folder of `validated.tsv`.
 """
 
-import gzip
 import hashlib
 import io
 import os
 import posixpath
-import tarfile
-import zlib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from llast.artifacts.corpus import FetchedAudio
+from llast.corpus.containers import is_archive, members, open_file
 from llast.errors import DataError
 from llast.progress import progress
 
-MAX_HEADER_BYTES = 1 << 16
-"""A header of a long name takes a few hundred bytes; tarfile would read one of any size, and many, into memory."""
-MAX_MEMBER_BYTES = 1 << 36
-"""The largest member is validated.tsv, with less than 1 GB. tarfile would step for ever over one that claims 2^80."""
 MAX_CLIP_BYTES = 64 << 20
 """A clip has some 40 kB. Archives can claim any size in a few bytes, and clips are read into memory."""
-GZIP = b"\x1f\x8b"
-_READ_BYTES = 1 << 16
-_HEADER_TYPES = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
+MAX_TABLE_BYTES = 1 << 31
+"""Common Voice's largest validated.tsv has less than 1 GB; tables are read into memory."""
 
 
 def clip_id(path: str) -> str:
@@ -56,10 +41,10 @@ def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
         return _inspect_folder(path, language)
     found: dict[str, bytes] = {}
     digest = hashlib.sha256()
-    with _open(path) as file:
-        for name, content in progress(_members(file, path, digest), f"read {path.name}", unit="file"):
-            if posixpath.basename(name) == "validated.tsv":
-                found[posixpath.dirname(name)] = content.read()
+    with open_file(path) as file:
+        for member in progress(members(file, path, digest), f"read {path.name}", unit="file"):
+            if posixpath.basename(member.name) == "validated.tsv":
+                found[posixpath.dirname(member.name)] = member.read(MAX_TABLE_BYTES)
     root = _choose_root(list(found), path, language)
     return _audio(path, root, path.stat().st_size, digest.hexdigest()), found[root]
 
@@ -90,34 +75,28 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
                 left.remove(clip)
                 yield clip, (path / folder / name).read_bytes()
         return
-    with _open(path) as file:
-        for name, content in _members(file, path):
-            if posixpath.dirname(name) == folder and (clip := clip_id(name)) in left:
+    with open_file(path) as file:
+        for member in members(file, path):
+            if posixpath.dirname(member.name) == folder and (clip := clip_id(member.name)) in left:
                 left.remove(clip)
-                data = content.read(MAX_CLIP_BYTES + 1)
-                if len(data) > MAX_CLIP_BYTES:
-                    raise DataError(
-                        f"{path}: the member '{name}' is larger than {MAX_CLIP_BYTES:,} bytes; no clip of Common Voice "
-                        "is. Archive refused."
-                    )
-                yield clip, data
+                yield clip, member.read(MAX_CLIP_BYTES)
                 if not left:
                     return
 
 
 def read_table(path: Path) -> bytes:
-    """Bytes of a CoVoST-2 table: a plain `.tsv`, or the only `.tsv` in a `.tar.gz`.
+    """Bytes of a CoVoST-2 table: a plain `.tsv`, or the only `.tsv` in an archive.
 
     Raises:
         DataError: the file is missing, damaged or hostile, or does not hold exactly one table.
     """
-    with _open(path) as file:
-        if not _is_archive(file):
-            return file.read()
+    with open_file(path) as file:
+        if not is_archive(file):
+            return read_whole(file, path)
         tables = [
-            content.read()
-            for name, content in _members(file, path)
-            if name.endswith(".tsv") and not posixpath.basename(name).startswith("._")
+            member.read(MAX_TABLE_BYTES)
+            for member in members(file, path)
+            if member.name.endswith(".tsv") and not posixpath.basename(member.name).startswith("._")
         ]
     if len(tables) != 1:
         raise DataError(
@@ -126,88 +105,17 @@ def read_table(path: Path) -> bytes:
     return tables[0]
 
 
-class _Hashing:
-    """A file that is digested while it is read."""
+def read_whole(file: io.BufferedReader, path: Path) -> bytes:
+    """Content of a file that is a table.
 
-    def __init__(self, file: io.BufferedReader, digest: "hashlib._Hash") -> None:
-        self.file = file
-        self.digest = digest
-
-    def read(self, size: int = -1) -> bytes:
-        data = self.file.read(size)
-        self.digest.update(data)
-        return data
-
-
-class _Member(tarfile.TarInfo):
-    """A tar member that refuses extended headers of a size that no real archive has."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _HEADER_TYPES and self.size > MAX_HEADER_BYTES:
-            raise DataError(
-                f"{archive.name!s} has a header of {self.size:,} bytes: not a Common Voice archive. Refused."
-            )
-        return super()._proc_member(archive)  # type: ignore[misc]
-
-
-def _open(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
+    Raises:
+        DataError: it is larger than any.
+    """
+    if (size := os.fstat(file.fileno()).st_size) > MAX_TABLE_BYTES:
         raise DataError(
-            f"{path} does not exist. Run the step fetch again, or correct the corpus's source."
-        ) from None
-
-
-def _is_archive(file: io.BufferedReader) -> bool:
-    start = file.peek(512)
-    return start[:2] == GZIP or start[257:262] == b"ustar"
-
-
-def _members(
-    file: io.BufferedReader, path: Path, digest: "hashlib._Hash | None" = None
-) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and content of each regular file of a tar or tar.gz, in order; reads to the very end."""
-    compressed = file.peek(2)[:2] == GZIP
-    raw: Any = _Hashing(file, digest) if digest else file
-    stream: Any = gzip.GzipFile(fileobj=raw) if compressed else raw
-    try:
-        with tarfile.open(
-            str(path),
-            "r|",
-            fileobj=stream,
-            bufsize=_READ_BYTES,
-            tarinfo=_Member,
-        ) as archive:
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # else a record of each clip
-                archive.pax_headers = {}  # global headers add up
-                name = _checked_name(member, path)
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    yield name, content
-        for rest in (stream, raw):  # gzip checks its digest at the end
-            while rest.read(_READ_BYTES):
-                pass
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError, ValueError) as error:
-        # ValueError: what tarfile makes of numbers in extended headers that are none.
-        raise DataError(
-            f"{path} is not a complete tar or tar.gz archive ({error}). Delete it and fetch it again."
-        ) from None
-
-
-def _checked_name(member: tarfile.TarInfo, path: Path) -> str:
-    if member.name.startswith("/") or ".." in member.name.split("/"):
-        problem = "leads out of the archive"
-    elif member.size > MAX_MEMBER_BYTES:
-        problem = f"claims {member.size:,} bytes"
-    elif not (member.isfile() or member.isdir()):
-        problem = "is a link or a device"
-    else:
-        return posixpath.normpath(member.name)
-    raise DataError(
-        f"{path}: the member '{member.name}' {problem}; Common Voice has no such. Archive refused."
-    )
+            f"{path} has {size:,} bytes; no table of Common Voice has {MAX_TABLE_BYTES:,}. Is it damaged?"
+        )
+    return file.read()
 
 
 def _choose_root(roots: list[str], path: Path, language: str) -> str:
@@ -223,13 +131,17 @@ def _choose_root(roots: list[str], path: Path, language: str) -> str:
 
 def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     roots = []
-    for folder, subfolders, files in os.walk(path):
-        if "clips" in subfolders:
-            subfolders.remove("clips")  # a million files
+    seen = {path.resolve()}
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        # Not into clips/, a million files, nor a second time into a folder that a link leads to.
+        inner = [(name, (Path(folder) / name).resolve()) for name in subfolders if name != "clips"]
+        subfolders[:] = [name for name, target in inner if target not in seen]
+        seen.update(target for _, target in inner)
         if "validated.tsv" in files:
             roots.append(Path(folder).relative_to(path).as_posix())
     root = _choose_root(["" if root == "." else root for root in roots], path, language)
-    validated = (path / root / "validated.tsv").read_bytes()
+    with open_file(path / root / "validated.tsv") as file:
+        validated = read_whole(file, path / root / "validated.tsv")
     digest = hashlib.sha256(validated)
     total = 0
     clips = path / root / "clips"

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from llast.artifacts import sha256_of
 from llast.artifacts.corpus import FetchedAudio
 from llast.corpus.archive import clip_id
+from llast.corpus.containers import get_again
 from llast.corpus.download import require_recorded
 from llast.corpus.tsv import tsv_bytes
 from llast.errors import DataError
@@ -108,4 +109,4 @@ def _batches(file: pq.ParquetFile, path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is not a whole parquet file ({error}). Delete it and run the step fetch again.")
+    return DataError(f"{path} is not a whole parquet file ({error}). {get_again(path)}")

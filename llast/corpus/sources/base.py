@@ -117,11 +117,16 @@ class Source(Model, ABC):
 
     def check(self, languages: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Readiness:
         """Whether these source languages, each with its pairs, can be fetched: quickly, and without the network."""
+        from llast.corpus.containers import unreadable
+
         paths = [path for language, pairs in languages.items() for path in self.files(language, pairs)]
         if missing := [str(path) for path in paths if not path.exists()]:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             remedy = "put them there, or correct source in the corpus's file"
             return Readiness(f"not here: {', '.join(missing[:3])}{more}", remedy)
+        for path in paths:
+            if found := unreadable(path):
+                return Readiness(f"{path} {found[0]}", found[1])
         variables = self.variables()
         if unset := [name for name in variables if not environment.get(name, "").strip()]:
             origins = [f"; {variables[name]}" for name in unset if variables[name]]

@@ -16,7 +16,8 @@ class LocalSource(CovostSource):
 
     kind: Literal["local"] = "local"
     audio: AudioAddress = Field(
-        description="Common Voice archive (.tar, .tar.gz) or unpacked folder of a language: `cv/{lang}.tar.gz`."
+        description="Common Voice archive (tar, .tar.gz, .tar.bz2, .tar.xz or .zip) or unpacked folder of a language: "
+        "`cv/{lang}.tar.gz`."
     )
 
     def files(self, language: str, pairs: Sequence[str]) -> list[Path]:

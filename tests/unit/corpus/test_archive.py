@@ -1,8 +1,11 @@
+import bz2
 import gzip
 import hashlib
 import io
+import lzma
 import tarfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +74,58 @@ def test_an_unpacked_folder_is_read_like_its_archive(tmp_path: Path) -> None:
     path.with_name("c.mp3").write_bytes(b"")
     (tmp_path / "cv" / "fr" / "clips" / "a.mp3").write_bytes(b"longer")
     assert inspect(tmp_path / "cv", "fr")[0].sha256 != release.sha256
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    """As where one language of a release lies on another disk; and a link that leads back ends nothing."""
+    for name, data in FILES:
+        path = tmp_path / "disk" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / "disk" / "clips").rename(tmp_path / "sounds")
+    (tmp_path / "disk" / "clips").symlink_to(tmp_path / "sounds")
+    (tmp_path / "cv").mkdir()
+    (tmp_path / "cv" / "fr").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "back").symlink_to(tmp_path / "cv")
+    for place, root in ((tmp_path / "cv", "fr"), (tmp_path / "cv" / "fr", "")):
+        release, validated = inspect(place, "fr")
+        assert (release.root, validated) == (root, FILES[0][1])
+        assert dict(read_clips(release, {"a", "b"})) == {"a": b"A", "b": b"B"}
+
+
+@pytest.mark.parametrize("end", [".zip", ".tar.bz2", ".tar.xz"])
+def test_archives_of_other_kinds_are_read_to_their_ends(tmp_path: Path, end: str) -> None:
+    path = tmp_path / f"fr{end}"
+    files = [*FILES, ("clips/c.mp3", np.random.default_rng(0).bytes(300_000))]
+    if end == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files:
+                archive.writestr(name, data)
+    else:
+        write_tar(tmp_path / "fr.tar", files)
+        pack = bz2.compress if end == ".tar.bz2" else lzma.compress
+        path.write_bytes(pack((tmp_path / "fr.tar").read_bytes()))
+    release, validated = inspect(path, "fr")
+    assert (release.root, validated) == ("", FILES[0][1])
+    assert release.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert dict(read_clips(release, {"c", "a"})) == {"a": b"A", "c": files[-1][1]}
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF  # in the clip that nobody asked for
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=str(path)):
+        inspect(path, "fr")
+
+
+def test_only_what_was_downloaded_is_to_be_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "fr.tar.gz"
+    write_tar(path, FILES)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError) as mine:
+        inspect(path, "fr")
+    assert "elete" not in str(mine.value)
+    (tmp_path / "fr.tar.gz.sha256").write_text("as download writes it")
+    with pytest.raises(DataError, match=rf"{path}.*Delete it and run the step fetch"):
+        inspect(path, "fr")
 
 
 @pytest.mark.slow

@@ -3,14 +3,22 @@
 A line that ends with 0 has all of its rows, or as many as it says. `small.py` has the keywords.
 """
 
+import bz2
+import gzip
+import io
+import lzma
 import re
+import tarfile
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.corpus.small import Edit, Small, run
+from tests.unit.corpus.small import Edit, Small, run, tar
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,152 @@ LINES += [
         "a translation with a NUL", "fetch", r"covost_v2\.de_en\.tsv", "row 2 ", tables=damages("is", "\0")
     ),
     works("a translation that ends in a backslash", tables=damages(".\t", ".\\\t")),
+]
+
+
+def zipped(folder: Path, method: int = zipfile.ZIP_DEFLATED, name: Callable[[str], str] = str) -> bytes:
+    """A zip of a folder."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for path in sorted(filter(Path.is_file, folder.rglob("*"))):
+            archive.write(path, name(path.relative_to(folder).as_posix()))
+    return content.getvalue()
+
+
+def plain_tar(folder: Path) -> bytes:
+    return gzip.decompress(tar(folder))
+
+
+def with_link(folder: Path) -> bytes:
+    (folder / "clips" / "a.wav").symlink_to("/etc/passwd")
+    return tar(folder)
+
+
+def with_password(folder: Path) -> bytes:
+    """What a program that locks zips sets: a flag of the first member, in both of its headers."""
+    data = bytearray(zipped(folder))
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(header) + flags] |= 1
+    return bytes(data)
+
+
+def damaged_inside(archive: bytes) -> bytes:
+    """A byte in the middle is another one."""
+    middle = len(archive) // 2
+    return archive[:middle] + bytes([archive[middle] ^ 0xFF]) + archive[middle + 1 :]
+
+
+def giant_table(folder: Path) -> bytes:
+    """A member of 6 GiB of zeros, of which the archive has the header only."""
+    member = tarfile.TarInfo("validated.tsv")
+    member.size = 6 << 30
+    return member.tobuf() + bytes(1024)
+
+
+def foreign(beginning: bytes) -> Callable[[Path], bytes]:
+    return lambda folder: beginning + bytes(1000)
+
+
+def halves(archive: bytes) -> bytes:
+    return archive[: len(archive) // 2]
+
+
+KEPT = r"(?s)^(?!.*[Dd]elete).*de\S* .*name another one"
+"""The user's own archive is not to be deleted."""
+OTHER = r"de\.\S+ is packed with \w+.*\.tar\.gz"
+
+
+LINES += [
+    works("packed as .tar", pack=".tar", packed=plain_tar),
+    works("packed as .zip", pack=".zip", packed=zipped),
+    works("stored in a .zip", pack=".zip", packed=partial(zipped, method=zipfile.ZIP_STORED)),
+    works(
+        "a .zip that Windows wrote",
+        pack=".zip",
+        packed=partial(zipped, name=lambda name: name.replace("/", "\\")),
+    ),
+    works(
+        "a .zip with a folder in it",
+        pack=".zip",
+        packed=partial(zipped, name=lambda name: f"cv-corpus-5/de/{name}"),
+    ),
+    works("packed as .tar.bz2", pack=".tar.bz2", packed=lambda folder: bz2.compress(plain_tar(folder))),
+    works(
+        "packed as .tar.xz", pack=".tar.xz", packed=lambda folder: lzma.compress(plain_tar(folder), preset=0)
+    ),
+    works(
+        "another end of the name",
+        pack=".tgz.1",
+        packed=lambda folder: lzma.compress(plain_tar(folder), preset=0),
+    ),
+    fails("half a .tar.gz", "fetch", KEPT, pack=".tar.gz", archive=halves),
+    fails("half a .tar", "fetch", KEPT, pack=".tar", packed=plain_tar, archive=halves),
+    fails("half a .zip", "fetch", KEPT, pack=".zip", packed=zipped, archive=halves),
+    fails(
+        "half a .tar.bz2",
+        "fetch",
+        KEPT,
+        pack=".tar.bz2",
+        packed=lambda folder: bz2.compress(plain_tar(folder)),
+        archive=halves,
+    ),
+    fails(
+        "half a .tar.xz",
+        "fetch",
+        KEPT,
+        pack=".tar.xz",
+        packed=lambda folder: lzma.compress(plain_tar(folder), preset=0),
+        archive=halves,
+    ),
+    fails("a damaged .zip", "fetch", KEPT, pack=".zip", packed=zipped, archive=damaged_inside),
+    fails(
+        "a damaged .tar.bz2",
+        "fetch",
+        KEPT,
+        pack=".tar.bz2",
+        packed=lambda folder: bz2.compress(plain_tar(folder)),
+        archive=damaged_inside,
+    ),
+    fails(
+        "a damaged .tar.xz",
+        "fetch",
+        KEPT,
+        pack=".tar.xz",
+        packed=lambda folder: lzma.compress(plain_tar(folder), preset=0),
+        archive=damaged_inside,
+    ),
+    fails(
+        "a .zip with a password",
+        "fetch",
+        r"de\.zip has a password.*folder",
+        pack=".zip",
+        packed=with_password,
+    ),
+    fails(
+        "packed with zstd", "fetch", OTHER, doctor=OTHER, pack=".tar.zst", packed=foreign(b"\x28\xb5\x2f\xfd")
+    ),
+    fails("packed with 7z", "fetch", OTHER, doctor=OTHER, pack=".7z", packed=foreign(b"7z\xbc\xaf\x27\x1c")),
+    fails("packed with rar", "fetch", OTHER, doctor=OTHER, pack=".rar", packed=foreign(b"Rar!\x1a\x07")),
+    fails(
+        "an empty archive",
+        "fetch",
+        r"de\.tar\.gz is empty",
+        doctor="is empty",
+        pack=".tar.gz",
+        packed=foreign(b""),
+        archive=lambda archive: b"",
+    ),
+    fails("a web page for an archive", "fetch", KEPT, pack=".tar.gz", packed=foreign(b"<html>login</html>")),
+    fails(
+        "a link in an archive", "fetch", r"de\.tar\.gz.*clips/a\.wav.*link", pack=".tar.gz", packed=with_link
+    ),
+    fails(
+        "6 GiB of zeros for sentences",
+        "fetch",
+        r"de\.tar.*validated\.tsv.*6,442,450,944",
+        pack=".tar",
+        packed=giant_table,
+    ),
 ]
 
 
