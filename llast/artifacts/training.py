@@ -57,6 +57,20 @@ class RunSpec(Artifact):
         return f"{self.experiment}-seed{self.seed}"
 
 
+class Place(Typed):
+    """Where a process runs.
+
+    Attributes:
+        host: name of the machine or container.
+        boot: id that the kernel drew when it started; containers of one machine share it.
+        processes: the numbering that process ids belong to, that of the machine or of a container.
+    """
+
+    host: str
+    boot: str
+    processes: str
+
+
 class JobRecord(Artifact):
     """`job.json`: the job that trains.
 
@@ -64,17 +78,36 @@ class JobRecord(Artifact):
         name: name of the job, of which there is one per folder of a run.
         machine: where it runs.
         job_id: process id of submitit's local controller, or the Slurm job id; None while it is being submitted.
-        started: start time of the local controller (seconds since 1970), to tell a reused process id; 0 on Slurm.
+        place: where it was started, if that is where it runs; None on Slurm.
+        started: start of the local controller, see `llast.launch.place.started`; 0 on Slurm.
         submitted: when it was submitted (seconds since 1970).
+        ended: whether a local job is known to have ended.
     """
 
     WRITTEN_BY = "train"
 
+    format: int = 2
     name: str
     machine: Machine
     job_id: str | None = None
-    started: float = 0.0
+    place: Place | None = None
+    started: int = 0
     submitted: float = 0.0
+    ended: bool = False
+
+
+class LockHolder(Artifact):
+    """`training.lock`: who holds it, or held it last.
+
+    Attributes:
+        place: where the process runs.
+        pid: its id there.
+    """
+
+    WRITTEN_BY = "train"
+
+    place: Place
+    pid: int
 
 
 class Starts(Artifact):

@@ -18,6 +18,7 @@ from llast.artifacts.training import JobRecord, RunSpec
 from llast.config.steps import Machine
 from llast.errors import ConfigError, DataError
 from llast.launch import slurm
+from llast.launch.place import here, started
 from llast.launch.task import TrainingTask
 from llast.training.run_folder import RunFolder
 
@@ -38,14 +39,14 @@ class TrainingJob:
         name: name of the job, of which there is one per folder of a run.
         job_id: process id of submitit's local controller, or the Slurm job id.
         machine: where it runs.
-        started: start time of the local controller (seconds since 1970), to tell a reused process id; 0 on Slurm.
+        started: start of the local controller, to tell a reused process id; 0 on Slurm.
     """
 
     folder: Path
     name: str
     job_id: str
     machine: Machine
-    started: float
+    started: int
 
     @property
     def on_slurm(self) -> bool:
@@ -98,14 +99,14 @@ class TrainingJob:
     def _controller(self) -> psutil.Process | None:
         try:
             process = psutil.Process(int(self.job_id))
-            alive = process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < 2
+            alive = process.status() != psutil.STATUS_ZOMBIE and started(process.pid) == self.started
         except psutil.NoSuchProcess:
             return None
         return process if alive else None
 
 
 def find(run: RunFolder) -> TrainingJob | None:
-    """The job that an earlier launcher started for this run, whether it still runs or not.
+    """The job that an earlier launcher started for this run, whether it still runs or not; None if it is not of here.
 
     A launcher that was killed while it submitted has left a record without a job id; the job is then known by its name,
     as it is where the record is missing or broken: a second job would train in the same folder.
@@ -121,14 +122,17 @@ def find(run: RunFolder) -> TrainingJob | None:
     except DataError:
         spec = RunSpec.read(run.spec)
         saved = JobRecord(name=_name(run, spec.name), machine=spec.machine)
-    job_id, started = saved.job_id, saved.started
+    local = saved.machine.cluster == "local"
+    if saved.ended or (local and saved.place not in (None, here())):
+        return None  # `llast.launch.lock` tells about those of other places
+    job_id, began = saved.job_id, saved.started
     if job_id is None and saved.machine.cluster == "slurm":
         job_id = max(slurm.in_queue(saved.name), key=int, default=None)
     elif job_id is None and (process := _lost_controller(run.jobs)):
-        job_id, started = str(process.pid), process.create_time()
+        job_id, began = str(process.pid), started(process.pid)
     if job_id is None:
         return None
-    return TrainingJob(run.jobs, saved.name, job_id, saved.machine, started)
+    return TrainingJob(run.jobs, saved.name, job_id, saved.machine, began)
 
 
 def _lost_controller(folder: Path) -> psutil.Process | None:
@@ -165,17 +169,18 @@ def submit(run: RunFolder, label: str, machine: Machine) -> TrainingJob:
     ] = []  # a signal for the process reaches Python through any thread that has not blocked it
     kept = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
-        JobRecord(name=name, machine=machine).write(run.job)
+        local = machine.cluster == "local"
+        record = JobRecord(name=name, machine=machine, place=here() if local else None)
+        record.write(run.job)
         slurm_conf = os.environ.get("SLURM_CONF")
         with clean_env():
             if slurm_conf:  # dropped with all of SLURM_*, but sbatch may need it to find its cluster
                 os.environ["SLURM_CONF"] = slurm_conf
-            port = None if machine.cluster == "slurm" else _free_port()
+            port = _free_port() if local else None
             job = _executor(run.jobs, name, machine).submit(TrainingTask(run.path, port))
-        started = psutil.Process(int(job.job_id)).create_time() if machine.cluster == "local" else 0.0
-        JobRecord(
-            name=name, machine=machine, job_id=job.job_id, started=started, submitted=time.time()
-        ).write(run.job)
+        began = started(int(job.job_id)) if local else 0
+        known = {"job_id": job.job_id, "started": began, "submitted": time.time()}
+        record.model_copy(update=known).write(run.job)
     except submitit.core.utils.FailedJobError as error:
         raise ConfigError(
             f"Slurm does not take the job of {label}: {_last_line(error)}\n"
@@ -188,7 +193,7 @@ def submit(run: RunFolder, label: str, machine: Machine) -> TrainingJob:
         signal.signal(signal.SIGINT, kept)
     if heard:
         raise KeyboardInterrupt
-    return TrainingJob(run.jobs, name, job.job_id, machine, started)
+    return TrainingJob(run.jobs, name, job.job_id, machine, began)
 
 
 def _executor(folder: Path, name: str, machine: Machine) -> submitit.AutoExecutor:

@@ -1,5 +1,6 @@
 """What submitit starts on every process of a training job."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from llast.launch import restarts, slurm
+from llast.launch.lock import PATIENCE_S, locked, note_end
 from llast.launch.watch import watch
 from llast.training.run_folder import RunFolder
 
@@ -60,13 +62,16 @@ class TrainingTask:
         stop = StopSignal()
         if job.cluster == "local":
             watch(job)
-        if job.global_rank == 0:
-            restarts.count_start(run)
-        from llast.training.worker import train
+        with contextlib.ExitStack() as stack:
+            if job.global_rank == 0:
+                stack.enter_context(locked(run, PATIENCE_S[job.cluster]))
+                stack.callback(note_end, run)
+                restarts.count_start(run)
+            from llast.training.worker import train
 
-        if not train(self.run_folder, stop=stop.received):
-            print(f"{SAVED} {run.newest_step()}", file=sys.stderr, flush=True)
-            stop.end(job)
+            if not train(self.run_folder, stop=stop.received):
+                print(f"{SAVED} {run.newest_step()}", file=sys.stderr, flush=True)
+                stop.end(job)
 
     def checkpoint(self) -> "DelayedSubmission":
         """What submitit runs after a requeue: the same, which finds its checkpoint on disk."""

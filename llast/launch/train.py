@@ -24,6 +24,7 @@ from llast.launch import job as jobs
 from llast.launch import restarts
 from llast.launch.failure import find_failure
 from llast.launch.follow import Forwarder, follow
+from llast.launch.lock import PATIENCE_S, locked, note_end, require_known
 from llast.training.identity import changes_since, identity_of, rounds, settings_of
 from llast.training.run_folder import RunFolder
 from llast.training.schedule import checkpoint_steps, total_steps
@@ -42,7 +43,8 @@ def launch(
 ) -> None:
     """Train an experiment to its end and write `output`, its `run.json`.
 
-    A job that an earlier call started and that still runs is followed, not started again. Ctrl-C cancels the job;
+    A job that an earlier call started and that still runs is followed, not started again; one of another machine, or
+    one of which that cannot be known, is an error. Ctrl-C cancels the job;
     any other end of this process leaves it running. On Slurm, a job that a node or the network failed is started again
     from its last checkpoint, unless that has happened `restarts.MOST` times without a new one. A run that was
     interrupted goes on from its last checkpoint, also with other options as long as its identity is the same.
@@ -131,17 +133,17 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
     """
     what = spec.name
     try:
-        job = jobs.find(run)
-        if job is not None and job.settled():
-            print(f"train: following job {job.job_id}, which is already there", file=sys.stderr)
-            started = RunSpec.read(run.spec)
-            if different := differences(_settings(started).by_key(), _settings(spec).by_key()):
-                print(f"train: it keeps what it was started with: {', '.join(different)}", file=sys.stderr)
-        else:
-            restarts.forget(run)
-            job = _start(run, spec)
+        job = _running(run, spec)
+        if job is None:
+            with locked(run, PATIENCE_S[spec.machine.cluster]) as has_locks:
+                job = _running(run, spec)  # another launcher may have been quicker
+                if job is None:
+                    require_known(run, has_locks)
+                    restarts.forget(run)
+                    job = _start(run, spec)
         while True:
             follow(job, run, f"train {what}", steps)
+            note_end(run)
             if run.finished(kept):
                 return
             failure = find_failure(job)
@@ -164,11 +166,24 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
     except KeyboardInterrupt:
         if job := jobs.find(run):  # also one that was being submitted when the user lost patience
             job.cancel()
+            note_end(run)
             print(
                 f"\ntrain: cancelled job {job.job_id}; the next run goes on from its last checkpoint",
                 file=sys.stderr,
             )
         raise
+
+
+def _running(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob | None:
+    """The job that is there already, if there is one."""
+    job = jobs.find(run)
+    if job is None or not job.settled():
+        return None
+    print(f"train: following job {job.job_id}, which is already there", file=sys.stderr)
+    started = RunSpec.read(run.spec)
+    if different := differences(_settings(started).by_key(), _settings(spec).by_key()):
+        print(f"train: it keeps what it was started with: {', '.join(different)}", file=sys.stderr)
+    return job
 
 
 def _start(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob:

@@ -2,6 +2,7 @@
 
 {folder}/spec.json                          what is trained (`llast.artifacts.training.RunSpec`)
         /job.json                           the submitted job
+        /training.lock                      held by the training
         /restarts.json                      starts of the job since its newest checkpoint
         /packing.json                       whether the rows of a clip are packed into one sequence, or why not
         /metrics.jsonl                      a record per optimiser step
@@ -95,6 +96,11 @@ class RunFolder:
     def job(self) -> Path:
         """The submitted job."""
         return self.path / "job.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever trains, see `llast.launch.lock`."""
+        return self.path / "training.lock"
 
     @property
     def jobs(self) -> Path:

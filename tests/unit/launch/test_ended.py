@@ -1,5 +1,7 @@
 """Real jobs on this machine that end early: what the user is told, within seconds, and that nothing of them is left."""
 
+import os
+import re
 import resource
 import signal
 import threading
@@ -12,6 +14,7 @@ import pytest
 
 from llast.config.steps import Machine
 from llast.errors import DataError, JobError
+from llast.launch.lock import locked
 from llast.launch.task import STARTS
 from llast.launch.train import launch
 from llast.training.run_folder import RunFolder
@@ -59,17 +62,22 @@ def job_processes(folder: Path) -> list[psutil.Process]:
 class Interference(threading.Thread):
     """Does something to the job when it is time, as others on the machine would."""
 
-    def __init__(self, when: Callable[[], bool], then: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, when: Callable[[], bool], then: Callable[[], None]) -> None:
         super().__init__(daemon=True)
-        self._when, self._then = when, then
+        self._folder, self._when, self._then = folder, when, then
         self.done = 0.0
 
     def run(self) -> None:
         deadline = time.monotonic() + 120
         while not self._when() and time.monotonic() < deadline:
             time.sleep(0.05)
-        self._then()
-        self.done = time.monotonic()
+        try:
+            self._then()
+            self.done = time.monotonic()
+        except BaseException:  # the job would go on for ever
+            for process in job_processes(self._folder):
+                process.kill()
+            raise
 
 
 def trains(folder: Path) -> bool:
@@ -84,7 +92,7 @@ def test_a_rank_that_dies_at_the_start(folder: Path, train: Launch) -> None:
     def kill() -> None:
         job_processes(folder)[2].kill()
 
-    interference = Interference(lambda: len(job_processes(folder)) == 3, kill)
+    interference = Interference(folder, lambda: len(job_processes(folder)) == 3, kill)
     interference.start()
     with pytest.raises(JobError, match="rank 1") as told:
         train(2)
@@ -94,9 +102,14 @@ def test_a_rank_that_dies_at_the_start(folder: Path, train: Launch) -> None:
 
 def test_an_orderly_stop(folder: Path, train: Launch) -> None:
     def stop() -> None:
-        job_processes(folder)[1].send_signal(signal.SIGTERM)
+        """As somebody does who meets the training in the folder, and reads who holds it."""
+        with pytest.raises(JobError) as held, locked(RunFolder(next(folder.glob("*/spec.json")).parent), 0):
+            pass
+        named = re.search(r"kill (\d+)", str(held.value))
+        assert named
+        os.kill(int(named[1]), signal.SIGTERM)
 
-    Interference(lambda: trains(folder), stop).start()
+    Interference(folder, lambda: trains(folder), stop).start()
     with pytest.raises(JobError, match="SIGTERM") as told:
         train(1)
     assert "memory" not in str(told.value)
@@ -108,7 +121,7 @@ def test_an_orderly_stop(folder: Path, train: Launch) -> None:
 
 def test_ranks_do_not_outlive_what_looks_after_them(folder: Path, train: Launch) -> None:
     """They would go on writing where the next call starts a training; the fixture sees that they are gone."""
-    Interference(lambda: starts(folder, 1), lambda: job_processes(folder)[0].kill()).start()
+    Interference(folder, lambda: starts(folder, 1), lambda: job_processes(folder)[0].kill()).start()
     with pytest.raises(JobError):
         train(1)
 

@@ -22,7 +22,7 @@ def failure(folder: Path, cluster: str, *logs: str) -> Failure:
         if "Traceback" in log:
             (folder / f"7_{rank}_result.pkl").touch()
     machine = Machine.model_validate({"cluster": cluster, "tasks_per_node": len(logs)})
-    return find_failure(TrainingJob(folder, "name", "7", machine, 0.0))
+    return find_failure(TrainingJob(folder, "name", "7", machine, 0))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ def test_a_wall_of_text_is_cut(tmp_path: Path) -> None:
 
 def test_nothing_is_known(tmp_path: Path) -> None:
     machine = Machine(cluster="slurm", tasks_per_node=2)
-    found = find_failure(TrainingJob(tmp_path, "name", "7", machine, 0.0))
+    found = find_failure(TrainingJob(tmp_path, "name", "7", machine, 0))
     assert (found.rank, found.kind) == (0, "transient")
     assert found.cause

@@ -11,6 +11,7 @@ import pytest
 from llast.artifacts.training import JobRecord, RunSpec
 from llast.config.steps import Machine
 from llast.launch import job as jobs
+from llast.launch.place import here, started
 from llast.training.run_folder import RunFolder
 from tests.training_ranks import tiny_spec
 
@@ -48,7 +49,7 @@ def test_on_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str) 
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert jobs.find(run) is None
     leave(run, machine, record)
-    assert jobs.find(run) == jobs.TrainingJob(run.jobs, name, "12", machine, 0.0)
+    assert jobs.find(run) == jobs.TrainingJob(run.jobs, name, "12", machine, 0)
 
 
 @pytest.fixture
@@ -72,3 +73,22 @@ def test_on_one_machine(tmp_path: Path, controller: psutil.Process, record: str)
     other = RunFolder(tmp_path / "other")
     leave(other, Machine(), record)
     assert jobs.find(other) is None
+
+
+def test_a_process_of_another_place_is_not_taken_for_the_job(
+    tmp_path: Path, controller: psutil.Process
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    leave(run, Machine(), "missing")
+    began = started(controller.pid)
+    record = JobRecord(
+        name="name", machine=Machine(), job_id=str(controller.pid), place=here(), started=began
+    )
+    record.write(run.job)
+    job = jobs.find(run)
+    assert job is not None
+    assert job.running()
+    elsewhere = here().model_copy(update={"processes": "of a container"})
+    for other in ({"place": elsewhere}, {"ended": True}):
+        record.model_copy(update=other).write(run.job)
+        assert jobs.find(run) is None

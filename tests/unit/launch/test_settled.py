@@ -16,7 +16,7 @@ def settled(folder: Path, monkeypatch: pytest.MonkeyPatch, *said: str) -> bool:
     squeue.write_text(f'#!/bin/sh\ncd {folder}\necho >> asked\ncat "answer$(wc -l < asked)"\n')
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    is_there = TrainingJob(folder, "name", "7", Machine(cluster="slurm"), 0.0).settled()
+    is_there = TrainingJob(folder, "name", "7", Machine(cluster="slurm"), 0).settled()
     assert (folder / "asked").read_text().count("\n") == len(said)
     return is_there
 

@@ -184,7 +184,7 @@ def test_a_job_that_is_followed_keeps_what_it_was_started_with(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path, training_rows, spec(0.1, max_steps=2), stop_step=1)
-    monkeypatch.setattr(jobs, "find", lambda run: jobs.TrainingJob(run.jobs, "name", "7", TWO, 0.0))
+    monkeypatch.setattr(jobs, "find", lambda run: jobs.TrainingJob(run.jobs, "name", "7", TWO, 0))
     monkeypatch.setattr(jobs.TrainingJob, "settled", lambda job: True)
     monkeypatch.setattr(launcher, "follow", lambda job, run, *_: on_ranks(2, train_and_stop, run.path))
     encoder, llm = base_models / "whisper", base_models / "llama"
