@@ -43,6 +43,7 @@ class FetchedAudio(Typed):
         bytes: size of the archive, or of all clips of a folder.
         sha256: digest of what decides their content; the archive's own where it is one.
         in_place: whether later steps read the clips there, and no copy is stored.
+        example: name of one of its clips, to be shown where none is found; empty if it has none.
     """
 
     reader: str
@@ -51,6 +52,7 @@ class FetchedAudio(Typed):
     bytes: int
     sha256: str
     in_place: bool = False
+    example: str = ""
 
 
 class FetchedTable(Typed):
@@ -70,6 +72,7 @@ class FetchDetails(Typed):
         validated: its sentences: name of a `validated.tsv` beside the summary.
         damaged: rows of it that were set aside; no table needs them.
         tables: by pair.
+        splits: split of each label of the tables that counts.
     """
 
     source: str
@@ -77,12 +80,13 @@ class FetchDetails(Typed):
     validated: str
     damaged: NonNegativeInt = 0
     tables: dict[str, FetchedTable]
+    splits: dict[str, CorpusSplit]
 
 
 class FetchSummary(Summary):
     """Summary of the step fetch; rows are files."""
 
-    format: int = 2
+    format: int = 3
     step: Literal["fetch"] = "fetch"
     details: FetchDetails
 
@@ -173,7 +177,7 @@ class JoinDetails(Typed):
 
 
 class JoinSummary(Summary):
-    """Summary of the step join; rows are those of the tables. One whose clip `validated.tsv` lists twice counts twice.
+    """Summary of the step join; rows are those of the tables.
 
     Dropped: `label` (that of no split), `not_validated` (no sentence).
     """

@@ -1,12 +1,12 @@
 """Configuration of a corpus: where its tables and audio come from and how its steps treat them."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from llast.config.base import Model, Pairs
 from llast.corpus.sources import CorpusSource
-from llast.languages import source_languages
+from llast.languages import CorpusSplit
 
 
 class ResampleOptions(Model):
@@ -64,13 +64,28 @@ class CorpusConfig(Model):
 
     pairs: Pairs = Field(min_length=1, description="CoVoST-2 pairs, or the word `all` for the 36.")
     source: CorpusSource
+    splits: dict[str, CorpusSplit] = Field(
+        {},
+        description="Split of each label of the tables, beside CoVoST-2's own train, train_covost, dev and test: "
+        "`{validation: dev, tst-COMMON: test}`. Rows with other labels are left out and counted.",
+    )
+    dev_sets: bool = Field(
+        True,
+        description="Whether each pair has a dev set, on which checkpoints are chosen. false: none is decoded or asked "
+        "for, and of each run the last checkpoint is taken.",
+    )
     official_counts: bool = Field(
         False, description="Compare rows per split with the published CoVoST-2 counts."
     )
     resample: ResampleOptions = ResampleOptions()
     filter: FilterOptions = FilterOptions()
 
+    @property
+    def evaluated(self) -> tuple[Literal["dev", "test"], ...]:
+        """The splits that models are evaluated on; each pair needs rows of them."""
+        return ("dev", "test") if self.dev_sets else ("test",)
+
     @model_validator(mode="after")
-    def _has_every_language(self) -> Self:
-        self.source.check_languages(source_languages(self.pairs))
+    def _has_every_pair(self) -> Self:
+        self.source.check_pairs(self.pairs)
         return self

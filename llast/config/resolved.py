@@ -91,7 +91,7 @@ class ResolvedConfig:
         return [
             layout.score_file(run, checkpoint, split)
             for checkpoint in self.checkpoints(experiment)
-            for split in ("dev", "test")
+            for split in self.corpus.evaluated
         ]
 
     @property

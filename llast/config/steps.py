@@ -15,13 +15,14 @@ from llast.config.experiment import (
     TrainingOptions,
 )
 from llast.corpus.sources import CorpusSource
+from llast.languages import CorpusSplit
 
 STEP_VERSIONS: dict[str, int] = {
     "synthesize": 2,
-    "fetch": 4,
+    "fetch": 5,
     "fetch_model": 1,
     "resample": 1,
-    "join": 3,
+    "join": 4,
     "filter": 3,
     "statistics": 2,
     "mix": 5,
@@ -38,9 +39,13 @@ STEP_VERSIONS: dict[str, int] = {
 
 
 class FetchOptions(Model):
-    """Where the files of a corpus come from."""
+    """Where the files of a corpus come from, and what of them is which split."""
 
     source: CorpusSource
+    splits: dict[str, CorpusSplit] = Field({}, description="split of labels that are not CoVoST-2's own.")
+    evaluated: tuple[Literal["dev", "test"], ...] = Field(
+        ("dev", "test"), description="splits of which each pair needs rows."
+    )
 
 
 class TrainSpec(Model):

@@ -8,7 +8,8 @@ import hashlib
 import io
 import os
 import posixpath
-from collections.abc import Callable, Collection, Iterator
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,22 @@ MAX_CLIP_BYTES = 64 << 20
 """A clip has some 40 kB. Archives can claim any size in a few bytes, and clips are read into memory."""
 MAX_TABLE_BYTES = 1 << 31
 """Common Voice's largest validated.tsv has less than 1 GB; tables are read into memory."""
+AUDIO_ENDINGS = frozenset(
+    "mp3 wav flac ogg oga opus m4a mp4 aac webm wma aif aiff aifc au snd sph nist caf w64 rf64 voc amr raw".split()
+)
+"""Of files that hold clips; another ending belongs to the clip's name."""
 
 
 def clip_id(path: str) -> str:
-    """The name by which all steps know a clip: its file name without folder and extension (`.mp3.wav` is one)."""
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0].removesuffix(".mp3")
+    """The name by which all steps know a clip, whatever wrote its path: sentences, tables, rows and audio meet by it.
+
+    The file name without folder and without endings of audio files (`.mp3.wav` is two of them; `talk.1` has none), in
+    Unicode's composed form, for macOS writes names in the decomposed one.
+    """
+    name = path.rsplit("/", 1)[-1]
+    while (dot := name.rfind(".")) > 0 and name[dot + 1 :].lower() in AUDIO_ENDINGS:
+        name = name[:dot]
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
@@ -40,13 +52,16 @@ def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     if path.is_dir():
         return _inspect_folder(path, language)
     found: dict[str, bytes] = {}
+    example = ""
     digest = hashlib.sha256()
     with open_file(path) as file:
         for member in progress(members(file, path, digest), f"read {path.name}", unit="file"):
             if posixpath.basename(member.name) == "validated.tsv":
                 found[posixpath.dirname(member.name)] = member.read(MAX_TABLE_BYTES)
+            elif "clips" in member.name.split("/")[:-1]:
+                example = example or member.name
     root = _choose_root(list(found), path, language)
-    return _audio(path, root, path.stat().st_size, digest.hexdigest()), found[root]
+    return _audio(path, root, path.stat().st_size, digest.hexdigest(), example), found[root]
 
 
 def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -70,14 +85,13 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
         return
     folder = posixpath.join(audio.root, "clips")
     if path.is_dir():
-        for name in sorted_files(path / folder, "A Common Voice folder has clips/ beside validated.tsv."):
-            if (clip := clip_id(name)) in left:
-                left.remove(clip)
-                yield clip, (path / folder / name).read_bytes()
+        names = sorted_files(path / folder, "A Common Voice folder has clips/ beside validated.tsv.")
+        for clip, name in wanted_files(names, left):
+            yield clip, (path / folder / name).read_bytes()
         return
     with open_file(path) as file:
         for member in members(file, path):
-            if posixpath.dirname(member.name) == folder and (clip := clip_id(member.name)) in left:
+            if member.name.startswith(f"{folder}/") and (clip := clip_id(member.name)) in left:
                 left.remove(clip)
                 yield clip, member.read(MAX_CLIP_BYTES)
                 if not left:
@@ -145,25 +159,57 @@ def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     digest = hashlib.sha256(validated)
     total = 0
     clips = path / root / "clips"
-    for name in sorted_files(clips, "A Common Voice folder has clips/ beside validated.tsv."):
+    names = sorted_files(clips, "A Common Voice folder has clips/ beside validated.tsv.")
+    for name in names:
         size = os.stat(clips / name).st_size
         total += size
         digest.update(f"{name}\t{size}\n".encode())
-    return _audio(path, root, total, digest.hexdigest()), validated
+    return _audio(path, root, total, digest.hexdigest(), *names[:1]), validated
 
 
-def _audio(path: Path, root: str, size: int, sha256: str) -> FetchedAudio:
-    return FetchedAudio(reader="release", path=str(path), root=root, bytes=size, sha256=sha256)
+def _audio(path: Path, root: str, size: int, sha256: str, example: str = "") -> FetchedAudio:
+    return FetchedAudio(
+        reader="release", path=str(path), root=root, bytes=size, sha256=sha256, example=example
+    )
 
 
 def sorted_files(folder: Path, remedy: str, key: Callable[[str], Any] | None = None) -> list[str]:
-    """Names of the files in a folder; of millions of clips, the names only, since an entry takes five times as much.
+    """Paths of the files in a folder and those below, from there; of millions of clips, the text only, since an entry
+    takes five times as much.
 
     Raises:
         DataError: there is no such folder; `remedy` says what to do.
     """
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry.name for entry in entries if entry.is_file()), key=key)
-    except FileNotFoundError:
-        raise DataError(f"{folder} does not exist. {remedy}") from None
+    found: list[str] = []
+    folders, seen = [""], set()
+    while folders:
+        below = folders.pop()
+        try:
+            with os.scandir(folder / below) as entries:
+                for entry in entries:
+                    if entry.is_file():
+                        found.append(below + entry.name)
+                    elif entry.is_dir() and (place := os.path.realpath(entry.path)) not in seen:
+                        seen.add(place)  # a link may lead back
+                        folders.append(f"{below}{entry.name}/")
+        except (FileNotFoundError, NotADirectoryError):
+            raise DataError(f"{folder} does not exist. {remedy}") from None
+    return sorted(found, key=key)
+
+
+def wanted_files(names: Sequence[str], wanted: Collection[str]) -> list[tuple[str, str]]:
+    """Each wanted clip with its file, in the order of the names; of `x.wav` and `x.mp3.wav` in one folder, the first.
+
+    Raises:
+        DataError: a clip has files in two folders, and nothing says which of them is meant.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        if (clip := clip_id(name)) in wanted:
+            first = found.setdefault(clip, name)
+            if posixpath.dirname(first) != posixpath.dirname(name):
+                raise DataError(
+                    f"{first} and {name} are both the clip '{clip}': clips are told apart by the names of their files, "
+                    "without folder and ending. Give each a name of its own, in the tables too, or take one away."
+                )
+    return list(found.items())

@@ -1,4 +1,4 @@
-"""Clips that lie as files in one folder."""
+"""Clips that lie as files in a folder or those below it."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from llast.artifacts.corpus import FetchedAudio
-from llast.corpus.archive import clip_id, sorted_files
+from llast.corpus.archive import sorted_files, wanted_files
 
 
 def inspect(folder: Path, in_place: bool) -> FetchedAudio:
@@ -20,23 +20,27 @@ def inspect(folder: Path, in_place: bool) -> FetchedAudio:
         DataError: there is no such folder.
     """
     digest, total = hashlib.sha256(f"{folder.absolute() if in_place else 'copied'}\n".encode()), 0
-    for name in _names(folder):
+    names = _names(folder)
+    for name in names:
         size = os.stat(folder / name).st_size
         total += size
         digest.update(f"{name}\t{size}\n".encode())
     return FetchedAudio(
-        reader="files", path=str(folder), bytes=total, sha256=digest.hexdigest(), in_place=in_place
+        reader="files",
+        path=str(folder),
+        bytes=total,
+        sha256=digest.hexdigest(),
+        in_place=in_place,
+        example=next(iter(names), ""),
     )
 
 
 def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Path]]:
     """Yield id and content of each wanted clip, once each; the absolute path of one that stays in place."""
-    left, folder = set(wanted), Path(audio.path)
-    for name in _names(folder):
-        if (clip := clip_id(name)) in left:
-            left.remove(clip)
-            path = (folder / name).absolute()
-            yield clip, path if audio.in_place else path.read_bytes()
+    folder = Path(audio.path)
+    for clip, name in wanted_files(_names(folder), wanted):
+        path = (folder / name).absolute()
+        yield clip, path if audio.in_place else path.read_bytes()
 
 
 def _names(folder: Path) -> list[str]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from llast.artifacts import atomic_path
 from llast.corpus.archive import clip_id
-from llast.corpus.join import SPLIT_OF_LABEL
-from llast.corpus.tsv import Row, Rows, Table
+from llast.corpus.tsv import Row, Rows
 from llast.errors import DataError
 
 COLUMNS = ("path", "sentence", "client_id")
@@ -18,15 +17,6 @@ DAMAGED = "validated.damaged.tsv"
 """The rows that were set aside, as they stood; lies beside `validated.tsv` if there are any."""
 _NAME = re.compile(r"[\w./-]+\.\w+")
 """What may be the name of a clip."""
-
-
-def needed_clips(table: Table) -> set[str]:
-    """Ids of the clips that rows of a split refer to, in a CoVoST-2 table."""
-    return {
-        clip_id(name)
-        for name, label in zip(table["path"], table["split"], strict=True)
-        if label in SPLIT_OF_LABEL
-    }
 
 
 def write_sound_rows(validated: bytes, name: str, needed: Set[str], output: Path) -> int:

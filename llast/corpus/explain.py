@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 from llast.artifacts.corpus import FetchSummary, FilterSummary, ResampleSummary
 from llast.corpus.archive import clip_id, read_table
 from llast.corpus.filter import REPAIRED
-from llast.corpus.join import COLUMNS, SPLIT_OF_LABEL, read_covost
+from llast.corpus.join import COLUMNS
 from llast.corpus.store import AudioStore
+from llast.corpus.tables import read_covost
 from llast.corpus.tsv import read_tsv_file
 from llast.errors import DataError
 from llast.languages import SPLITS
@@ -84,7 +85,8 @@ def _unjoined(clip: str, fetched: Path) -> Iterator[str]:
     """Rows of a clip that the step join left out of all its pairs, as far as the files of CoVoST-2 are still here."""
     if not (fetched / "summary.json").exists():
         return
-    for pair, file in FetchSummary.read(fetched / "summary.json").details.tables.items():
+    files = FetchSummary.read(fetched / "summary.json").details
+    for pair, file in files.tables.items():
         path = Path(file.path)
         if not path.exists() or clip.encode() not in read_table(path):
             continue
@@ -94,6 +96,6 @@ def _unjoined(clip: str, fetched: Path) -> Iterator[str]:
         ):
             if clip_id(name) != clip:
                 continue
-            reason = "not_validated (no sentence)" if label in SPLIT_OF_LABEL else "label (that of no split)"
+            reason = "not_validated (no sentence)" if label in files.splits else "label (that of no split)"
             yield f"  {pair} {label}: dropped: {reason}"
             yield f"    translation  {translation}"

@@ -1,20 +1,18 @@
 """Join CoVoST-2 tables with Common Voice's sentences: the official split files of every pair."""
 
-import io
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from llast.artifacts.corpus import FetchSummary, JoinDetails, JoinSummary, RowDifference
 from llast.config.steps import STEP_VERSIONS
-from llast.corpus.archive import read_table
+from llast.corpus.archive import clip_id
 from llast.corpus.official import official_table
-from llast.corpus.tsv import Table, read_tsv, read_tsv_file, write_tsv
+from llast.corpus.tables import read_covost
+from llast.corpus.tsv import Table, read_tsv_file, write_tsv
 from llast.languages import SPLITS, CorpusSplit
-
-SPLIT_OF_LABEL = {"train": "train", "train_covost": "train", "dev": "dev", "test": "test"}
-"""Labels that CoVoST-2 (version 2) uses; `dev_covost`, `dev_dup` and the like belong to no split."""
 
 COLUMNS = ("path", "sentence", "translation", "client_id")
 
@@ -23,7 +21,7 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSumm
     """Write `covost_v2.{pair}.{split}.tsv` for every pair out of a source language, and the summary.
 
     The algorithm is that of `get_covost_splits.py` (facebookresearch/covost), written anew: inner join on
-    `path` in the order of `validated.tsv`, then a split by label.
+    `path` in the order of `validated.tsv`, then a split by label. Paths are the same where their clip ids are.
 
     Args:
         fetched: summary of the step fetch.
@@ -44,7 +42,7 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSumm
     rows = 0
     for pair, file in files.tables.items():
         table = read_covost(Path(file.path))
-        splits, ignored, unmatched = join_tables(validated, table)
+        splits, ignored, unmatched = join_tables(validated, table, files.splits)
         counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
         labels[pair] = dict(sorted(ignored.items()))
         lost[pair] = {split: unmatched[split] for split in SPLITS}
@@ -74,50 +72,45 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSumm
     return summary
 
 
-def read_covost(path: Path) -> Table:
-    """Read a CoVoST-2 table, `.tsv` or `.tar.gz`: columns path, translation, split."""
-    return read_tsv(io.BytesIO(read_table(path)), str(path), ("path", "translation", "split"))
-
-
 def join_tables(
-    validated: Table, table: Table
-) -> tuple[dict[str, dict[str, list[str]]], Counter[str], Counter[str]]:
-    """The inner join of `get_covost_splits.py` on `path`: in the order of `validated`, then of the table.
+    validated: Table, table: Table, splits: Mapping[str, CorpusSplit]
+) -> tuple[dict[CorpusSplit, dict[str, list[str]]], Counter[str], Counter[str]]:
+    """The inner join of `get_covost_splits.py`, by clip id and in the order of `validated`.
+
+    Args:
+        validated: sentences, a clip of a split once (`tables.require_distinct`).
+        table: translations, likewise.
+        splits: split of each label that counts.
 
     Returns:
         the columns of each split; rows by label that is no split; rows without a sentence, by split (or such a label).
     """
-    # Rows of a path as a chain of numbers: a list for each of 300,000 paths would keep the garbage collector busy.
-    first: dict[str, int] = {}
-    following = [-1] * len(table)
-    for row, path in zip(range(len(table) - 1, -1, -1), reversed(table["path"]), strict=True):
-        following[row] = first.get(path, -1)
-        first[path] = row
-    splits: dict[str, dict[str, list[str]]] = {split: {column: [] for column in COLUMNS} for split in SPLITS}
-    ignored: Counter[str] = Counter()
-    left = set(first)
-    translations, row_labels = table["translation"], table["split"]
+    clips, labels = [clip_id(path) for path in table["path"]], table["split"]
+    named = set(clips)
+    rows = {clip: row for row, clip in enumerate(clips) if labels[row] in splits}
+    joined: dict[CorpusSplit, dict[str, list[str]]] = {
+        split: {column: [] for column in COLUMNS} for split in SPLITS
+    }
     for path, sentence, speaker in zip(
         validated["path"], validated["sentence"], validated["client_id"], strict=True
     ):
-        row = first.get(path, -1)
-        left.discard(path)
-        while row >= 0:
-            if split := SPLIT_OF_LABEL.get(row_labels[row]):
-                columns = splits[split]
-                columns["path"].append(path)
-                columns["sentence"].append(sentence)
-                columns["translation"].append(translations[row])
-                columns["client_id"].append(speaker)
-            else:
-                ignored[row_labels[row]] += 1
-            row = following[row]
-    unmatched = Counter(
-        SPLIT_OF_LABEL.get(label, label)
-        for path, label in zip(table["path"], row_labels, strict=True)
-        if path in left
-    )
-    return splits, ignored, unmatched
+        clip = clip_id(path)
+        named.discard(clip)
+        row = rows.pop(clip, None)
+        if row is not None:
+            columns = joined[splits[labels[row]]]
+            columns["path"].append(path)
+            columns["sentence"].append(sentence)
+            columns["translation"].append(table["translation"][row])
+            columns["client_id"].append(speaker)
+    ignored: Counter[str] = Counter()
+    unmatched: Counter[str] = Counter()
+    for clip, label in zip(clips, labels, strict=True):
+        if clip in named:
+            unmatched[splits.get(label, label)] += 1
+        elif label not in splits:
+            ignored[label] += 1
+    return joined, ignored, unmatched
 
 
 def _differences(counts: dict[str, dict[str, int]]) -> dict[str, dict[CorpusSplit, RowDifference]]:

@@ -49,7 +49,13 @@ def inspect(folder: Path) -> tuple[FetchedAudio, bytes]:
             "sentence": [columns["sentence"][row] for row in rows],
         }
     )
-    audio = FetchedAudio(reader="parquet", path=str(folder), bytes=total, sha256=digest.hexdigest())
+    audio = FetchedAudio(
+        reader="parquet",
+        path=str(folder),
+        bytes=total,
+        sha256=digest.hexdigest(),
+        example=next(iter(columns["id"]), ""),
+    )
     return audio, validated
 
 

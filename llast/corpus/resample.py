@@ -19,11 +19,12 @@ from llast.config.corpus import ResampleOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import clip_id
 from llast.corpus.decode import DecodedClip, decode_clip, text_seconds
-from llast.corpus.join import SPLIT_OF_LABEL, read_covost
 from llast.corpus.pool import map_in_order
 from llast.corpus.readers import read_clips
 from llast.corpus.store import complete_shards, shard_path, write_index, write_shard
+from llast.corpus.tables import one_of_each, read_covost
 from llast.corpus.tsv import read_tsv_file
+from llast.errors import DataError
 from llast.languages import language
 from llast.progress import progress
 
@@ -43,7 +44,7 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
         workers: processes that decode; with 1, decoding happens in this one.
 
     Raises:
-        DataError: the archive or a table is missing or broken, or a worker died.
+        DataError: the archive or a table is missing or broken, there is none of the clips, or a worker died.
     """
     began = time.monotonic()
     files = FetchSummary.read(fetched).details
@@ -74,10 +75,16 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
             else:
                 yield clip
 
+    nothing_yet = len(left) == len(wanted)
     clips = usable()
     shards = len(done)
     while write_shard(shard_path(folder, shards), clips, options.clips_per_shard):
         shards += 1
+    if wanted and nothing_yet and len(left) == len(wanted):
+        raise DataError(
+            f"{files.audio.path} has no clip of the tables. "
+            f"{one_of_each(_a_path(files), files.audio.example)}"
+        )
     stored, seconds = write_index(folder, shards)
     reasons.update(dict.fromkeys(left, "missing"))
     summary = ResampleSummary(
@@ -108,7 +115,7 @@ def _wanted(files: FetchDetails, sentences: Path) -> dict[str, float]:
     for file in files.tables.values():
         table = read_covost(Path(file.path))
         for name, label in zip(table["path"], table["split"], strict=True):
-            if label in SPLIT_OF_LABEL:
+            if label in files.splits:
                 wanted[clip_id(name)] = 0.0
     validated = read_tsv_file(sentences, ("path", "sentence"))
     spaced = language(files.source).spaced
@@ -117,3 +124,12 @@ def _wanted(files: FetchDetails, sentences: Path) -> dict[str, float]:
         if clip in wanted:
             wanted[clip] = text_seconds(sentence, spaced)
     return wanted
+
+
+def _a_path(files: FetchDetails) -> str:
+    """The first path of a table that counts."""
+    tables = (read_covost(Path(file.path)) for file in files.tables.values())
+    rows = (
+        (path, label) for table in tables for path, label in zip(table["path"], table["split"], strict=True)
+    )
+    return next(path for path, label in rows if label in files.splits)

@@ -29,9 +29,10 @@ class CorpusRules:
         return [self.resolved.corpus_summary("synthesize", "{source}")] if self.resolved.synthetic else []
 
     def fetch_options(self, wildcards: Wildcards) -> str:
-        """Where the files of this language are."""
-        source = self.resolved.corpus.source.for_language(wildcards.source)
-        return as_options(FetchOptions(source=source))
+        """Where the files of this language are, and what of them is which split."""
+        corpus = self.resolved.corpus
+        source = corpus.source.for_language(wildcards.source)
+        return as_options(FetchOptions(source=source, splits=corpus.splits, evaluated=corpus.evaluated))
 
     @property
     def downloads(self) -> int:

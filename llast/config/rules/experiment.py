@@ -90,6 +90,7 @@ class ExperimentRules:
         return as_options(
             DecodeOptions(
                 decoding=experiment.decoding,
+                splits=self.resolved.corpus.evaluated,
                 dev_rows=config.dev_rows,
                 test_rows=config.test_rows,
                 asr_rows=config.asr_rows if experiment.transcribes else 0,

@@ -6,12 +6,15 @@ wherever a configuration is read, so its methods import what only they need: pya
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from llast.artifacts.corpus import FetchedAudio
 from llast.config.base import Model
+
+if TYPE_CHECKING:
+    from llast.corpus.tables import PairTable
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class Fetched:
         audio: where its clips are, and how they are read.
         validated: its sentences: a table like Common Voice's `validated.tsv`.
         tables: CoVoST-2 table of each pair, `.tsv` or `.tar.gz`.
+        files: by pair, rows of each file that a table was put together from, for messages; empty: the table's own.
     """
 
     audio: FetchedAudio
     validated: bytes
     tables: dict[str, Path]
+    files: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ class Source(Model, ABC):
 
     kind: str
 
-    def check_languages(self, languages: Sequence[str]) -> None:
-        """Raise ValueError, with the key and the languages, if the options leave out a source language."""
+    def check_pairs(self, pairs: Sequence[str]) -> None:
+        """Raise ValueError, with the key, if the options leave out a pair, or serve one file as that of several."""
 
     def for_language(self, language: str) -> Self:
         """The options that decide what fetch finds for a language; others must not make it run again."""
@@ -133,6 +138,14 @@ class Source(Model, ABC):
             remedy = f"export {' and '.join(unset)} where Snakemake runs{''.join(origins)}"
             return Readiness(f"not set: {', '.join(unset)}", remedy)
         return Readiness(f"set: {', '.join(variables)}" if variables else "")
+
+    def table(self, pair: str) -> "PairTable | None":
+        """The table of a pair, if it is here and read in seconds.
+
+        Raises:
+            DataError: it is broken.
+        """
+        return None
 
     # For llast plan
 

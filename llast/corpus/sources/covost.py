@@ -4,7 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -12,6 +12,10 @@ from llast.artifacts.corpus import FetchedAudio
 from llast.corpus.official import TABLES, official_table
 from llast.corpus.sources.base import Amount, Fetched, Folders, Source
 from llast.errors import DataError
+from llast.languages import source_languages
+
+if TYPE_CHECKING:
+    from llast.corpus.tables import PairTable
 
 
 def _check_address(text: str, known: tuple[str, ...]) -> str:
@@ -51,6 +55,13 @@ class CovostSource(Source):
     def find_audio(self, language: str, folders: Folders) -> tuple[FetchedAudio, bytes]:
         """Find or download the audio of a language, and read it once: where it is, and its `validated.tsv`."""
 
+    def check_pairs(self, pairs: Sequence[str]) -> None:
+        if len(pairs) > 1 and "{pair}" not in self.tables:
+            raise ValueError(
+                f"'source.tables' is '{self.tables}' for all of {', '.join(pairs)}: each pair has a table of its own. "
+                "Write {pair} where the names differ, such as tables/covost_v2.{pair}.tsv."
+            )
+
     @property
     def downloads(self) -> bool:
         return is_address(self.tables)
@@ -69,6 +80,11 @@ class CovostSource(Source):
         audio, validated = self.find_audio(language, folders)
         return Fetched(audio, validated, {pair: self._find_table(pair, folders.downloads) for pair in pairs})
 
+    def table(self, pair: str) -> "PairTable | None":
+        from llast.corpus.tables import read_pair
+
+        return None if is_address(self.tables) else read_pair(self._table(pair))
+
     def _table(self, pair: str) -> Path:
         return Path(self.tables.replace("{pair}", pair))
 
@@ -81,6 +97,16 @@ class CovostSource(Source):
         official = official_table()[pair]
         size, digest = int(official["tsv_tar_gz_bytes"]), official["tsv_tar_gz_sha256"]
         return download_address(address, downloads, size, digest)
+
+
+def require_language(audio: str, pairs: Sequence[str]) -> None:
+    """Raise ValueError if audio of several languages would be read from one place."""
+    languages = source_languages(list(pairs))
+    if len(languages) > 1 and "{lang}" not in audio:
+        raise ValueError(
+            f"'source.audio' is '{audio}' for all of {', '.join(languages)}: each language has audio of its own. Write "
+            "{lang} where the names differ, such as cv/{lang}.tar.gz."
+        )
 
 
 def is_address(place: str) -> bool:

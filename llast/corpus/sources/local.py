@@ -8,7 +8,7 @@ from pydantic import Field
 
 from llast.artifacts.corpus import FetchedAudio
 from llast.corpus.sources.base import Amount, Folders
-from llast.corpus.sources.covost import AudioAddress, CovostSource, read_release, require
+from llast.corpus.sources.covost import AudioAddress, CovostSource, read_release, require, require_language
 
 
 class LocalSource(CovostSource):
@@ -19,6 +19,10 @@ class LocalSource(CovostSource):
         description="Common Voice archive (tar, .tar.gz, .tar.bz2, .tar.xz or .zip) or unpacked folder of a language: "
         "`cv/{lang}.tar.gz`."
     )
+
+    def check_pairs(self, pairs: Sequence[str]) -> None:
+        super().check_pairs(pairs)
+        require_language(self.audio, pairs)
 
     def files(self, language: str, pairs: Sequence[str]) -> list[Path]:
         return [self._audio(language), *super().files(language, pairs)]

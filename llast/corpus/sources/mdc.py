@@ -16,6 +16,7 @@ from llast.config.base import Language
 from llast.corpus.sources.base import Folders
 from llast.corpus.sources.covost import CovostSource, read_release
 from llast.errors import ConfigError, DataError
+from llast.languages import source_languages
 
 if TYPE_CHECKING:
     from llast.corpus.remote import Remote
@@ -33,9 +34,16 @@ class MdcSource(CovostSource):
         description="Data set id of each source language: the end of its page's address."
     )
 
-    def check_languages(self, languages: Sequence[str]) -> None:
+    def check_pairs(self, pairs: Sequence[str]) -> None:
+        super().check_pairs(pairs)
+        languages = source_languages(list(pairs))
         if missing := [code for code in languages if code not in self.datasets]:
             raise ValueError(f"'source.datasets' has no id for {', '.join(missing)}.")
+        ids = [self.datasets[code] for code in languages]
+        if same := [code for code in languages if ids.count(self.datasets[code]) > 1]:
+            raise ValueError(
+                f"'source.datasets' has one id for {', '.join(same)}: each language has one of its own."
+            )
 
     def for_language(self, language: str) -> Self:
         return self.model_copy(update={"datasets": {language: self.datasets[language]}})

@@ -7,13 +7,17 @@ step works as for any other source.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from llast.corpus.sources.base import Amount, Fetched, Folders, Source
 from llast.errors import DataError
 from llast.languages import SPLITS
+
+if TYPE_CHECKING:
+    from llast.corpus.tables import PairTable
+    from llast.corpus.tsv import Table
 
 COLUMNS = ("path", "sentence", "translation", "client_id")
 WAV_RATE = 32_000
@@ -37,8 +41,7 @@ class PreparedSource(Source):
         return not self.copy_audio
 
     def files(self, language: str, pairs: Sequence[str]) -> list[Path]:
-        tables = [self._table(pair, split) for pair in pairs for split in SPLITS]
-        return [self._clips(language), *tables]
+        return [self._clips(language), *(self._file(pair, "test") for pair in pairs)]
 
     def size(self, amount: Amount) -> float:
         return amount.seconds * WAV_RATE + amount.rows * amount.row_bytes
@@ -47,47 +50,63 @@ class PreparedSource(Source):
         """Where two pairs have different sentences for a clip, the first one holds, and their number is said."""
         from llast.corpus.archive import clip_id
         from llast.corpus.clip_files import inspect
-        from llast.corpus.tsv import read_tsv_file, tsv_bytes, write_tsv
+        from llast.corpus.tsv import tsv_bytes, write_tsv
 
-        sentences: dict[str, tuple[str, str]] = {}
+        sentences: dict[str, tuple[str, str, str]] = {}
         different: set[str] = set()
-        tables = {}
+        tables, files = {}, {}
         for pair in pairs:
-            rows: dict[str, list[str]] = {"path": [], "translation": [], "split": []}
-            for split in SPLITS:
-                path = self._table(pair, split)
-                if not path.exists():
-                    raise DataError(
-                        f"{path} does not exist. A prepared folder has the tables of get_covost_splits.py in tsv/; "
-                        "correct source.folder in the corpus's file, or leave the pair out."
-                    )
-                table = read_tsv_file(path, COLUMNS)
-                names = [f"{clip_id(name)}.mp3" for name in table["path"]]
-                rows["path"] += names
-                rows["translation"] += table["translation"]
-                rows["split"] += [split] * len(table)
-                for name, sentence, speaker in zip(names, table["sentence"], table["client_id"], strict=True):
-                    if sentences.setdefault(name, (sentence, speaker))[0] != sentence:
-                        different.add(name)
+            table, files[pair] = self._read(pair)
+            for path, sentence, speaker in zip(
+                table["path"], table["sentence"], table["client_id"], strict=True
+            ):
+                if sentences.setdefault(clip_id(path), (path, sentence, speaker))[1] != sentence:
+                    different.add(path)
             tables[pair] = folders.output / f"covost_v2.{pair}.tsv"
-            write_tsv(tables[pair], rows)
+            write_tsv(tables[pair], {name: table[name] for name in ("path", "translation", "split")})
         if different:
             print(
                 f"fetch: {len(different):,} clips of '{language}' have another sentence in another table, such as "
                 f"{min(different)}; that of the first pair ({pairs[0]}) holds",
                 file=sys.stderr,
             )
-        validated = tsv_bytes(
-            {
-                "client_id": [speaker for _, speaker in sentences.values()],
-                "path": list(sentences),
-                "sentence": [sentence for sentence, _ in sentences.values()],
-            }
-        )
-        return Fetched(inspect(self._clips(language), self.in_place), validated, tables)
+        paths, texts, speakers = zip(*sentences.values(), strict=True) if sentences else ((), (), ())
+        validated = tsv_bytes({"client_id": speakers, "path": paths, "sentence": texts})
+        return Fetched(inspect(self._clips(language), self.in_place), validated, tables, files)
+
+    def table(self, pair: str) -> "PairTable":
+        from llast.corpus.tables import PairTable
+
+        return PairTable(*self._read(pair))
+
+    def _read(self, pair: str) -> "tuple[Table, dict[str, int]]":
+        """The rows of all splits with their split, and how many each file has.
+
+        A table that is missing has none: whether a split is needed is not for its source to say.
+
+        Raises:
+            DataError: a table is broken, or all are missing.
+        """
+        from llast.corpus.tsv import Table, read_tsv_file
+
+        rows: dict[str, list[str]] = {name: [] for name in (*COLUMNS, "split")}
+        paths = {split: self._file(pair, split) for split in SPLITS}
+        files = {}
+        if not any(path.exists() for path in paths.values()):
+            raise DataError(
+                f"{paths['train']} does not exist, nor the others of this pair. A prepared folder has the tables of "
+                "get_covost_splits.py in tsv/; correct source.folder in the corpus's file, or leave the pair out."
+            )
+        for split, path in paths.items():
+            table = read_tsv_file(path, COLUMNS) if path.exists() else Table({name: [] for name in COLUMNS})
+            for name in COLUMNS:
+                rows[name] += table[name]
+            rows["split"] += [split] * len(table)
+            files[str(path)] = len(table)
+        return Table(rows), files
 
     def _clips(self, language: str) -> Path:
         return Path(self.folder) / "audio" / language / "clips_16k"
 
-    def _table(self, pair: str, split: str) -> Path:
+    def _file(self, pair: str, split: str) -> Path:
         return Path(self.folder) / "tsv" / f"covost_v2.{pair}.{split}.tsv"

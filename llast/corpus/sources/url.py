@@ -1,5 +1,6 @@
 """Source `url`: Common Voice from any server."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -11,6 +12,7 @@ from llast.corpus.sources.covost import (
     CovostSource,
     download_address,
     read_release,
+    require_language,
     variables_in,
 )
 
@@ -29,6 +31,10 @@ class UrlSource(CovostSource):
         description="Address of the Common Voice archive of a language, with `{lang}`. `${NAME}` is filled in from the "
         "environment when it is used, for keys that no file may hold."
     )
+
+    def check_pairs(self, pairs: Sequence[str]) -> None:
+        super().check_pairs(pairs)
+        require_language(self.audio, pairs)
 
     @property
     def downloads(self) -> bool:

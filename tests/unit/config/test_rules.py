@@ -106,7 +106,7 @@ def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
         ({"official_counts": True}, {"join corpus", "statistics corpus"}),
         ({"source": {"options": {"train": 6}}}, {"synthesize corpus"}),
         (
-            {"source": {"kind": "local", "audio": "a", "tables": "b", "options": None}},
+            {"source": {"kind": "local", "audio": "{lang}", "tables": "{pair}", "options": None}},
             {"synthesize corpus", "fetch corpus"},
         ),
     ],
@@ -205,7 +205,7 @@ def test_the_rules_write_where_the_layout_says() -> None:
 
 
 def test_published_scores_stand_beside_real_data_only(here: Path) -> None:
-    local = {**CORPUS, "source": {"kind": "local", "audio": "a", "tables": "b"}}
+    local = {**CORPUS, "source": {"kind": "local", "audio": "{lang}", "tables": "{pair}"}}
     config = resolved(WORKFLOW, local, EXPERIMENT)
     assert ResultsRules(config).published == ["config/published.csv"]
     assert CorpusRules(config).synthesized == []

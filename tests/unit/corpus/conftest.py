@@ -99,8 +99,8 @@ class Release:
 
 
 def fetched(source: str, pairs: list[str], output: Path, options: LocalSource) -> FetchSummary:
-    """Run the step fetch on local files."""
-    return fetch(source, pairs, output, FetchOptions(source=options), output / "downloads")
+    """Run the step fetch on local files, of whatever splits there are."""
+    return fetch(source, pairs, output, FetchOptions(source=options, evaluated=()), output / "downloads")
 
 
 def write_tar(path: Path, files: list[tuple[str, bytes]]) -> None:

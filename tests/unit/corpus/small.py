@@ -57,7 +57,8 @@ class Small:
         packed: the archive's content, made from the folder of `validated.tsv` and `clips/`.
         archive: edits it.
         layout: `prepared` for the folder of the released loader, whose tables are per split.
-        source: keys of `source` in the corpus's file, over those that name these files.
+        source: keys of `source` in the corpus's file, over those that name these files; `{data}` is their folder, and
+            None takes a key out.
         corpus: other keys of that file.
     """
 
@@ -89,10 +90,17 @@ class Small:
         source = self._write_prepared(data) if self.layout == "prepared" else self._write_release(data)
         config = folder / "config" / "corpora" / "small.yaml"
         config.parent.mkdir(parents=True)
-        values = {"pairs": list(self.pairs), "source": {**source, **self.source}, **self.corpus}
-        config.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not None}))
+        values = {"pairs": list(self.pairs), "source": self._source(data, source), **self.corpus}
+        config.write_text(yaml.safe_dump(values))
         corpus = load_corpus("small", folder / "config")
         return CorpusRules(ResolvedConfig(WorkflowConfig(corpus="small", experiments=["none"]), corpus, {}))
+
+    def _source(self, data: Path, written: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: value.replace("{data}", str(data)) if isinstance(value, str) else value
+            for key, value in ({**written, **self.source}).items()
+            if value is not None
+        }
 
     def _names(self) -> list[dict[str, Any]]:
         """What paths are made of, a row each."""

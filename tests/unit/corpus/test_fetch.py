@@ -24,6 +24,7 @@ def test_local_files_are_used_in_place(tmp_path: Path, release: Release) -> None
         bytes=audio.stat().st_size,
         sha256=hashlib.sha256(audio.read_bytes()).hexdigest(),
         root="cv-corpus-6.1/fr",
+        example="cv-corpus-6.1/fr/clips/good0.mp3",
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["summary.json", "validated.tsv"]
     assert (tmp_path / "out" / "validated.tsv").read_bytes() == dict(release.files())["validated.tsv"]

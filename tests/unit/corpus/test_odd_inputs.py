@@ -30,7 +30,7 @@ class Line:
         step: the step that refuses it; `config` is the corpus's file; `filter`, the last one, where all goes well.
         code: exit code.
         names: regular expressions, all of which standard error has to match.
-        rows: usable rows of train, dev and test of each pair, where all goes well.
+        left: usable rows of train, dev and test of each pair, where all goes well.
         doctor: regular expression for what `llast doctor` says of it before anything runs; empty: it need not find it.
         odd: keywords of `Small`.
     """
@@ -39,7 +39,7 @@ class Line:
     step: str
     code: int
     names: tuple[str, ...]
-    rows: tuple[int, ...]
+    left: tuple[int, ...]
     doctor: str
     odd: dict[str, Any]
 
@@ -48,31 +48,305 @@ def fails(what: str, step: str, *names: str, code: int = 3, doctor: str = "", **
     return Line(what, step, code, names, (), doctor, odd)
 
 
-def works(what: str, *names: str, rows: tuple[int, ...] = (6, 3, 3), **odd: Any) -> Line:
-    return Line(what, "filter", 0, names, rows, "", odd)
+def works(what: str, *names: str, left: tuple[int, ...] = (6, 3, 3), **odd: Any) -> Line:
+    return Line(what, "filter", 0, names, left, "", odd)
+
+
+SWAPPED = {"dev": "validation", "test": "tst-COMMON"}
+TABLE = r"covost_v2\.de_en\.tsv"
+
+
+def twice(text: str) -> str:
+    """A table whose rows are there twice."""
+    header, rows = text.split("\n", 1)
+    return f"{header}\n{rows}{rows}"
+
+
+def same_path(text: str) -> str:
+    """Rows that all have the first one's path."""
+    return re.sub(r"common_voice_de_\d+", "common_voice_de_1000", text)
+
+
+def without(split: str) -> Callable[[str], str]:
+    """A table without the rows of a split."""
+    return lambda text: "".join(
+        row for row in text.splitlines(keepends=True) if not row.endswith(f"\t{split}\n")
+    )
 
 
 LINES = [
     works("nothing odd"),
     works("nothing odd, prepared", layout="prepared"),
+    works("nothing odd, prepared and copied", layout="prepared", source={"copy_audio": True}),
     works("packed as .tar.gz", pack=".tar.gz"),
     works("two pairs", pairs=("en_de", "en_ja")),
+    # splits
+    fails("no table", "fetch", TABLE, "source.tables", doctor=TABLE, tables=None),
+    fails("a table without a header", "fetch", TABLE, "path", tables=lambda text: text.split("\n", 1)[1]),
+    fails("an empty table", "fetch", TABLE, tables=lambda text: ""),
     fails(
-        "no table",
+        "a table with only a header",
         "fetch",
-        r"covost_v2\.de_en\.tsv",
-        "source.tables",
-        doctor=r"covost_v2\.de_en\.tsv",
-        tables=None,
+        TABLE,
+        "dev",
+        "test",
+        doctor=TABLE,
+        tables=lambda text: text.split("\n")[0],
     ),
     fails(
-        "a table without a header",
+        "one of two tables with only a header",
         "fetch",
-        r"covost_v2\.de_en\.tsv",
-        "path",
-        tables=lambda text: text.split("\n", 1)[1],
+        r"covost_v2\.en_ja\.tsv",
+        doctor=r"en_ja\.tsv",
+        pairs=("en_de", "en_ja"),
+        tables={"en_ja": lambda text: text.split("\n")[0] + "\n"},
     ),
-    fails("an empty table", "fetch", r"covost_v2\.de_en\.tsv", tables=lambda text: ""),
+    fails(
+        "half a table",
+        "fetch",
+        TABLE,
+        "no dev and no test",
+        "'train'",
+        doctor="no dev",
+        tables=lambda text: text[: len(text) // 3],
+    ),
+    fails("no dev rows", "fetch", "no dev", "dev_sets: false", doctor="dev_sets", tables=without("dev")),
+    fails("no test rows", "fetch", "no test", "pair", doctor="no test", tables=without("test")),
+    works(
+        "no dev rows, and none asked for", left=(6, 0, 3), tables=without("dev"), corpus={"dev_sets": False}
+    ),
+    works("no train rows, for what is only evaluated", left=(0, 3, 3), tables=without("train")),
+    fails(
+        "other labels",
+        "fetch",
+        r"validation: dev",
+        r"tst-COMMON: test",
+        doctor="validation: dev, tst-COMMON: test",
+        labels=SWAPPED,
+    ),
+    works(
+        "other labels, mapped", labels=SWAPPED, corpus={"splits": {"validation": "dev", "tst-COMMON": "test"}}
+    ),
+    fails("one label is another", "fetch", "no dev", r"\{validation: dev\}", labels={"dev": "validation"}),
+    fails("labels in capitals", "fetch", r"Dev: dev", r"TEST: test", labels={"dev": "Dev", "test": "TEST"}),
+    fails("labels that are numbers", "fetch", '"1": dev', '"2": test', labels={"dev": "1", "test": "2"}),
+    works(
+        "labels that are numbers, mapped",
+        labels={"dev": "1", "test": "2"},
+        corpus={"splits": {"1": "dev", "2": "test"}},
+    ),
+    fails(
+        "one label for dev and test",
+        "fetch",
+        "no dev and no test",
+        "heldout: dev",
+        labels={"dev": "heldout", "test": "heldout"},
+    ),
+    fails("no labels", "fetch", "no dev", '"": dev', labels={"dev": "", "test": "also"}),
+    fails(
+        "a label for a split that is none",
+        "config",
+        "splits",
+        "valid",
+        code=2,
+        corpus={"splits": {"validation": "valid"}},
+    ),
+    works(
+        "rows of other labels beside",
+        "1 label",
+        left=(5, 3, 3),
+        tables=lambda text: text.replace("1000.\ttrain", "1000.\tdev_dup"),
+    ),
+    fails(
+        "a prepared folder without dev tables",
+        "fetch",
+        r"de_en\.dev\.tsv",
+        "dev_sets",
+        doctor=r"dev\.tsv",
+        layout="prepared",
+        rows={"train": 6, "test": 3},
+    ),
+    works(
+        "a prepared folder without dev tables, as asked for",
+        left=(6, 0, 3),
+        layout="prepared",
+        rows={"train": 6, "test": 3},
+        corpus={"dev_sets": False},
+    ),
+    fails(
+        "a prepared folder with an empty test table",
+        "fetch",
+        r"de_en\.test\.tsv",
+        doctor=r"test\.tsv",
+        layout="prepared",
+        rows={"train": 6, "dev": 3, "test": 0},
+    ),
+    # rows of one clip
+    fails(
+        "a table that is there twice",
+        "fetch",
+        "data row 1 ",
+        "data row 13 ",
+        "1000",
+        doctor="data row 13",
+        tables=twice,
+    ),
+    fails(
+        "segments of one recording",
+        "fetch",
+        "data row 1 ",
+        "data row 2 ",
+        r"'ted_0\.wav'",
+        doctor="data row 2",
+        name="ted_0",
+    ),
+    fails(
+        "sentences that are there twice", "fetch", "data row 1 ", "data row 13 ", "validated", sentences=twice
+    ),
+    fails("sentences of one path", "fetch", "data row 1 ", "data row 2 ", "validated", sentences=same_path),
+    works("sentences that nobody needs, twice", sentences=lambda text: text + 2 * "spk\tother.wav\tEgal.\n"),
+    works("rows of no split, twice", tables=lambda text: text + 2 * "other.wav\tNo matter.\tdev_dup\n"),
+    fails(
+        "a clip in train and test",
+        "fetch",
+        "data row 1 ",
+        "data row 13 ",
+        tables=lambda text: text + "common_voice_de_1000.wav\tAgain.\ttest\n",
+    ),
+    fails(
+        "names that are unique in their folder only",
+        "fetch",
+        "'train/000.wav'",
+        "'dev/000.wav'",
+        doctor="'dev/000.wav'",
+        name="{split}/00{i}",
+    ),
+    fails(
+        "the same, prepared",
+        "fetch",
+        r"data row 1 of \S+train\.tsv and data row 1 of \S+dev\.tsv",
+        doctor="'dev/000.wav'",
+        name="{split}/00{i}",
+        in_audio="00{i}.wav",
+        layout="prepared",
+    ),
+    fails(
+        "one name in capitals of its ending",
+        "fetch",
+        r"'a\.wav'",
+        r"'a\.MP3'",
+        tables=lambda text: text + "a.wav\tOne.\ttrain\na.MP3\tTwo.\ttrain\n",
+    ),
+    fails(
+        "the same table for two pairs",
+        "fetch",
+        r"en_de\.tsv",
+        r"en_ja\.tsv",
+        pairs=("en_de", "en_ja"),
+        tables=lambda text: text.replace("en_ja", "en_de"),
+    ),
+    fails(
+        "tables without {pair}",
+        "config",
+        r"source\.tables",
+        r"\{pair\}",
+        code=2,
+        pairs=("en_de", "en_ja"),
+        source={"tables": "covost_v2.en_de.tsv"},
+    ),
+    works("a table without {pair}, of the only pair", source={"tables": "{data}/covost_v2.de_en.tsv"}),
+    fails(
+        "audio without {lang}",
+        "config",
+        r"source\.audio",
+        r"\{lang\}",
+        code=2,
+        pairs=("de_en", "fr_en"),
+        source={"audio": "de.tar.gz"},
+    ),
+    fails(
+        "one data set for two languages",
+        "config",
+        r"source\.datasets",
+        "de, fr",
+        code=2,
+        pairs=("de_en", "fr_en"),
+        source={"kind": "mdc", "datasets": {"de": "a", "fr": "a"}, "audio": None},
+    ),
+    # one key
+    works("sentences without an ending", in_sentences="{name}"),
+    works("sentences with another ending", in_sentences="{name}.mp3"),
+    works("sentences with a folder", in_sentences="clips/{name}.wav"),
+    works("tables without an ending", in_tables="{name}"),
+    works("tables with another ending in capitals", in_tables="{name}.WAV"),
+    works("tables with a folder", in_tables="audio/de/{name}.flac"),
+    works("audio with two endings", in_audio="{name}.mp3.wav"),
+    works("audio in folders", in_audio="{split}/{name}.wav"),
+    works("audio in folders, packed", in_audio="{split}/{name}.wav", pack=".tar.gz"),
+    works("audio in folders, prepared", in_audio="{split}/{name}.wav", layout="prepared"),
+    works("paths with folders on all sides", name="talk/{split}/{n}"),
+    works("ids with dots", name="talk.1.{n}", in_sentences="{name}", in_tables="{name}"),
+    works("ids with dots, prepared", name="talk.1.{n}", in_tables="{name}", layout="prepared"),
+    works("ids with spaces", name="talk {n}"),
+    works(
+        "ids with an umlaut, composed and decomposed",
+        name="Gespr\u00e4ch_{n}",
+        in_audio="Gespra\u0308ch_{n}.wav",
+    ),
+    works("decomposed sentences", name="Gespr\u00e4ch_{n}", in_sentences="Gespra\u0308ch_{n}.wav"),
+    works("decomposed tables", name="Gespr\u00e4ch_{n}", in_tables="Gespra\u0308ch_{n}.wav", pack=".tar.gz"),
+    fails(
+        "sentences of other clips",
+        "fetch",
+        r"'common_voice_de_1000\.wav'",
+        r"'other_1000\.wav'",
+        in_sentences="other_{n}.wav",
+    ),
+    fails(
+        "no sentences",
+        "fetch",
+        r"'common_voice_de_1000\.wav'",
+        "validated",
+        sentences=lambda text: text.split("\n")[0],
+    ),
+    fails(
+        "audio of other clips",
+        "resample",
+        r"'common_voice_de_1000\.wav'",
+        r"'other_1000\.wav'",
+        in_audio="other_{n}.wav",
+    ),
+    fails(
+        "audio of other clips, packed",
+        "resample",
+        r"1000\.wav'",
+        r"other_10\d\d\.wav'",
+        in_audio="other_{n}.wav",
+        pack=".tar.gz",
+    ),
+    fails(
+        "audio of other clips, prepared",
+        "resample",
+        r"1000\.wav'",
+        r"other_1000\.wav'",
+        in_audio="other_{n}.wav",
+        layout="prepared",
+    ),
+    fails("no audio", "resample", r"1000\.wav'", "'other'", clips=lambda clips: {"other": b""}),
+    fails(
+        "audio of one name in two folders",
+        "resample",
+        r"a/common_voice_de_1000\.wav",
+        clips=lambda clips: clips | {"a/common_voice_de_1000.wav": b"RIFF"},
+    ),
+    fails(
+        "half of the dev clips",
+        "filter",
+        "de_en dev: 2 of 3",
+        "max_missing",
+        clips=lambda clips: dict(list(clips.items())[:7]),
+        corpus={"filter": {"max_missing": 0.5}},
+    ),
 ]
 
 ASIDE = r"1 rows of \S+/de\S* \(validated\.tsv\) are damaged, such as data row 13 .*validated\.damaged\.tsv"
@@ -306,7 +580,7 @@ def test_an_odd_corpus_stops_with_a_remedy_or_keeps_its_rows(line: Line, tmp_pat
     for name in line.names:
         assert re.search(name, ended.said), ended.said
     if line.code == 0:
-        assert {tuple(splits.values()) for splits in ended.rows.values()} == {line.rows}
+        assert {tuple(splits.values()) for splits in ended.rows.values()} == {line.left}
         assert set(ended.rows) == set(small.pairs)
         assert not ended.doctor
     else:

@@ -333,7 +333,7 @@ def test_what_a_prepared_folder_lacks_is_named(tmp_path: Path, prepared: tuple[R
     _, folder = prepared
     (folder / "tsv" / "covost_v2.en_ja.dev.tsv").unlink()
     source = PreparedSource(folder=str(folder))
-    with pytest.raises(DataError, match=r"en_ja\.dev\.tsv.*source\.folder"):
+    with pytest.raises(DataError, match=r"en_ja\.dev\.tsv.*dev_sets"):
         steps(tmp_path / "out", ["en_ja"], source)
     for split in SPLITS:
         name = f"covost_v2.{{}}.{split}.tsv"

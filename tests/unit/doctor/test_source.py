@@ -54,7 +54,7 @@ def resolved(source: CorpusSource) -> ResolvedConfig:
             PreparedSource(folder="covost2"),
             {},
             "BAD",
-            ["covost2/audio/fr/clips_16k, covost2/tsv/covost_v2.fr_en.train.tsv, ", "and 8 more"],
+            ["covost2/audio/fr/clips_16k, covost2/tsv/covost_v2.fr_en.test.tsv, ", "and 2 more"],
         ),
     ],
 )
