@@ -89,8 +89,9 @@ def _is_name(path: str) -> bool:
 
 
 def _clips(row: Row) -> set[str]:
-    """The clips that a damaged row may be of."""
-    return {clip_id(piece) for piece in (*row.fields, *_NAME.findall(row.raw))}
+    """The clips that a damaged row may be of; a lost tab leaves a word at the ending of a name."""
+    pieces = [*row.fields, *_NAME.findall(row.raw)]
+    return {clip_id(name) for piece in pieces for name in (piece, piece.rpartition(".")[0])}
 
 
 def _as_bytes(rows: Rows, chosen: Iterable[Row]) -> bytes:

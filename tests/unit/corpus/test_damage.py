@@ -28,6 +28,8 @@ def folder(tmp_path: Path, validated: bytes, needed: str = "a b") -> LocalSource
     """An unpacked release, whose table needs some clips."""
     (tmp_path / "cv" / "clips").mkdir(parents=True)
     (tmp_path / "cv" / "validated.tsv").write_bytes(validated)
+    for clip in needed.split():
+        (tmp_path / "cv" / "clips" / f"{clip}.mp3").touch()
     rows = "".join(f"{clip}.mp3\thello\ttrain\n" for clip in needed.split())
     table = tmp_path / "covost_v2.fr_en.tsv"
     table.write_text("path\ttranslation\tsplit\n" + rows)
