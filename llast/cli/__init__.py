@@ -144,7 +144,7 @@ def _options(name: str, text: str) -> Any:
 
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"--options is not JSON: {error}.") from None
     return validate(_load(name), values, "--options")
 

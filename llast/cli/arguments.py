@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llast.config.layout import LARGEST_SEED, NAME
 from llast.errors import UserError
+from llast.languages import language, split_pair
 
 Arguments = Mapping[str, Mapping[str, Any]]
 
@@ -64,16 +66,16 @@ def named_model(text: str) -> tuple[str, Path]:
     return name, model_folder(path)
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A whole number that is not smaller."""
+def between(least: int, most: int) -> Callable[[str], int]:
+    """A whole number within bounds."""
 
     def convert(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             raise ArgumentTypeError(f"'{text}' is not a whole number") from None
-        if value < least:
-            raise ArgumentTypeError(f"{value}: must be at least {least}")
+        if not least <= value <= most:
+            raise ArgumentTypeError(f"{text:.30}: must be from {least} to {most}")
         return value
 
     return convert
@@ -90,6 +92,36 @@ def seconds(text: str) -> float:
     return value
 
 
+def checked(find: Callable[[], Callable[[str], object]]) -> Callable[[str], str]:
+    """A text as it is, after a check that may raise ValueError or ConfigError.
+
+    Args:
+        find: gives the check; it may import what the help does not need.
+    """
+
+    def convert(text: str) -> str:
+        try:
+            find()(text)
+        except (ValueError, UserError) as error:
+            raise ArgumentTypeError(f"'{text}': {error}") from None
+        return text
+
+    return convert
+
+
+def _store() -> Callable[[str], object]:
+    from llast.config.workflow import check_store
+
+    return check_store
+
+
+def hub_reference() -> Callable[[str], object]:
+    """The check of a reference to a model of the hub, for `checked`."""
+    from llast.config.experiment import check_hub_reference
+
+    return check_hub_reference
+
+
 def file(text: str, **more: Any) -> dict[str, Any]:
     """A path that has to be given, unless `more` says otherwise."""
     return {"type": Path, "required": True, "metavar": "FILE", "help": text, **more}
@@ -100,10 +132,10 @@ def files(text: str, **more: Any) -> dict[str, Any]:
     return file(text, nargs="+", **more)
 
 
-def number(text: str, default: int | None = None, least: int = 1) -> dict[str, Any]:
+def number(text: str, default: int | None = None, least: int = 1, most: int = 1_000) -> dict[str, Any]:
     """A whole number, which has to be given where there is no default."""
     return {
-        "type": at_least(least),
+        "type": between(least, most),
         "required": default is None,
         "default": default,
         "metavar": "N",
@@ -111,9 +143,15 @@ def number(text: str, default: int | None = None, least: int = 1) -> dict[str, A
     }
 
 
+def _experiment(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ArgumentTypeError(f"'{text}': a name has only letters, digits and . _ + -")
+    return text
+
+
 def name(text: str) -> dict[str, Any]:
-    """A name that has to be given."""
-    return {"required": True, "metavar": "NAME", "help": text}
+    """The name of an experiment, which has to be given: it names files, folders and jobs."""
+    return {"type": _experiment, "required": True, "metavar": "NAME", "help": text}
 
 
 class Explain(Action):
@@ -145,12 +183,25 @@ SUMMARY = {
         "FOLDER/summary.json, written last; the data lies beside it", type=folder_with("summary.json")
     )
 }
-SOURCE = {"--source": {"required": True, "metavar": "LANG", "help": "source language, such as fr or zh-CN"}}
-PAIRS = {
-    "--pairs": {"required": True, "nargs": "+", "metavar": "PAIR", "help": "pairs out of it, such as fr_en"}
+SOURCE = {
+    "--source": {
+        "type": checked(lambda: language),
+        "required": True,
+        "metavar": "LANG",
+        "help": "source language, such as fr or zh-CN",
+    }
 }
-WORKERS = {"--workers": number("processes to work in (default: %(default)s)", 1)}
-THREADS = {"--threads": number("CPU threads (default: %(default)s)", 1)}
+PAIRS = {
+    "--pairs": {
+        "type": checked(lambda: split_pair),
+        "required": True,
+        "nargs": "+",
+        "metavar": "PAIR",
+        "help": "pairs out of it, such as fr_en",
+    }
+}
+WORKERS = {"--workers": number("processes to work in (default: %(default)s)", 1, most=4_096)}
+THREADS = {"--threads": number("CPU threads (default: %(default)s)", 1, most=4_096)}
 OFFICIAL = {
     "--official-counts": {
         "action": BooleanOptionalAction,
@@ -158,7 +209,7 @@ OFFICIAL = {
         "help": "compare rows per split with the published counts",
     }
 }
-SEED = {"--seed": number("seed", least=0)}
+SEED = {"--seed": number("seed", least=0, most=LARGEST_SEED)}
 BASES = {
     "--encoder": file("folder of the base encoder", type=model_folder, metavar="DIR"),
     "--llm": file("folder of the base LLM", type=model_folder, metavar="DIR"),
@@ -175,7 +226,8 @@ NAMED_BASES = {
 }
 TRACKING = {
     "--tracking-uri": {
-        "default": os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///results/mlflow.db"),
+        "type": checked(_store),
+        "default": os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///results/mlflow.db",
         "metavar": "URI",
         "help": "MLflow store, by default $MLFLOW_TRACKING_URI, else sqlite:///results/mlflow.db",
     }
@@ -202,7 +254,7 @@ MODEL = {
 }
 CHECKPOINT = {
     "--checkpoint": {
-        "type": at_least(1),
+        "type": between(1, 1_000),
         "metavar": "N",
         "help": "which checkpoint of a run; default: the best on dev, without scores the last",
     }

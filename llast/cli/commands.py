@@ -55,9 +55,9 @@ def import_xtuner(
 
 def show_config(config: Path) -> str:
     """What a configuration comes to, as YAML."""
-    from llast.config.load import read_yaml
     from llast.config.resolved import resolve
     from llast.config.schema import as_yaml
+    from llast.config.yaml_file import read_yaml
 
     return as_yaml(resolve(read_yaml(config), [config]))
 
@@ -68,8 +68,8 @@ def check_configs(config: list[Path]) -> Iterator[str]:
     Raises:
         ConfigError: the first one that is not.
     """
-    from llast.config.load import read_yaml
     from llast.config.resolved import resolve
+    from llast.config.yaml_file import read_yaml
 
     for path in config:
         resolved = resolve(read_yaml(path), [path])

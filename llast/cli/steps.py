@@ -16,9 +16,11 @@ from llast.cli.arguments import (
     TRACKING,
     WORKERS,
     Verb,
+    checked,
     file,
     files,
     folder_with,
+    hub_reference,
     name,
     number,
 )
@@ -48,7 +50,15 @@ STEPS = (
         "fetch-model",
         "Download a base model from the Hugging Face hub.",
         "llast.model.fetch_model:fetch_model",
-        {"--reference": {"required": True, "metavar": "ORG/NAME@REVISION", "help": "the model"}, **SUMMARY},
+        {
+            "--reference": {
+                "type": checked(hub_reference),
+                "required": True,
+                "metavar": "ORG/NAME@REVISION",
+                "help": "the model",
+            },
+            **SUMMARY,
+        },
     ),
     Verb(
         "resample",

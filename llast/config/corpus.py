@@ -12,8 +12,10 @@ from llast.languages import CorpusSplit
 class ResampleOptions(Model):
     """16 kHz mono FLAC in Arrow shards."""
 
-    min_seconds: float = Field(0.1, gt=0, description="Shorter decoded clips go to quarantine.")
-    clips_per_shard: int = Field(2000, ge=1, description="Also the most work that an interruption loses.")
+    min_seconds: float = Field(0.1, gt=0, le=30, description="Shorter decoded clips go to quarantine.")
+    clips_per_shard: int = Field(
+        2000, ge=1, le=1_000_000, description="Also the most work that an interruption loses."
+    )
 
 
 class FilterOptions(Model):
@@ -57,6 +59,15 @@ class FilterOptions(Model):
     max_missing: float = Field(
         0.02, ge=0, le=1, description="Largest share of dev or test rows without sentence or audio."
     )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_seconds > self.max_seconds:
+            raise ValueError(
+                f"min_seconds ({self.min_seconds}) is above max_seconds ({self.max_seconds}): no clip is both. "
+                "Exchange them."
+            )
+        return self
 
 
 class CorpusConfig(Model):

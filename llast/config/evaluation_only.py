@@ -1,6 +1,7 @@
 """Configuration of experiments that are only evaluated: pretrained models and cascades of them, without a training."""
 
 from collections.abc import Sequence
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -15,6 +16,7 @@ Precision = Annotated[Literal["bf16", "float32"], Field(description="Of weights 
 class EvaluationOnly(Model):
     """What every experiment has that is not trained here: where it comes from, its baseline, how it is decoded."""
 
+    PROSE = ("description",)
     extends: str | None = Field(
         None, exclude=True, description="Another experiment, whose values hold where this file says nothing."
     )
@@ -73,11 +75,18 @@ class WhisperExperiment(EvaluationOnly):
 
 
 def _fillable(prompt: str) -> str:
+    known = ("text", "source", "target")
     try:
-        filled = prompt.format(text="\0", source="", target="")
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(f"{error} cannot be filled in; known: {{text}}, {{source}}, {{target}}.") from None
-    if filled.count("\0") != 1:
+        fields = [part for part in Formatter().parse(prompt) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: braces stand for themselves where they are doubled, {{{{ and }}}}."
+        ) from None
+    for _, name, form, conversion in fields:
+        if name not in known or form or conversion:
+            shown = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}}}"
+            raise ValueError(f"{shown} cannot be filled in; known: {{text}}, {{source}}, {{target}}.")
+    if [name for _, name, *_ in fields].count("text") != 1:
         raise ValueError("{text} has to stand in it once: the transcript.")
     return prompt
 
@@ -85,6 +94,7 @@ def _fillable(prompt: str) -> str:
 class TextLlmOptions(Model):
     """The language model of a cascade, which translates transcripts."""
 
+    PROSE = ("prompt",)
     base: ModelReference = Field(
         description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
     )

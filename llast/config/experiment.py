@@ -6,23 +6,37 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from llast.config.base import Model, Pairs
+from llast.config.base import Distinct, Model, Pairs, Text, check_hub_name, without_braces
 
 WHISPER_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 LLAMA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
-def _known_reference(reference: str) -> str:
-    if reference.startswith(("./", "/")) or _HUB_REFERENCE.fullmatch(reference):
-        return reference
-    if "@" not in reference and _HUB_REFERENCE.fullmatch(f"{reference}@main"):
+def check_hub_reference(reference: str) -> str:
+    """`org/name@revision` on the Hugging Face hub, as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    name, at, revision = reference.partition("@")
+    check_hub_name(name)
+    if not at:
         raise ValueError(
             f"'{reference}' has no revision. Pin one: {reference}@COMMIT, as listed on the model's page."
         )
-    raise ValueError(f"'{reference}' is neither a folder (starting with ./ or /) nor org/name@revision.")
+    if not re.fullmatch(r"\w[\w.-]*", revision, re.ASCII):
+        raise ValueError(f"'{revision}' is no revision: a commit, or the name of a branch or tag.")
+    return reference
 
 
-_HUB_REFERENCE = re.compile(r"[\w.-]+/[\w.-]+@[\w.-]+")
+def _known_reference(reference: str) -> str:
+    if reference.startswith(("./", "/")):
+        return without_braces(reference)
+    if "/" not in reference:
+        raise ValueError(f"'{reference}' is neither a folder (starting with ./ or /) nor org/name@revision.")
+    return check_hub_reference(reference)
+
+
 ModelReference = Annotated[str, AfterValidator(_known_reference)]
 """A base model: `org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."""
 
@@ -30,11 +44,13 @@ ModelReference = Annotated[str, AfterValidator(_known_reference)]
 class LoraOptions(Model):
     """Low-rank adapters on every listed linear layer of a frozen base (arXiv 2106.09685)."""
 
-    rank: int = Field(ge=1)
-    alpha: int = Field(ge=1, description="The adapter's output is scaled by alpha / rank.")
+    rank: int = Field(ge=1, le=8192)
+    alpha: int = Field(ge=1, le=1_000_000, description="The adapter's output is scaled by alpha / rank.")
     dropout: float = Field(0.0, ge=0, lt=1, description="On the input of the adapters, in training.")
-    targets: list[str] | None = Field(
+    targets: Distinct[Text] | None = Field(
         None,
+        min_length=1,
+        max_length=1000,
         description="Names of linear layers; default: all of the encoder's, or of the LLM's, blocks.",
     )
 
@@ -56,7 +72,7 @@ class AdaptorOptions(Model):
     """The three-layer MLP between encoder and LLM."""
 
     stack: int = Field(
-        1, ge=1, description="Encoder frames concatenated into one LLM position; the paper uses 1."
+        1, ge=1, le=1500, description="Encoder frames concatenated into one LLM position; the paper uses 1."
     )
 
 
@@ -76,11 +92,21 @@ class LlmOptions(Model):
     lora: LoraOptions | None = None
 
 
+def _some_rows(tasks: dict[str, float]) -> dict[str, float]:
+    if not any(tasks.values()):
+        raise ValueError(
+            "no task has a share above 0: nothing would be trained on. Give one of st, asr, cot some."
+        )
+    return tasks
+
+
 class MixtureOptions(Model):
     """Which rows an experiment trains on."""
 
     pairs: Pairs = Field(min_length=1, description="Training directions, or the word `all` for the corpus's.")
-    tasks: dict[Literal["st", "asr", "cot"], Annotated[float, Field(ge=0, le=1)]] = Field(
+    tasks: Annotated[
+        dict[Literal["st", "asr", "cot"], Annotated[float, Field(ge=0, le=1)]], AfterValidator(_some_rows)
+    ] = Field(
         {"st": 1.0, "asr": 1.0},
         description="Share of each task's rows that is used: 1 = all, 0.5 = half of them, drawn by seed. `st`: "
         "translation; `asr`: transcript; `cot`: transcript, then translation on a line of its own.",
@@ -99,6 +125,7 @@ class MixtureOptions(Model):
     speeds: list[Annotated[float, Field(ge=0.5, le=2)]] = Field(
         [1.0],
         min_length=1,
+        max_length=100,
         description="Each clip is played at one of these speeds, drawn by seed; [0.9, 1.0, 1.1] is speed perturbation.",
     )
     dev_rows: int = Field(
@@ -119,20 +146,24 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class TrainingOptions(Model):
     """Schedule and optimiser. Defaults are the released LLaST configuration."""
 
-    epochs: float | None = Field(1.0, gt=0, description="Passes over the mixture; give this or max_steps.")
-    max_steps: int | None = Field(None, ge=1, description="Optimiser steps; overrides epochs.")
+    epochs: float | None = Field(
+        1.0, gt=0, le=100_000, description="Passes over the mixture; give this or max_steps."
+    )
+    max_steps: int | None = Field(
+        None, ge=1, le=100_000_000, description="Optimiser steps; overrides epochs."
+    )
     rows_per_update: int = Field(
         256, ge=1, description="Rows (clip, task, target) in a step, over all ranks."
     )
     tokens_per_micro_batch: int = Field(
         16384, ge=1, description="Most LLM positions, padding included, that one rank holds at once."
     )
-    learning_rate: float = Field(2e-4, gt=0, description="At its peak, after the warm-up.")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="At its peak, after the warm-up.")
     warmup: float = Field(
         0.03, ge=0, le=1, description="Share of the steps with linear warm-up; then cosine to 0."
     )
     betas: tuple[Share, Share] = Field((0.9, 0.999), description="Of AdamW.")
-    weight_decay: float = Field(0.0, ge=0, description="Of AdamW.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Of AdamW.")
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient of an update.")
     loss_limit: float = Field(
         3.0,
@@ -140,7 +171,7 @@ class TrainingOptions(Model):
         description="Training stops where an update's loss is above so many times that of the first one.",
     )
     checkpoints: int = Field(
-        1, ge=1, description="Checkpoints kept and evaluated, evenly spaced, the last at the end."
+        1, ge=1, le=1000, description="Checkpoints kept and evaluated, evenly spaced, the last at the end."
     )
     save_every: int = Field(
         500, ge=1, description="Optimiser steps between states that training can resume from."
@@ -161,14 +192,19 @@ class TrainingOptions(Model):
     def _has_length(self) -> "TrainingOptions":
         if self.epochs is None and self.max_steps is None:
             raise ValueError("give epochs or max_steps")
+        if self.max_steps is not None and self.checkpoints > self.max_steps:
+            raise ValueError(
+                f"checkpoints ({self.checkpoints}) are more than max_steps ({self.max_steps}): one needs a step at "
+                "least. Lower checkpoints, or train longer."
+            )
         return self
 
 
 class DecodingOptions(Model):
     """How hypotheses are generated."""
 
-    num_beams: int = Field(5, ge=1, description="1: greedy.")
-    max_new_tokens: int = Field(256, ge=1, description="Longest hypothesis.")
+    num_beams: int = Field(5, ge=1, le=1000, description="1: greedy.")
+    max_new_tokens: int = Field(256, ge=1, le=100_000, description="Longest hypothesis.")
     batch_tokens: int = Field(
         16384,
         ge=1,
@@ -177,6 +213,7 @@ class DecodingOptions(Model):
     average_last: int = Field(
         1,
         ge=1,
+        le=1000,
         description="Evaluate each checkpoint as the mean of itself and those before it, so many in all.",
     )
 
@@ -184,6 +221,7 @@ class DecodingOptions(Model):
 class ExperimentConfig(Model):
     """An experiment file, `config/experiments/{name}.yaml`; `extends:` is resolved before validation."""
 
+    PROSE = ("description",)
     extends: str | None = Field(
         None, exclude=True, description="Another experiment, whose values hold where this file says nothing."
     )

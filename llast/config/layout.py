@@ -3,7 +3,14 @@
 Arguments may be patterns of the rules, such as `{source}`. `run` is the folder of a run, wherever it lies.
 """
 
+import re
 from pathlib import Path
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""Names of corpora and experiments, which become names of files, folders and jobs."""
+
+LARGEST_SEED = 2**32 - 1
+"""Seeds are what numpy, torch and Python all take; they name folders."""
 
 MODELS = "resources/models"
 CORPUS_STATISTICS = "results/corpus_statistics.csv"
@@ -77,5 +84,5 @@ def model_files(folder: Path) -> list[Path]:
 def model_file(base: str) -> str:
     """The file that stands for a base model, in the folder that holds it."""
     if is_folder(base):
-        return f"{base.removeprefix('./').rstrip('/')}/config.json"
+        return str(Path(base) / "config.json")
     return model_summary(model_name(base))

@@ -1,65 +1,19 @@
-"""Reading configuration files: strict YAML, `extends:`, and models with errors that name file and key."""
+"""Loading configurations: files with what they extend, and models with errors that name file and key."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llast.config.corpus import CorpusConfig
 from llast.config.evaluation_only import KINDS, Experiment
 from llast.config.experiment import ExperimentConfig
-from llast.config.validation import Key, did_you_mean, dotted, holds, not_finite, validate
+from llast.config.layout import NAME
+from llast.config.validation import Key, did_you_mean, holds, validate
 from llast.config.workflow import WorkflowConfig
+from llast.config.yaml_file import read_yaml
 from llast.errors import ConfigError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML as usual, but a key that stands twice in a map is an error and not silently the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key.value}' stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1, which PyYAML reads, takes 2e-4 for text; to everybody else, YAML 1.2 included, it is a number.
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+"), [*"-+0123456789"]
-)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a map; an empty file is an empty map.
-
-    Raises:
-        ConfigError: no such file, not YAML, a key twice, not a map, or a number that is not finite.
-    """
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
-    except FileNotFoundError:
-        where = "" if path.is_absolute() else f" in {Path.cwd()}; paths start in the repository's folder"
-        raise ConfigError(f"{path} does not exist{where}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from None
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line}: {error.problem}.") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys with values, found {type(values).__name__}.")
-    for key, value in not_finite(values):
-        raise ConfigError(f"{path}: '{dotted(key)}': must be a finite number, not {value}.")
-    return values
+MOST_ANCESTORS = 50
 
 
 def load_workflow(values: Mapping[str, Any], files: Sequence[Path] = ()) -> WorkflowConfig:
@@ -148,6 +102,11 @@ def _extended(name: str, folder: Path, below: list[str]) -> list[tuple[str, dict
         raise ConfigError(
             f"{folder / below[-1]}.yaml: 'extends' goes in a circle: {' -> '.join([*below, name])}. Break it."
         )
+    if len(below) > MOST_ANCESTORS:
+        raise ConfigError(
+            f"{folder / below[0]}.yaml: 'extends' goes on over more than {MOST_ANCESTORS} experiments. "
+            "Extend one that is nearer to the end."
+        )
     path = _named_file(name, folder, "experiment", f"{folder / below[-1]}.yaml: 'extends': " if below else "")
     values = read_yaml(path)
     parent = values.pop("extends", None)
@@ -187,7 +146,7 @@ def _named_file(name: str, folder: Path, what: str, where: str = "") -> Path:
         raise ConfigError(
             f"{where}there is no {what} '{name}' ({folder / name}.yaml does not exist).{did_you_mean(name, known)}"
         )
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ConfigError(
             f"{where}{what} '{name}': a name has only letters, digits and . _ + -. Rename {folder / name}.yaml."
         )

@@ -1,10 +1,12 @@
 """What the steps are given besides files: their versions, and options that no configuration file holds as such."""
 
-from typing import Literal
+import re
+import shlex
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from llast.config.base import Model, Pairs
+from llast.config.base import Model, Pairs, Text
 from llast.config.evaluation_only import CascadeExperiment, PretrainedExperiment, WhisperExperiment
 from llast.config.experiment import (
     AdaptorOptions,
@@ -14,6 +16,7 @@ from llast.config.experiment import (
     MixtureOptions,
     TrainingOptions,
 )
+from llast.config.workflow import Command
 from llast.corpus.sources import CorpusSource
 from llast.languages import CorpusSplit
 
@@ -90,26 +93,80 @@ class DecodeOptions(Model):
 class ScoreOptions(Model):
     """What is computed besides BLEU and chrF2."""
 
-    comet_command: str | None = None
-    comet_model: str = "Unbabel/wmt22-comet-da"
+    comet_command: Command | None = None
+    comet_model: Text = "Unbabel/wmt22-comet-da"
+
+
+SBATCH_OWNED = {
+    "nodes": "nodes",
+    "ntasks-per-node": "tasks_per_node",
+    "gpus-per-node": "gpus_per_node",
+    "cpus-per-task": "cpus_per_task",
+    "time": "runtime",
+    "mem": "mem_mb",
+    "partition": "slurm_partition",
+    "account": "slurm_account",
+    **dict.fromkeys(
+        ("job-name", "output", "error", "open-mode", "signal", "requeue", "no-requeue", "array", "wrap"), ""
+    ),
+}
+"""Options of sbatch that the launcher sets itself, each with the resource of the rule train it comes from, if any."""
+
+
+def _options_of_sbatch(extra: str) -> str:
+    sbatch_options(extra)
+    return extra
+
+
+def sbatch_options(extra: str) -> dict[str, str | Literal[True]]:
+    """Options of sbatch, such as `--qos=long --exclusive`, by name.
+
+    Raises:
+        ValueError: not of that form, or one that the launcher sets itself.
+    """
+    found: dict[str, str | Literal[True]] = {}
+    for word in shlex.split(extra):
+        name, equals, value = word.partition("=")
+        if not re.fullmatch(r"--[a-z][a-z0-9-]*", name):
+            raise ValueError(f"'{word}': write options of sbatch as --name=value or --name.")
+        name = name.removeprefix("--")
+        if name in SBATCH_OWNED:
+            instead = SBATCH_OWNED[name]
+            remedy = f"set {instead} of the rule train" if instead else "take it out"
+            raise ValueError(f"'--{name}' is set by the launcher itself: {remedy}.")
+        found[name] = value if equals else True
+    return found
+
+
+def _image(path: str) -> str:
+    if path.startswith("-"):
+        raise ValueError(f"'{path}' begins with a dash, as options do: write ./{path}")
+    return path
 
 
 class Machine(Model):
     """Where a training runs. It never enters a rule's params: another machine does not retrain what is finished."""
 
+    FROM_ARGUMENTS = True
     cluster: Literal["local", "slurm"] = Field("local", description="`local` or `slurm`.")
-    nodes: int = Field(1, ge=1, description="Nodes.")
-    tasks_per_node: int = Field(1, ge=1, description="Processes (ranks) on each node; one per GPU.")
-    gpus_per_node: int = Field(0, ge=0, description="GPUs on each node.")
-    threads: int = Field(1, ge=1, description="CPU threads of each process.")
-    minutes: int = Field(2880, ge=1, description="Time limit of the job; a longer training is requeued.")
+    nodes: int = Field(1, ge=1, le=10_000, description="Nodes.")
+    tasks_per_node: int = Field(1, ge=1, le=1_024, description="Processes (ranks) on each node; one per GPU.")
+    gpus_per_node: int = Field(0, ge=0, le=1_024, description="GPUs on each node.")
+    threads: int = Field(1, ge=1, le=4_096, description="CPU threads of each process.")
+    minutes: int = Field(
+        2880, ge=1, le=5_000_000, description="Time limit of the job; a longer training is requeued."
+    )
     memory_mb: int = Field(
-        0, ge=0, description="Memory of each node of a Slurm job; 0: the cluster's default."
+        0, ge=0, le=1_000_000_000, description="Memory of each node of a Slurm job; 0: the cluster's default."
     )
     partition: str = Field("", description="Slurm partition; empty: the cluster's default.")
     account: str = Field("", description="Slurm account; empty: the user's default.")
-    extra: str = Field("", description="More options of sbatch, as --name=value --name.")
-    container: str = Field("", description="Apptainer image to train in; empty: this environment.")
+    extra: Annotated[str, AfterValidator(_options_of_sbatch)] = Field(
+        "", description="More options of sbatch, as --name=value --name."
+    )
+    container: Annotated[str, AfterValidator(_image)] = Field(
+        "", description="Apptainer image to train in; empty: this environment."
+    )
 
     @property
     def ranks(self) -> int:

@@ -1,18 +1,17 @@
 """From pydantic's errors to one message that names file, dotted key, what is wrong and the nearest valid name."""
 
-import math
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from llast.config.plain import Key, first_unfit
 from llast.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
-Key = tuple[str, ...]
 
 
 def validate(model: type[M], values: object, where: str | Callable[[Key], str]) -> M:
@@ -24,9 +23,10 @@ def validate(model: type[M], values: object, where: str | Callable[[Key], str]) 
     Raises:
         ConfigError: one line for each thing that is wrong.
     """
-    for key, value in not_finite(values):  # in maps whose values have no type as well
+    if unfit := first_unfit(values):  # in maps whose values have no type as well
+        key, problem = unfit
         file = where if isinstance(where, str) else where(key)
-        raise ConfigError(f"{file}: '{dotted(key)}': must be a finite number, not {value}.")
+        raise ConfigError(f"{file}: '{dotted(key)}': {problem}." if key else f"{file}: {problem}.")
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -36,18 +36,6 @@ def validate(model: type[M], values: object, where: str | Callable[[Key], str]) 
         )
         lines = [_line(model, detail, where) for detail in details]
         raise ConfigError("\n".join(lines)) from None
-
-
-def not_finite(values: object, key: Key = ()) -> Iterator[tuple[Key, float]]:
-    """NaN and infinities in nested maps and lists, with their keys."""
-    if isinstance(values, float) and not math.isfinite(values):
-        yield key, values
-    elif isinstance(values, Mapping):
-        for name, value in values.items():
-            yield from not_finite(value, (*key, str(name)))
-    elif isinstance(values, list | tuple):
-        for number, value in enumerate(values):
-            yield from not_finite(value, (*key, str(number)))
 
 
 def dotted(key: Key) -> str:

@@ -8,6 +8,7 @@ from llast.config.layout import model_file
 from llast.config.resolved import ResolvedConfig, resolve
 from llast.doctor.check import Check
 from llast.doctor.cluster import check_slurm
+from llast.doctor.names import check_names, check_site
 from llast.doctor.places import check_disk, check_folder, check_hub, check_mlflow
 from llast.doctor.software import check_deepspeed, check_packages, check_python, check_torch
 from llast.doctor.source import check_source
@@ -58,6 +59,8 @@ def checks(config: ResolvedConfig, machines: Machines, benchmarks: Path) -> Iter
     else:
         yield Check("Slurm", "-", "not needed: no profile that uses it")
     yield check_folder(here, machines.slurm)
+    yield check_names(config, here, machines.slurm)
+    yield check_site(machines.site)
     jobs = Estimates(config, machines, load_figures(benchmarks)).jobs()
     yield check_disk(here, sum(job.disk_gb for job in jobs if not job.done))
     yield check_source(config, os.environ)

@@ -15,7 +15,7 @@ from submitit.helpers import clean_env
 
 from llast.artifacts import spec_hash
 from llast.artifacts.training import JobRecord, RunSpec
-from llast.config.steps import Machine
+from llast.config.steps import Machine, sbatch_options
 from llast.errors import ConfigError, DataError
 from llast.launch import slurm
 from llast.launch.place import here, started
@@ -223,29 +223,12 @@ def _executor(folder: Path, name: str, machine: Machine) -> submitit.AutoExecuto
         "signal_delay_s": int(min(SIGNAL_S, SIGNAL_SHARE * 60 * machine.minutes)),
         # A rank that fails ends the others, which would wait for it. Since 22.05 srun does not hand on sbatch's CPUs.
         "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={machine.threads}"],
-        "additional_parameters": {"requeue": True, **_flags(machine.extra)},
+        "additional_parameters": {"requeue": True, **sbatch_options(machine.extra)},
     }
     executor.update_parameters(
         **{f"slurm_{key}": value for key, value in wanted.items() if value is not None}
     )
     return executor
-
-
-def _flags(extra: str) -> dict[str, Any]:
-    """Options of sbatch, `--qos=long --exclusive`, as submitit takes them.
-
-    Raises:
-        ConfigError: not of that form.
-    """
-    flags: dict[str, Any] = {}
-    for word in shlex.split(extra):
-        name, equals, value = word.partition("=")
-        if not name.startswith("--"):
-            raise ConfigError(
-                f"slurm_extra of train: '{word}': write options of sbatch as --name=value or --name."
-            )
-        flags[name.removeprefix("--")] = value if equals else True
-    return flags
 
 
 def _free_port() -> int:

@@ -1,14 +1,15 @@
 """What a Snakemake profile says that an estimate has to know: the configuration files and where the GPUs are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llast.config.load import read_yaml
+from llast.config.yaml_file import read_yaml
 from llast.errors import ConfigError
 
 DEFAULT_CONFIG = Path("config/config.yaml")  # the Snakefile's own, which every other is laid over
+SITE = ("slurm_partition", "slurm_account", "slurm_extra", "container_image")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Machines:
         configfiles: those of the profile.
         slurm: whether jobs are submitted to Slurm.
         partitions: all that the profile names.
+        site: what it says in the words of the cluster (`SITE`), by rule; `*` for all.
     """
 
     train_gpus: int = 0
@@ -30,6 +32,7 @@ class Machines:
     configfiles: tuple[Path, ...] = ()
     slurm: bool = False
     partitions: tuple[str, ...] = ()
+    site: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read_profile(profile: Path | None) -> Machines:
@@ -58,10 +61,12 @@ def read_profile(profile: Path | None) -> Machines:
 
     nodes = whole("train", "nodes", 1, 1)
     files = values.get("configfile") or []
-    everywhere = [_settings(values.get("default-resources")), *resources.values()]
-    partitions = [
-        str(settings["slurm_partition"]) for settings in everywhere if settings.get("slurm_partition")
-    ]
+    everywhere = {"*": _settings(values.get("default-resources")), **resources}
+    site = {
+        rule: {name: str(settings[name]) for name in SITE if settings.get(name)}
+        for rule, settings in everywhere.items()
+    }
+    partitions = [texts["slurm_partition"] for texts in site.values() if "slurm_partition" in texts]
     return Machines(
         train_gpus=nodes * whole("train", "gpus_per_node", 0, 0),
         train_cores=nodes * whole("train", "tasks_per_node", 2, 1) * whole("train", "cpus_per_task", 1, 1),
@@ -69,6 +74,7 @@ def read_profile(profile: Path | None) -> Machines:
         configfiles=tuple(Path(file) for file in ([files] if isinstance(files, str) else files)),
         slurm=values.get("executor") == "slurm" or train.get("cluster") == "slurm",
         partitions=tuple(dict.fromkeys(partitions)),
+        site={rule: texts for rule, texts in site.items() if texts},
     )
 
 

@@ -34,9 +34,11 @@ def adapt_profile(folder: Path) -> None:
     (folder / "profile.yaml").write_text(text)
 
 
-def snakemake(place: Workplace, *arguments: str) -> "subprocess.Popen[str]":
+def snakemake(
+    place: Workplace, *arguments: str, targets: tuple[str, ...] = RESULTS
+) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *arguments, *CONFIG, "--", *RESULTS],
+        [sys.executable, "-m", "snakemake", *arguments, *CONFIG, "--", *targets],
         cwd=place.folder,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
@@ -82,6 +84,19 @@ def test_the_same_table_as_on_one_machine(cluster: Path, tmp_path: Path) -> None
     assert "gres/gpu=4" in jobs["train"]["AllocTRES"]
     assert "gres/gpu=1" in jobs["decode"]["AllocTRES"]
     assert {job["Account"] for job in jobs.values()} == {"test"}
+
+
+def test_a_folder_whose_name_a_shell_would_execute(cluster: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my $(touch EXECUTED) `touch EXECUTED` clone; ü"
+    folder.mkdir()
+    place = Workplace(folder)
+    adapt_profile(place.folder / "site")
+    joined = "resources/pairs/join/en/summary.json"
+    process = snakemake(place, "--profile", "site", "--retries", "0", targets=(joined,))
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said[-4000:]
+    assert (place.folder / joined).exists()
+    assert [str(path) for path in tmp_path.rglob("EXECUTED")] == []
 
 
 def submitted(folder: Path) -> dict[str, dict[str, str]]:

@@ -105,7 +105,10 @@ def test_every_rule_calls_the_verb_of_its_name_with_arguments_that_it_has() -> N
         given = set(re.findall(r"(?:^| )(--[a-z-]+)", line))
         taken = actions(verb).values()
         assert given <= {flag for action in taken for flag in action.option_strings} | {"--log"}, rule
-        assert "--log {log}" in line
+        assert "--log {log:q}" in line
+        assert [place for place in re.findall(r"{(.*?)}", line) if not place.endswith(":q")] == [], (
+            "not quoted"
+        )
         assert given >= {action.option_strings[0] for action in taken if action.required}, rule
         assert ("--options" in given) == bool(verb.options), rule
 

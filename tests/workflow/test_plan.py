@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from llast.config.load import read_yaml
+from llast.config.yaml_file import read_yaml
 from tests.workflow.conftest import ROOT, Workplace
 
 COVOST2 = {

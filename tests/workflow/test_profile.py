@@ -2,7 +2,7 @@
 
 import re
 
-from llast.config.load import read_yaml
+from llast.config.yaml_file import read_yaml
 from tests.workflow.conftest import ROOT
 
 PROFILE = ROOT / "profiles/slurm/profile.yaml"

@@ -21,8 +21,8 @@ rule synthesize:
     message:
         "Speak the demo's sentences: {wildcards.source}"
     shell:
-        "llast synthesize --source {wildcards.source} --pairs {params.pairs} --output {output.summary}"
-        " --options {params.options:q} --workers {resources.cpus_per_task} --log {log}"
+        "llast synthesize --source {wildcards.source:q} --pairs {params.pairs:q} --output {output.summary:q}"
+        " --options {params.options:q} --workers {resources.cpus_per_task:q} --log {log:q}"
 
 
 rule fetch:
@@ -43,8 +43,8 @@ rule fetch:
     message:
         "Fetch and check the archives: {wildcards.source}"
     shell:
-        "llast fetch --source {wildcards.source} --pairs {params.pairs} --synthesized {input.synthesized}"
-        " --downloads {params.downloads} --output {output.summary} --options {params.options:q} --log {log}"
+        "llast fetch --source {wildcards.source:q} --pairs {params.pairs:q} --synthesized {input.synthesized:q}"
+        " --downloads {params.downloads:q} --output {output.summary:q} --options {params.options:q} --log {log:q}"
 
 
 rule resample:
@@ -64,8 +64,8 @@ rule resample:
     message:
         "Decode clips to 16 kHz: {wildcards.source}"
     shell:
-        "llast resample --fetched {input.fetched} --output {output.summary} --options {params.options:q}"
-        " --workers {resources.cpus_per_task} --log {log}"
+        "llast resample --fetched {input.fetched:q} --output {output.summary:q} --options {params.options:q}"
+        " --workers {resources.cpus_per_task:q} --log {log:q}"
 
 
 rule join:
@@ -84,7 +84,7 @@ rule join:
     message:
         "Join tables and sentences into the official splits: {wildcards.source}"
     shell:
-        "llast join --fetched {input.fetched} --output {output.summary} {params.official_counts} --log {log}"
+        "llast join --fetched {input.fetched:q} --output {output.summary:q} {params.official_counts:q} --log {log:q}"
 
 
 rule filter:
@@ -104,5 +104,5 @@ rule filter:
     message:
         "Filter train rows: {wildcards.source}"
     shell:
-        "llast filter --joined {input.joined} --resampled {input.resampled} --output {output.summary}"
-        " --options {params.options:q} --log {log}"
+        "llast filter --joined {input.joined:q} --resampled {input.resampled:q} --output {output.summary:q}"
+        " --options {params.options:q} --log {log:q}"

@@ -20,7 +20,7 @@ rule fetch_model:
     message:
         "Download the base model {wildcards.model}"
     shell:
-        "llast fetch-model --reference {params.reference} --output {output.summary} --log {log}"
+        "llast fetch-model --reference {params.reference:q} --output {output.summary:q} --log {log:q}"
 
 
 rule mix:
@@ -39,8 +39,8 @@ rule mix:
     message:
         "Mix the training rows of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "llast mix --filtered {input.filtered} --seed {wildcards.seed} --output {output.summary}"
-        " --options {params.options:q} --log {log}"
+        "llast mix --filtered {input.filtered:q} --seed {wildcards.seed:q} --output {output.summary:q}"
+        " --options {params.options:q} --log {log:q}"
 
 
 # Runs where Snakemake runs and submits the training itself, locally or to Slurm: an allocation that only waits for
@@ -75,13 +75,13 @@ rule train:
     message:
         "Train {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "llast train --experiment {wildcards.experiment} --seed {wildcards.seed} --mix {input.mix}"
-        " --audio {input.audio} --encoder {input.encoder[0]} --llm {input.llm[0]} --output {output.run}"
-        " --options {params.options:q} --cluster {resources.cluster} --nodes {resources.nodes}"
-        " --tasks-per-node {resources.tasks_per_node} --gpus-per-node {resources.gpus_per_node}"
-        " --threads {resources.cpus_per_task} --minutes {resources.runtime} --memory-mb {resources.mem_mb}"
-        " --partition={resources.slurm_partition} --account={resources.slurm_account}"
-        " --extra={resources.slurm_extra:q} --container={resources.container_image} --log {log}"
+        "llast train --experiment {wildcards.experiment:q} --seed {wildcards.seed:q} --mix {input.mix:q}"
+        " --audio {input.audio:q} --encoder={input.encoder[0]:q} --llm={input.llm[0]:q} --output {output.run:q}"
+        " --options {params.options:q} --cluster {resources.cluster:q} --nodes {resources.nodes:q}"
+        " --tasks-per-node {resources.tasks_per_node:q} --gpus-per-node {resources.gpus_per_node:q}"
+        " --threads {resources.cpus_per_task:q} --minutes {resources.runtime:q} --memory-mb {resources.mem_mb:q}"
+        " --partition={resources.slurm_partition:q} --account={resources.slurm_account:q}"
+        " --extra={resources.slurm_extra:q} --container={resources.container_image:q} --log {log:q}"
 
 
 # What stands in for the training of an experiment that is evaluated as it comes: it only says what is evaluated.
@@ -99,8 +99,8 @@ rule describe:
     message:
         "Describe {wildcards.experiment}"
     shell:
-        "llast describe --experiment {wildcards.experiment} --seed {wildcards.seed}"
-        " --bases {params.bases} --output {output.run} --options {params.options:q} --log {log}"
+        "llast describe --experiment {wildcards.experiment:q} --seed {wildcards.seed:q}"
+        " --bases {params.bases:q} --output {output.run:q} --options {params.options:q} --log {log:q}"
 
 
 rule decode:
@@ -125,10 +125,10 @@ rule decode:
     message:
         "Decode {wildcards.source} with checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "llast decode --run {input.run} --checkpoint {wildcards.checkpoint} --source {wildcards.source}"
-        " --pairs {params.pairs} --filtered {input.filtered} --resampled {input.resampled}"
-        " --bases {params.bases} --output {output.summary}"
-        " --options {params.options:q} --threads {resources.cpus_per_task} --log {log}"
+        "llast decode --run {input.run:q} --checkpoint {wildcards.checkpoint:q} --source {wildcards.source:q}"
+        " --pairs {params.pairs:q} --filtered {input.filtered:q} --resampled {input.resampled:q}"
+        " --bases {params.bases:q} --output {output.summary:q}"
+        " --options {params.options:q} --threads {resources.cpus_per_task:q} --log {log:q}"
 
 
 rule score:
@@ -148,8 +148,8 @@ rule score:
     message:
         "Score {wildcards.split} of checkpoint {wildcards.checkpoint} of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "llast score --translated {input.translated} --split {wildcards.split} --output {output.scores}"
-        " --options {params.options:q} --workers {resources.cpus_per_task} --log {log}"
+        "llast score --translated {input.translated:q} --split {wildcards.split:q} --output {output.scores:q}"
+        " --options {params.options:q} --workers {resources.cpus_per_task:q} --log {log:q}"
 
 
 rule compare:
@@ -172,6 +172,6 @@ rule compare:
     message:
         "Compare {wildcards.experiment}, seed {wildcards.seed}, with {params.baseline}"
     shell:
-        "llast compare --experiment {wildcards.experiment} --baseline {params.baseline} --runs {input.runs}"
-        " --scores {input.scores} --translated {input.translated} --case {params.case}"
-        " --output {output.comparison} --workers {resources.cpus_per_task} --log {log}"
+        "llast compare --experiment {wildcards.experiment:q} --baseline {params.baseline:q} --runs {input.runs:q}"
+        " --scores {input.scores:q} --translated {input.translated:q} --case {params.case:q}"
+        " --output {output.comparison:q} --workers {resources.cpus_per_task:q} --log {log:q}"

@@ -42,8 +42,8 @@ rule table:
     message:
         "Make the table of BLEU scores"
     shell:
-        "llast table --runs {input.runs} --scores {input.scores} --comparisons {input.comparisons}"
-        " --published {input.published} --case {params.case} --output {output.wide} --log {log}"
+        "llast table --runs {input.runs:q} --scores {input.scores:q} --comparisons {input.comparisons:q}"
+        " --published {input.published:q} --case {params.case:q} --output {output.wide:q} --log {log:q}"
 
 
 rule statistics:
@@ -62,7 +62,7 @@ rule statistics:
     message:
         "Count what the corpus holds"
     shell:
-        "llast statistics --corpus {input.corpus} --output {output.statistics} {params.official_counts} --log {log}"
+        "llast statistics --corpus {input.corpus:q} --output {output.statistics:q} {params.official_counts:q} --log {log:q}"
 
 
 rule report:
@@ -90,10 +90,10 @@ rule report:
     message:
         "Write the report"
     shell:
-        "llast report --runs {input.runs} --scores {input.scores} --corpus {input.corpus}"
-        " --statistics {input.statistics} --mixes {input.mixes}"
-        " --comparisons {input.comparisons} --published {input.published}"
-        " --title {params.title:q} --case {params.case} --output {output.report} --log {log}"
+        "llast report --runs {input.runs:q} --scores {input.scores:q} --corpus {input.corpus:q}"
+        " --statistics {input.statistics:q} --mixes {input.mixes:q}"
+        " --comparisons {input.comparisons:q} --published {input.published:q}"
+        " --title {params.title:q} --case {params.case:q} --output {output.report:q} --log {log:q}"
 
 
 rule track:
@@ -115,5 +115,5 @@ rule track:
     message:
         "Log the runs to MLflow"
     shell:
-        "llast track --runs {input.runs} --scores {input.scores} --artifacts {input.artifacts}"
-        " --case {params.case} --output {output.track} --log {log}"
+        "llast track --runs {input.runs:q} --scores {input.scores:q} --artifacts {input.artifacts:q}"
+        " --case {params.case:q} --output {output.track:q} --log {log:q}"

@@ -50,10 +50,10 @@ class ExperimentRules:
         bases = self._experiment(wildcards).bases.values()
         return list(dict.fromkeys(file for base in bases for file in _files_of_model(base)))
 
-    def base_arguments(self, wildcards: Wildcards) -> str:
-        """The models of an experiment of any kind, by name, such as `encoder=FILE llm=FILE`."""
+    def base_arguments(self, wildcards: Wildcards) -> list[str]:
+        """The models of an experiment of any kind, by name, such as `encoder=FILE` and `llm=FILE`."""
         bases = self._experiment(wildcards).bases.items()
-        return " ".join(f"{key.partition('.')[0]}={layout.model_file(base)}" for key, base in bases)
+        return [f"{key.partition('.')[0]}={layout.model_file(base)}" for key, base in bases]
 
     def describe_options(self, wildcards: Wildcards) -> str:
         """What the experiment is. How it decodes is read by `decode`; no step reads its description and baseline."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from llast.config import layout
 from llast.config.resolved import ResolvedConfig
-from llast.config.rules import official_counts_flag
+from llast.config.rules import Wildcards, official_counts_flag
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,8 @@ class ResultsRules:
         runs = [(name, seed) for name, seed in self.resolved.runs if name in self.resolved.trained]
         return [layout.mix_summary(layout.run_folder(name, seed)) for name, seed in runs]
 
-    @property
-    def published(self) -> list[str]:
-        """Scores of the literature, which stand beside real ones only."""
+    def published(self, wildcards: Wildcards) -> list[str]:
+        """Scores of the literature, which stand beside real ones only. A method: the folder is a user's text."""
         return [] if self.resolved.synthetic else [f"{self.resolved.config.config_dir}/published.csv"]
 
     @property

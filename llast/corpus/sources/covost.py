@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from llast.artifacts.corpus import FetchedAudio
+from llast.config.base import is_server
 from llast.corpus.official import TABLES, official_table
 from llast.corpus.sources.base import Amount, Fetched, Folders, Source
 from llast.errors import DataError
@@ -24,8 +25,14 @@ def _check_address(text: str, known: tuple[str, ...]) -> str:
         if name not in known:
             names = ", ".join(f"{{{other}}}" for other in known)
             raise ValueError(f"{{{name}}} stands for nothing here; known: {names}.")
+    if not text.strip():
+        raise ValueError("it is empty. Name a file, a folder or an address.")
     if "://" in text and not text.startswith(("http://", "https://")):
         raise ValueError("an address starts with http:// or https://.")
+    if "://" in text and not is_server(re.sub(r"\$?\{\w+\}", "1", text)):
+        raise ValueError(
+            "no server can have this address: a host is missing, or the port is not from 1 to 65535."
+        )
     if re.search(r"//[^/?]*:[^/?@]+@", plain):
         raise ValueError(
             "an address must not hold a password: configurations are kept with the results. "

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from llast.artifacts.corpus import FetchedAudio, HubFile, HubListing
+from llast.config.base import check_hub_name
 from llast.corpus.sources.base import Amount, Folders, Readiness
 from llast.corpus.sources.covost import CovostSource
 from llast.errors import DataError
@@ -22,9 +23,8 @@ class HuggingFaceSource(CovostSource):
     """The clips of CoVoST-2 as parquet on the Hugging Face hub, each language once."""
 
     kind: Literal["huggingface"] = "huggingface"
-    repository: str = Field(
+    repository: Annotated[str, AfterValidator(check_hub_name)] = Field(
         "fixie-ai/covost2",
-        pattern=r"^[\w.-]+/[\w.-]+$",
         description="With `{pair}/{split}-*.parquet`, columns id, sentence, client_id and audio.",
     )
     revision: str = Field(

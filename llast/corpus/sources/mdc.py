@@ -30,7 +30,7 @@ class MdcSource(CovostSource):
     """Common Voice from Mozilla Data Collective; its key is in `MDC_API_KEY`, its terms accepted there."""
 
     kind: Literal["mdc"] = "mdc"
-    datasets: dict[Language, Annotated[str, Field(pattern=r"^[\w-]+$")]] = Field(
+    datasets: dict[Language, Annotated[str, Field(pattern=r"^\w[\w-]*$")]] = Field(
         description="Data set id of each source language: the end of its page's address."
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from llast.config.base import Text
 from llast.corpus.sources.base import Amount, Fetched, Folders, Source
 from llast.errors import DataError
 from llast.languages import SPLITS
@@ -28,7 +29,7 @@ class PreparedSource(Source):
     """A folder in the layout of the LLaST README: split tables and 16 kHz clips."""
 
     kind: Literal["prepared"] = "prepared"
-    folder: str = Field(
+    folder: Text = Field(
         description="With `tsv/covost_v2.{pair}.{split}.tsv` and `audio/{lang}/clips_16k/{clip}.wav` or `.mp3.wav`."
     )
     copy_audio: bool = Field(

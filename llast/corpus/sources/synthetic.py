@@ -18,10 +18,10 @@ class SynthesizeOptions(Model):
         "sentences",
         description="`sentences`: a grammar over six languages; `phrasebook`: a few sentences in all 22.",
     )
-    train: int = Field(900, ge=1, description="Clean train clips per source language.")
-    dev: int = Field(40, ge=1, description="Clean dev clips per source language.")
-    test: int = Field(100, ge=1, description="Clean test clips per source language.")
-    seed: int = Field(1, ge=0, description="Draws sentences, voices and defects.")
+    train: int = Field(900, ge=1, le=1_000_000, description="Clean train clips per source language.")
+    dev: int = Field(40, ge=1, le=1_000_000, description="Clean dev clips per source language.")
+    test: int = Field(100, ge=1, le=1_000_000, description="Clean test clips per source language.")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="Draws sentences, voices and defects.")
     dirt: bool = Field(
         True, description="Add the defects of the real corpus: broken clips, odd labels, CSV residue."
     )

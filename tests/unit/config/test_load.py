@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from llast.config.experiment import ExperimentConfig
-from llast.config.load import load_corpus, load_trained, load_workflow, read_yaml
+from llast.config.load import load_corpus, load_trained, load_workflow
+from llast.config.yaml_file import read_yaml
 from llast.errors import ConfigError
 from llast.languages import PAIRS
 

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from llast.cli.commands import write_schemas
-from llast.config.load import read_yaml
 from llast.config.schema import markdown_keys
+from llast.config.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS = ROOT / "workflow/schemas"

@@ -55,7 +55,7 @@ def without_slurm(tmp_path: Path) -> str:
 def test_the_demo_is_well_here(clone: Path) -> None:
     code, lines, text = doctor(clone)
     assert code == 0, text
-    checks = "Python packages torch NCCL DeepSpeed Slurm folder disk corpus MLflow token offline"
+    checks = "Python packages torch NCCL DeepSpeed Slurm folder names site disk corpus MLflow token offline"
     assert list(lines) == checks.split()
     assert not re.search("^BAD", text, re.MULTILINE)
     assert lines["packages"].startswith("good ")
