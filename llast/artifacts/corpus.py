@@ -142,7 +142,8 @@ class ResampleDetails(Typed):
 class ResampleSummary(Summary):
     """Summary of the step resample; rows are the clips that a table refers to.
 
-    Dropped: `missing` in the archive, `empty`, `undecodable`, `truncated`, `too_short`, `too_long`.
+    Dropped: `missing` in the archive, `empty`, `undecodable`, `odd_rate`, `truncated`, `silent`, `too_short`,
+    `too_long`.
     """
 
     step: Literal["resample"] = "resample"

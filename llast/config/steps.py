@@ -24,7 +24,7 @@ STEP_VERSIONS: dict[str, int] = {
     "synthesize": 2,
     "fetch": 5,
     "fetch_model": 1,
-    "resample": 1,
+    "resample": 2,
     "join": 4,
     "filter": 3,
     "statistics": 2,

@@ -1,7 +1,6 @@
 """Decode one clip to 16 kHz mono FLAC, or say why it cannot be used."""
 
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from llast.corpus.archive import MAX_CLIP_BYTES
+from llast.corpus.cut import has_frame_count, is_cut
 from llast.errors import DataError
 
 SAMPLE_RATE = 16_000
@@ -20,9 +21,14 @@ these bounds is a remnant of a longer one.
 """
 SHORTFALL_S = 0.2
 """How much shorter than its own header says a clip may decode: whole clips do so by 0 to 6 ms."""
-MAX_SAMPLES = 300 * 48_000
-"""Samples of a clip, over all channels: five minutes. Clips of Common Voice have some seconds, a few silent ones 40;
-half a megabyte of FLAC can hold an hour of nothing, which would take a worker a gigabyte."""
+MAX_SECONDS = 300
+"""Clips of Common Voice have some seconds, a few 40; half a megabyte of FLAC can hold an hour of nothing."""
+MAX_SAMPLES = MAX_SECONDS * 48_000
+"""Samples of a clip, over all channels: what a worker holds of one."""
+SILENCE = 0.5 / 32_768
+"""What is never as loud as this is stored as zeros."""
+RATES = (4_000, 768_000)
+"""Sampling rates of speech, the least and the most. A header that says 1 Hz makes hours of a second."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class DecodedClip:
         seconds: length of the decoded signal, 0 if there is none.
         flac: FLAC file, 16 kHz, mono, 16 bit; empty if the clip is unusable, or stays in place.
         file: path of a clip that stays in place.
-        reason: why it is unusable (`empty`, `undecodable`, `truncated`, `too_short`, `too_long`), or
-            empty.
+        reason: why it is unusable (`empty`, `undecodable`, `odd_rate`, `truncated`, `silent`, `too_short`,
+            `too_long`), or empty.
     """
 
     clip: str
@@ -53,30 +59,38 @@ def decode_clip(clip: str, data: bytes | Path, least_seconds: float, text_second
         data: the file; its path, if it stays in place.
         least_seconds: shorter clips are `too_short`.
         text_seconds: the shortest time in which its sentence can be spoken; shorter clips are `truncated`.
-            So are clips that decode to less than their own header promises (wav, and mp3 with a Xing or LAME
-            header): libsndfile decodes what is left of a truncated mp3 without complaint. Clips of more than
-            `MAX_SAMPLES` are `too_long`.
+            So are clips that end before their headers say (see `llast.corpus.cut`) or decode to less than these
+            promise (mp3 with a Xing or LAME header): libsndfile decodes what is left of a truncated mp3 without
+            complaint. Clips of more than `MAX_SECONDS`, `MAX_SAMPLES` or `MAX_CLIP_BYTES` are `too_long`, those whose
+            stored samples are all 0 `silent`.
     """
     file = ""
     if isinstance(data, Path):
+        if data.stat().st_size > MAX_CLIP_BYTES:
+            return DecodedClip(clip, reason="too_long")
         file, data = str(data), data.read_bytes()
     if not data:
         return DecodedClip(clip, reason="empty")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             rate = sound.samplerate
-            promised = sound.frames if _has_frame_count(data) else 0
-            channels = sound.read(MAX_SAMPLES // sound.channels + 1, dtype="float32", always_2d=True)
+            if not RATES[0] <= rate <= RATES[1]:
+                return DecodedClip(clip, reason="odd_rate")
+            promised = sound.frames if has_frame_count(data) else 0
+            most = min(MAX_SAMPLES // sound.channels, MAX_SECONDS * rate)
+            channels = sound.read(most + 1, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError):
         return DecodedClip(clip, reason="undecodable")
-    if channels.size > MAX_SAMPLES:
-        return DecodedClip(clip, len(channels) / rate, reason="too_long")
+    seconds = len(channels) / rate
+    if len(channels) > most:
+        return DecodedClip(clip, seconds, reason="too_long")
     signal = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-    seconds = len(signal) / rate
     if not len(signal) or not np.isfinite(signal).all():
         return DecodedClip(clip, seconds, reason="undecodable")
-    if seconds < text_seconds or promised / rate - seconds > SHORTFALL_S or _is_cut_wav(data):
+    if seconds < text_seconds or promised / rate - seconds > SHORTFALL_S or (not promised and is_cut(data)):
         return DecodedClip(clip, seconds, reason="truncated")
+    if np.abs(signal).max() < SILENCE:
+        return DecodedClip(clip, seconds, reason="silent")
     if seconds < least_seconds:
         return DecodedClip(clip, seconds, reason="too_short")
     if file:
@@ -102,7 +116,9 @@ def decode_file(file: str) -> np.ndarray:
         DataError: the file is gone or damaged.
     """
     try:
-        channels, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as sound:
+            rate = sound.samplerate
+            channels = sound.read(MAX_SAMPLES // sound.channels, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(
             f"{file} cannot be read any more ({error}). Put it back, or run the steps fetch and resample again."
@@ -116,20 +132,3 @@ def _flac(signal: np.ndarray) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return file.getvalue()
-
-
-def _has_frame_count(data: bytes) -> bool:
-    """Whether an mp3 file states its number of frames; else libsndfile guesses it from the file's size."""
-    start = 0
-    if data[:3] == b"ID3" and len(data) > 10:
-        start = 10 + (data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9])
-    first_frame = data[start : start + 64]
-    return b"Xing" in first_frame or b"Info" in first_frame
-
-
-def _is_cut_wav(data: bytes) -> bool:
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return False
-    (promised,) = struct.unpack("<I", data[4:8])
-    # Streaming writers leave a size near 4 GiB, or 0: that promises nothing.
-    return bool(promised < 0xF0000000 and len(data) < promised + 8)

@@ -16,9 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
-from tests.unit.corpus.small import Edit, Small, run, tar
+from tests.unit.corpus.conftest import tone
+from tests.unit.corpus.small import Clips, Edit, Small, run, tar
 
 
 @dataclass(frozen=True)
@@ -568,6 +571,53 @@ LINES += [
         r"de\.tar.*validated\.tsv.*6,442,450,944",
         pack=".tar",
         packed=giant_table,
+    ),
+]
+
+
+def clip(content: bytes, number: int = 1001) -> Callable[[Clips], Clips]:
+    """One clip is another one: of a train row where no number is given; 1006 is of dev."""
+    return lambda clips: clips | {f"common_voice_de_{number}.wav": content}
+
+
+def wave(rate: int, samples: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV")
+    return file.getvalue()
+
+
+FIVE = (5, 3, 3)
+ALLOWED = {"filter": {"max_missing": 0.5}}
+
+LINES += [
+    works("a wav of 1 Hz", rows=FIVE, clips=clip(wave(1, np.full(150_000, 0.1)))),
+    works("a wav of two hours", rows=FIVE, clips=clip(wave(4_000, np.full(4_000 * 7_200, 1e-3)))),
+    works("a silent train clip", rows=FIVE, clips=clip(wave(16_000, np.zeros(16_000)))),
+    fails(
+        "a silent dev clip", "filter", "de_en dev: 1 of 3", clips=clip(wave(16_000, np.zeros(16_000)), 1006)
+    ),
+    works(
+        "a silent dev clip, allowed",
+        rows=(6, 2, 3),
+        clips=clip(wave(16_000, np.zeros(16_000)), 1006),
+        corpus=ALLOWED,
+    ),
+    works("an empty clip", rows=FIVE, clips=clip(b"")),
+    works("a clip that is a web page", rows=FIVE, clips=clip(b"<html></html>")),
+    works("half a wav", rows=FIVE, clips=clip(tone(2.0, 16_000, kind="WAV")[:32_000])),
+    works("half an mp3", rows=FIVE, clips=clip(tone(2.0)[:9_000])),
+    works(
+        "half an mp3 without a frame count",
+        rows=FIVE,
+        clips=clip(tone(2.0)[tone(2.0).index(tone(2.0)[:2], 100) : 9_000]),
+    ),
+    works("a wav of 384 kHz with two channels", clips=clip(tone(1.0, 384_000, 2, "WAV"))),
+    works(
+        "an mp3, an ogg and a flac in the place of wavs",
+        clips=lambda clips: (
+            clips
+            | dict(zip(clips, (tone(1.0), tone(1.0, kind="OPUS"), tone(1.0, kind="FLAC")), strict=False))
+        ),
     ),
 ]
 

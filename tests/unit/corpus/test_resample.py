@@ -15,7 +15,8 @@ import soundfile
 
 from llast.artifacts.corpus import ResampleSummary
 from llast.config.corpus import ResampleOptions
-from llast.corpus.decode import MAX_SAMPLES, decode_clip
+from llast.corpus.cut import is_cut
+from llast.corpus.decode import MAX_SAMPLES, decode_clip, decode_flac
 from llast.corpus.resample import resample
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
@@ -223,8 +224,15 @@ def test_a_translation_that_changes_keeps_the_store(tmp_path: Path, release: Rel
     assert first.details.store == second.details.store
 
 
-@pytest.mark.parametrize("kind", ["MP3", "WAV"])
-@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+KINDS = {
+    "MP3": (16_000, 44_100, 48_000),
+    "WAV": (16_000, 44_100),
+    "AIFF": (16_000,),
+    "AU": (8_000,),
+}
+
+
+@pytest.mark.parametrize(("kind", "rate"), [(kind, rate) for kind, rates in KINDS.items() for rate in rates])
 def test_whole_clips_are_never_truncated_and_half_ones_always(kind: str, rate: int) -> None:
     for seconds in (1.0, 3.7):
         data = tone(seconds, rate=rate, kind=kind)
@@ -232,17 +240,81 @@ def test_whole_clips_are_never_truncated_and_half_ones_always(kind: str, rate: i
         assert decode_clip("a", data[: len(data) // 2], 0.1, 0.0).reason == "truncated"
 
 
-def test_a_remnant_without_a_header_is_known_by_its_sentence(tmp_path: Path) -> None:
-    data = tone(4.0)
-    bare = data[data.index(data[:2], 100) :]  # without the first frame, which says how many follow
-    assert b"Info" in data
+def test_an_ogg_is_cut_where_a_page_is() -> None:
+    data = tone(3.7, kind="OPUS")
+    assert not decode_clip("a", data, 0.1, 0.0).reason
+    assert decode_clip("a", data[: len(data) // 2], 0.1, 0.0).reason == "truncated"
+    assert [end for end in range(len(data) // 4, len(data)) if not is_cut(data[:end])] == [
+        place for place in range(len(data) // 4, len(data)) if data[place : place + 4] == b"OggS"
+    ]
+
+
+def without_frame_count(data: bytes) -> bytes:
+    """An mp3 as most of Common Voice are: without the first frame, which says how many follow."""
+    bare = data[data.index(data[:2], 100) :] if b"Info" in data else data
     assert b"Info" not in bare
+    return bare
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])  # of MPEG 2.5, 2 and 1
+@pytest.mark.parametrize("tag", [b"", b"TAG" + bytes(125), bytes(300)])
+def test_an_mp3_without_a_frame_count_is_cut_where_a_frame_is(rate: int, tag: bytes) -> None:
+    bare = without_frame_count(tone(2.0, rate=rate))
+    assert not decode_clip("a", bare + tag, 0.1, 0.0).reason
+    ends = range(len(bare) // 4, len(bare), 7)
+    cut = [is_cut(bare[:end]) for end in ends]
+    assert cut.count(False) <= len(ends) / 30, "between two frames nothing tells it"
+    assert is_cut(bare[:-1])
+    assert decode_clip("a", bare[: ends[cut.index(True)]], 0.1, 0.0).reason == "truncated"
+
+
+def test_a_cut_mp3_without_a_frame_count_that_ends_with_a_frame_is_known_by_its_sentence(
+    tmp_path: Path,
+) -> None:
+    bare = without_frame_count(tone(4.0))
+    rest = next(bare[:end] for end in range(9000, 12_000) if not is_cut(bare[:end]))
     release = Release()
     sentence = "Une phrase assez longue pour durer plus de quatre secondes."
     release.add("whole.mp3", bare, sentence, "x")
-    release.add("rest.mp3", bare[:9000], sentence, "x")
+    release.add("rest.mp3", rest, sentence, "x")
     summary = resample(release.fetch(tmp_path), tmp_path / "out", ResampleOptions())
     assert dropped(summary) == {"rest": "truncated"}
+
+
+def wav(rate: int, seconds: float = 1.0, peak: float = 0.3) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.full(int(rate * seconds), peak), rate, format="WAV", subtype="PCM_24")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (wav(1, 150_000), "odd_rate"),
+        (wav(3_999), "odd_rate"),
+        (wav(800_000), "odd_rate"),
+        (wav(4_000, 301), "too_long"),
+        (wav(4_000, 299), ""),
+        (wav(384_000), ""),
+        (wav(16_000, peak=0.0), "silent"),
+        (wav(16_000, peak=1e-5), "silent"),
+        (wav(16_000, peak=4e-5), ""),
+    ],
+)
+def test_clips_of_no_speech_are_told_apart(data: bytes, reason: str) -> None:
+    began = time.monotonic()
+    decoded = decode_clip("a", data, 0.1, 0.0)
+    assert (decoded.reason, bool(decoded.flac)) == (reason, not reason)
+    assert time.monotonic() - began < 5
+    if not reason:
+        assert decode_flac(decoded.flac).any()
+
+
+def test_a_giant_file_that_stays_in_place_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert decode_clip("a", path, 0.1, 0.0).reason == "too_long"
 
 
 @pytest.mark.parametrize("channels", [1, 4])

@@ -306,7 +306,7 @@ def test_clips_in_place_are_examined_and_followed(tmp_path: Path, prepared: tupl
     clips = folder / "audio" / "en" / "clips_16k"
     (clips / "common_voice_en_0.wav").write_bytes(b"")
     (clips / "common_voice_en_2.wav").unlink()
-    soundfile.write(clips / "common_voice_en_4.wav", np.zeros((44_100, 2)), 44_100)
+    soundfile.write(clips / "common_voice_en_4.wav", np.full((44_100, 2), 0.1), 44_100)
     source = PreparedSource(folder=str(folder))
     _, resampled, out = steps(tmp_path / "out", list(release.tables), source)
     assert resampled.dropped == {"empty": 1, "missing": 1}
