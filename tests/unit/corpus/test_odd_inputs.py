@@ -590,25 +590,25 @@ FIVE = (5, 3, 3)
 ALLOWED = {"filter": {"max_missing": 0.5}}
 
 LINES += [
-    works("a wav of 1 Hz", rows=FIVE, clips=clip(wave(1, np.full(150_000, 0.1)))),
-    works("a wav of two hours", rows=FIVE, clips=clip(wave(4_000, np.full(4_000 * 7_200, 1e-3)))),
-    works("a silent train clip", rows=FIVE, clips=clip(wave(16_000, np.zeros(16_000)))),
+    works("a wav of 1 Hz", left=FIVE, clips=clip(wave(1, np.full(150_000, 0.1)))),
+    works("a wav of two hours", left=FIVE, clips=clip(wave(4_000, np.full(4_000 * 7_200, 1e-3)))),
+    works("a silent train clip", left=FIVE, clips=clip(wave(16_000, np.zeros(16_000)))),
     fails(
         "a silent dev clip", "filter", "de_en dev: 1 of 3", clips=clip(wave(16_000, np.zeros(16_000)), 1006)
     ),
     works(
         "a silent dev clip, allowed",
-        rows=(6, 2, 3),
+        left=(6, 2, 3),
         clips=clip(wave(16_000, np.zeros(16_000)), 1006),
         corpus=ALLOWED,
     ),
-    works("an empty clip", rows=FIVE, clips=clip(b"")),
-    works("a clip that is a web page", rows=FIVE, clips=clip(b"<html></html>")),
-    works("half a wav", rows=FIVE, clips=clip(tone(2.0, 16_000, kind="WAV")[:32_000])),
-    works("half an mp3", rows=FIVE, clips=clip(tone(2.0)[:9_000])),
+    works("an empty clip", left=FIVE, clips=clip(b"")),
+    works("a clip that is a web page", left=FIVE, clips=clip(b"<html></html>")),
+    works("half a wav", left=FIVE, clips=clip(tone(2.0, 16_000, kind="WAV")[:32_000])),
+    works("half an mp3", left=FIVE, clips=clip(tone(2.0)[:9_000])),
     works(
         "half an mp3 without a frame count",
-        rows=FIVE,
+        left=FIVE,
         clips=clip(tone(2.0)[tone(2.0).index(tone(2.0)[:2], 100) : 9_000]),
     ),
     works("a wav of 384 kHz with two channels", clips=clip(tone(1.0, 384_000, 2, "WAV"))),
