@@ -73,7 +73,7 @@ def make_up(folder: Path, source: str, share: float = 1.0, chosen: Sequence[str]
     nowhere = np.zeros(len(with_audio), np.int32)
     with pa.ipc.new_file(str(resampled / "store" / "index.arrow"), INDEX) as out:
         out.write_table(pa.table([with_audio, seconds, nowhere, nowhere], schema=INDEX))
-    details = ResampleDetails(store="store", seconds=float(seconds.sum()), quarantine=[])
+    details = ResampleDetails(store="store", audio="audio", seconds=float(seconds.sum()), quarantine=[])
     ResampleSummary(version=1, rows_in=0, rows_out=0, details=details).write(resampled / "summary.json")
     return sum(rows(pair, split, share) for pair in pairs for split in SPLITS)
 

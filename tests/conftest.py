@@ -109,7 +109,9 @@ def training_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     write_shard(store / "shard-00000.arrow", iter(clips), 100)
     write_index(store, 1)
     resample = store.parent / "summary.json"
-    stored = ResampleDetails(store="store", seconds=sum(clip.seconds for clip in clips), quarantine=[])
+    stored = ResampleDetails(
+        store="store", audio="audio", seconds=sum(clip.seconds for clip in clips), quarantine=[]
+    )
     ResampleSummary(version=1, rows_in=24, rows_out=24, details=stored).write(resample)
     names = ["clip", "source", "task", "target", "text", "seconds", "copy", "speed"]
     mix = root / "mix" / "summary.json"

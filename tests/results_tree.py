@@ -152,7 +152,7 @@ def _run(
 def _corpus(folder: Path, pairs: Sequence[str], synthetic: bool) -> list[Path]:
     paths = []
     for source in source_languages(tuple(pairs)):
-        stored = ResampleDetails(store="store", seconds=1.0, quarantine=[])
+        stored = ResampleDetails(store="store", audio="audio", seconds=1.0, quarantine=[])
         joined = JoinDetails(counts={}, labels={}, lost={}, official={}, short_rows={})
         steps: list[Summary] = [
             ResampleSummary(

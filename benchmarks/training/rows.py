@@ -74,7 +74,7 @@ def _store(folder: Path, clips: list[DecodedClip]) -> Path:
     write_shard(folder / "store/shard-00000.arrow", iter(clips), len(clips))
     write_index(folder / "store", 1)
     summary = folder / "summary.json"
-    details = ResampleDetails(store="store", seconds=0.0, quarantine=[])
+    details = ResampleDetails(store="store", audio="audio", seconds=0.0, quarantine=[])
     ResampleSummary(version=1, rows_in=len(clips), rows_out=len(clips), details=details).write(summary)
     return summary
 

@@ -125,11 +125,13 @@ class ResampleDetails(Typed):
 
     Attributes:
         store: name of its folder, beside the summary.
+        audio: digest of all that decides the clips and their samples, however they are stored.
         seconds: of audio in it.
         quarantine: clips that are not in it.
     """
 
     store: str
+    audio: str
     seconds: float
     quarantine: list[Quarantined]
 

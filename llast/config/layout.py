@@ -3,6 +3,7 @@
 Arguments may be patterns of the rules, such as `{source}`. `run` is the folder of a run, wherever it lies.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -77,8 +78,26 @@ def model_summary(name: str) -> str:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of a model in Hugging Face format that decide what it computes."""
-    return sorted(path for path in folder.glob("*") if path.suffix in (*WEIGHTS, *SMALL))
+    """The files of a model in Hugging Face format that decide what it computes.
+
+    Of an exported folder of adapters, these are in a folder of their own, and its bases count where they are folders.
+    """
+    own = [
+        path for pattern in ("*", "adapter/*", "additional_chat_templates/*") for path in folder.glob(pattern)
+    ]
+    files = sorted(path for path in own if path.suffix in (*WEIGHTS, *SMALL))
+    return files + [file for base in _bases_of(folder) for file in model_files(base)]
+
+
+def _bases_of(folder: Path) -> list[Path]:
+    """Folders of the bases that an exported folder of adapters names."""
+    if not (folder / "adapter").is_dir():
+        return []
+    try:
+        named = json.loads((folder / "config.json").read_text(encoding="utf-8"))["bases"]
+        return [Path(named[part]) for part in ("encoder", "llm") if is_folder(named[part])]
+    except (OSError, ValueError, KeyError, TypeError):  # which loading it complains of
+        return []
 
 
 def model_file(base: str) -> str:

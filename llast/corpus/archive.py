@@ -44,7 +44,7 @@ def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     """Read a Common Voice archive or folder once: size, digest and root, and its `validated.tsv`.
 
     Of several roots in one archive, the one whose folder is named like the language counts. The digest of a folder is
-    over `validated.tsv` and names and sizes of the clips.
+    over `validated.tsv` and names, sizes and times of change of the clips.
 
     Raises:
         DataError: the archive is missing, damaged or hostile, or holds no `validated.tsv`.
@@ -161,9 +161,9 @@ def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     clips = path / root / "clips"
     names = sorted_files(clips, "A Common Voice folder has clips/ beside validated.tsv.")
     for name in names:
-        size = os.stat(clips / name).st_size
-        total += size
-        digest.update(f"{name}\t{size}\n".encode())
+        state = os.stat(clips / name)
+        total += state.st_size
+        digest.update(f"{name}\t{state.st_size}\t{state.st_mtime_ns}\n".encode())
     return _audio(path, root, total, digest.hexdigest(), *names[:1]), validated
 
 

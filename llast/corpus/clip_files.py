@@ -10,7 +10,7 @@ from llast.corpus.archive import sorted_files, wanted_files
 
 
 def inspect(folder: Path, in_place: bool) -> FetchedAudio:
-    """List a folder of clips, which `read_clips` reads.
+    """List a folder of clips, which `read_clips` reads; the digest is over names, sizes and times of change.
 
     Args:
         folder: with a file per clip.
@@ -22,9 +22,9 @@ def inspect(folder: Path, in_place: bool) -> FetchedAudio:
     digest, total = hashlib.sha256(f"{folder.absolute() if in_place else 'copied'}\n".encode()), 0
     names = _names(folder)
     for name in names:
-        size = os.stat(folder / name).st_size
-        total += size
-        digest.update(f"{name}\t{size}\n".encode())
+        state = os.stat(folder / name)
+        total += state.st_size
+        digest.update(f"{name}\t{state.st_size}\t{state.st_mtime_ns}\n".encode())
     return FetchedAudio(
         reader="files",
         path=str(folder),

@@ -49,14 +49,15 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
     began = time.monotonic()
     files = FetchSummary.read(fetched).details
     wanted = _wanted(files, fetched.parent / files.validated)
-    store = spec_hash(
+    audio = spec_hash(
         {
             "version": STEP_VERSIONS["resample"],
-            "options": options.model_dump(),
+            "options": options.model_dump(exclude={"clips_per_shard"}),
             "audio": files.audio.sha256,
-            "clips": hashlib.sha256("\n".join(sorted(wanted)).encode()).hexdigest(),
+            "clips": _digest(wanted),
         }
     )
+    store = spec_hash({"audio": audio, "clips_per_shard": options.clips_per_shard})
     folder = output / store
     folder.mkdir(parents=True, exist_ok=True)
     done = complete_shards(folder)
@@ -95,6 +96,7 @@ def resample(fetched: Path, output: Path, options: ResampleOptions, workers: int
         seconds=time.monotonic() - began,
         details=ResampleDetails(
             store=store,
+            audio=audio,
             seconds=seconds,
             quarantine=[Quarantined(clip=clip, reason=reason) for clip, reason in sorted(reasons.items())],
         ),
@@ -133,3 +135,9 @@ def _a_path(files: FetchDetails) -> str:
         (path, label) for table in tables for path, label in zip(table["path"], table["split"], strict=True)
     )
     return next(path for path, label in rows if label in files.splits)
+
+
+def _digest(wanted: dict[str, float]) -> str:
+    """Of the clips and of their sentences' shortest times, by which truncated clips are told."""
+    lines = "".join(f"{clip}\t{seconds!r}\n" for clip, seconds in sorted(wanted.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

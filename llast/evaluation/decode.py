@@ -16,9 +16,11 @@ import torch
 from pydantic import TypeAdapter
 
 from llast.artifacts import sha256_of, spec_hash, write_text
+from llast.artifacts.corpus import ResampleSummary
 from llast.artifacts.hypotheses import Hypothesis, write_hypotheses
 from llast.artifacts.run import Run
 from llast.artifacts.summaries import DecodeDetails, DecodeSummary, Hypotheses, Split
+from llast.config.layout import model_files
 from llast.config.steps import STEP_VERSIONS, DecodeOptions
 from llast.corpus.store import AudioStore
 from llast.evaluation.selection import EvaluationRow, select_rows
@@ -72,7 +74,7 @@ def decode(
     step = evaluated.checkpoint(checkpoint, run).step
     adapter = evaluated_adapter(run, checkpoint, options.decoding.average_last, output / "averaged")
     selections = select_rows(filtered, source, pairs, options)
-    folder = output / _key(evaluated, adapter, options)
+    folder = output / parts_key(evaluated, adapter, resampled, bases, options)
     folder.mkdir(parents=True, exist_ok=True)
 
     done = _done(folder)
@@ -164,12 +166,22 @@ def _hypothesis(row: EvaluationRow, text: str) -> Hypothesis:
     )
 
 
-def _key(run: Run, adapter: Path | None, options: DecodeOptions) -> str:
-    """Names the folder of parts: anything that changes the hypothesis of a clip changes the name."""
+def parts_key(
+    run: Run, adapter: Path | None, resampled: Path, bases: dict[str, Path], options: DecodeOptions
+) -> str:
+    """Names the folder of parts: anything that changes the hypothesis of a clip changes the name.
+
+    Of bases this is when their files were last changed: to read them takes longer than to decode what a call left.
+    """
     spec = {
         "version": STEP_VERSIONS["decode"],
         "run": run.identity,
         "weights": [sha256_of(file) for file in sorted(adapter.glob("*.safetensors"))] if adapter else [],
+        "audio": ResampleSummary.read(resampled).details.audio,
+        "bases": {
+            name: [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in model_files(folder)]
+            for name, folder in bases.items()
+        },
         "decoding": options.decoding.model_dump(exclude={"batch_tokens"}),
     }
     return spec_hash(spec)

@@ -76,11 +76,11 @@ EFFECTS: dict[str, Effect] = {
 """Effect on the weights of each argument of `llast.launch.train.launch`, by dotted key.
 
 `decides`: its value is part of the identity. `by content`: it decides which files are read, and the identity has what
-is in them: the digest of the training rows, of bases in folders, the commit of bases from the hub, the names of the
-audio stores. `kept steps`: the same weights after the same step, but other steps are kept; part of the identity too,
-since a step that was not kept cannot be had without training again. `rounding`: sums are taken in another order, over
-other pieces, on another device or by other versions, and dropout is drawn anew; of a container only its path is seen.
-`neither`: the same weights to the bit.
+is in them: the digest of the training rows, of the audio, of bases in folders, the commit of bases from the hub. `kept
+steps`: the same weights after the same step, but other steps are kept; part of the identity too, since a step that was
+not kept cannot be had without training again. `rounding`: sums are taken in another order, over other pieces, on
+another device or by other versions, and dropout is drawn anew; of a container only its path is seen. `neither`: the
+same weights to the bit.
 """
 
 OPTIONS = "options."
@@ -106,7 +106,7 @@ def identity_of(
         "version": STEP_VERSIONS["train"],
         "seed": seed,
         "rows": sha256_of(rows_path(mix)),
-        "audio": {summary.parent.name: ResampleSummary.read(summary).details.store for summary in audio},
+        "audio": {summary.parent.name: ResampleSummary.read(summary).details.audio for summary in audio},
         "encoder.base": base_identity(options.encoder.base, encoder),
         "llm.base": base_identity(options.llm.base, llm),
         **values,

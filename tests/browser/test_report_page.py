@@ -40,7 +40,7 @@ def report_page(results: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
         resampled.parent / "store/shard-00000.arrow", iter([DecodedClip(clip, 2.0, flac.getvalue())]), 10
     )
     write_index(resampled.parent / "store", 1)
-    details = ResampleDetails(store="store", seconds=1.0, quarantine=[])
+    details = ResampleDetails(store="store", audio="audio", seconds=1.0, quarantine=[])
     ResampleSummary(version=1, rows_in=1, rows_out=1, details=details).write(resampled)
     inputs = tree.report_inputs() | {"comparisons": [comparison], "published": PUBLISHED}
     report(**inputs, output=folder / "report.html", title="LLaST on covost2")

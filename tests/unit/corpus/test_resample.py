@@ -224,6 +224,15 @@ def test_a_translation_that_changes_keeps_the_store(tmp_path: Path, release: Rel
     assert first.details.store == second.details.store
 
 
+def test_the_same_audio_in_other_shards_is_the_same_audio(tmp_path: Path, release: Release) -> None:
+    fetched = release.fetch(tmp_path)
+    first, second = (
+        resample(fetched, tmp_path / "out", ResampleOptions(clips_per_shard=n)).details for n in (3, 4)
+    )
+    assert first.store != second.store
+    assert first.audio == second.audio
+
+
 KINDS = {
     "MP3": (16_000, 44_100, 48_000),
     "WAV": (16_000, 44_100),

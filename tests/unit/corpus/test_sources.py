@@ -317,6 +317,29 @@ def test_clips_in_place_are_examined_and_followed(tmp_path: Path, prepared: tupl
         audio(out)
 
 
+def test_what_changes_in_a_prepared_folder_is_other_audio(
+    tmp_path: Path, prepared: tuple[Release, Path]
+) -> None:
+    """A clip of the same size, and a sentence, by whose length truncated clips are told."""
+    release, folder = prepared
+    source, found = PreparedSource(folder=str(folder)), []
+
+    def audio_of() -> str:
+        _, resampled, _ = steps(tmp_path / "out", list(release.tables), source)
+        found.append(resampled.details.audio)
+        return found[-1]
+
+    assert audio_of() == audio_of()
+    clip = folder / "audio/en/clips_16k/common_voice_en_0.wav"
+    clip.write_bytes(clip.read_bytes()[:-1] + b"x")
+    assert audio_of() != found[0]
+    for table in (folder / "tsv").glob("*.en_*.tsv"):
+        table.write_text(
+            table.read_text().replace("She said", "She has said again and again and again and again")
+        )
+    assert audio_of() != found[2]
+
+
 def test_sentences_that_differ_between_tables_are_said(
     tmp_path: Path, prepared: tuple[Release, Path], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from llast.artifacts import write_json
 from llast.artifacts.corpus import FetchModelDetails, FetchModelSummary, MixSummary, ResampleSummary
 from llast.artifacts.training import CheckpointRecord
 from llast.config.schema import describe
 from llast.config.steps import Machine, TrainSpec
 from llast.launch.train import launch
+from llast.model.bases import base_identity
 from llast.training.identity import EFFECTS, changes_since, identity_of, rounds, settings_of
 from tests.training_ranks import tiny_spec
 
@@ -128,17 +130,40 @@ def test_what_is_read_decides_not_where_it_lies(inputs: tuple[Path, list[Path], 
     rewritten.write(mix)
     (mix.parent / "dev.arrow").write_bytes(b"other dev rows")
     assert not differs()
-    template, vocabulary = llm / "chat_template.jinja", encoder / "merges.txt"
-    read = (next(mix.parent.glob("rows*")), encoder / "model.safetensors", llm / "tokenizer.json", template)
-    for changed in (*read, vocabulary):
+    others = [
+        llm / name
+        for name in ("chat_template.jinja", "merges.txt", "tokenizer.model", "generation_config.json")
+    ]
+    weights = encoder / "model.safetensors"
+    for changed in (next(mix.parent.glob("rows*")), weights, llm / "tokenizer.json", *others):
         with changed.open("ab") as file:
             file.write(b" ")
         assert differs(), changed
     resampled = ResampleSummary.read(audio[0])
-    other = resampled.details.model_copy(update={"store": "other"})
-    resampled.model_copy(update={"details": other}).write(audio[0])
-    assert differs()
+    for field, matters in (("store", False), ("audio", True)):
+        other = resampled.details.model_copy(update={field: "other"})
+        resampled.model_copy(update={"details": other}).write(audio[0])
+        assert differs() is matters, field
     assert identity_of(2, *inputs, options) != identities[-1]
+
+
+def test_an_exported_folder_of_adapters_is_its_adapters_and_its_bases(
+    base_models: Path, tmp_path: Path
+) -> None:
+    bases, exported = shutil.copytree(base_models, tmp_path / "bases"), tmp_path / "exported"
+    adapter = exported / "adapter" / "adapter_model.safetensors"
+    adapter.parent.mkdir(parents=True)
+    adapter.write_bytes(b"adapters")
+    named = {"encoder": str(bases / "whisper"), "llm": str(bases / "llama")}
+    write_json(exported / "config.json", {"bases": named})
+    identity = base_identity(str(exported), exported)
+    for changed in (adapter, bases / "llama/model.safetensors", bases / "whisper/model.safetensors"):
+        with changed.open("ab") as file:
+            file.write(b" ")
+        assert base_identity(str(exported), exported) != identity, changed
+        identity = base_identity(str(exported), exported)
+    shutil.move(exported, tmp_path / "moved")
+    assert base_identity(str(tmp_path / "moved"), tmp_path / "moved") == identity
 
 
 def test_a_base_of_the_hub_is_its_reference_and_the_commit_that_was_fetched(

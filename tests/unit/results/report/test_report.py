@@ -236,7 +236,7 @@ def test_samples_can_be_heard(results: Callable[..., Any], tmp_path: Path) -> No
     store.mkdir()
     write_shard(store / "shard-00000.arrow", iter([DecodedClip(heard, 1.0, flac.getvalue())]), 10)
     write_index(store, 1)
-    details = ResampleDetails(store="store", seconds=1.0, quarantine=[])
+    details = ResampleDetails(store="store", audio="audio", seconds=1.0, quarantine=[])
     ResampleSummary(version=1, rows_in=1, rows_out=1, details=details).write(resampled)
     page = make(small, "heard.html")
     (encoded,) = set(re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page))
