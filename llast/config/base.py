@@ -51,7 +51,10 @@ class Model(BaseModel):
         ]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
-        return values
+        # Strictly, which is how a run's folder is read, a list is no tuple once it is no longer JSON.
+        tuples = {name for name, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
+        listed = {name: tuple(value) for name, value in found if name in tuples and isinstance(value, list)}
+        return values | listed if listed else values
 
     @classmethod
     def _mistaken(cls, annotation: Any, value: Any) -> list[LiteralString]:
