@@ -1,48 +1,81 @@
 """Audio files of users: read them, and cut long ones at their pauses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from llast.corpus.decode import RATES
 from llast.errors import DataError
 from llast.model.features import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 100
 PAUSE_FRAMES = 30
 SILENCE = 1e-3
+MAX_HOURS = 12
+"""Of one file: 3 GB of samples."""
+BLOCK = 1 << 22
+"""Samples that are read at once, over all channels."""
 
 
 def read_audio(path: Path) -> np.ndarray:
     """A file of any format, rate and channel count that libsndfile knows, as (samples,) float32, 16 kHz, mono.
 
     Raises:
-        DataError: there is no such file, no sound in it, or it cannot be decoded into numbers.
+        DataError: there is no such file, no sound in it, or it cannot be decoded into numbers; or its header claims
+            what nobody can have recorded, or more than `MAX_HOURS`.
     """
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file.")
+    if not path.is_file():
+        raise DataError(f"{path}: it is no regular file. Write what it holds into one, and name that one.")
     try:
-        channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as sound:
+            _require_speech(sound, path)
+            parts = list(_resampled(sound, path))
     except (OSError, soundfile.SoundFileError, RuntimeError) as error:
-        reason = (
-            "there is no such file"
-            if not path.exists()
-            else f"it cannot be decoded as wav, mp3, flac or ogg ({error})"
-        )
-        raise DataError(f"{path}: {reason}.") from None
-    if not len(channels):
+        raise DataError(f"{path}: it cannot be decoded as wav, mp3, flac or ogg ({error}).") from None
+    samples = np.concatenate(parts)
+    if not len(samples):
         raise DataError(f"{path}: there is no sound in it.")
-    if not np.isfinite(channels).all():
-        raise DataError(f"{path}: some of its samples are infinite or not a number.")
-    samples: np.ndarray = soxr.resample(channels.mean(axis=1), rate, SAMPLE_RATE)
     return samples
 
 
 def seconds_of(path: Path) -> float:
     """Length of a file as its header says it, for a progress bar; 0 where there is none."""
+    if not path.is_file():
+        return 0.0
     try:
         return float(soundfile.info(path).duration)
     except (OSError, soundfile.SoundFileError, RuntimeError):
         return 0.0
+
+
+def _require_speech(sound: soundfile.SoundFile, path: Path) -> None:
+    """Compare a header with what speech can have, before anything is read."""
+    least, most = RATES
+    if not least <= sound.samplerate <= most:
+        raise DataError(
+            f"{path}: its header says {sound.samplerate:,} Hz, where speech has {least:,} to {most:,}. Save it again "
+            "with the rate that it was recorded with."
+        )
+    if (hours := sound.frames / sound.samplerate / 3600) > MAX_HOURS:
+        raise DataError(
+            f"{path}: its header says {hours:,.0f} hours; more than {MAX_HOURS} are not read at once. Cut it into "
+            "parts."
+        )
+
+
+def _resampled(sound: soundfile.SoundFile, path: Path) -> Iterator[np.ndarray]:
+    """The signal in pieces, so that only one of them is held in the rate and with the channels of the file."""
+    resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
+    while len(channels := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
+        if not np.isfinite(channels).all():
+            raise DataError(f"{path}: some of its samples are infinite or not a number.")
+        yield resampler.resample_chunk(channels.mean(axis=1))
+    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def cut_at_pauses(samples: np.ndarray, longest: float) -> list[tuple[int, int]]:

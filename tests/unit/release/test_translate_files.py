@@ -2,16 +2,20 @@
 
 import itertools
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 import llast.cli as cli
 from llast.errors import ConfigError, DataError
+from llast.release import segmentation
 from llast.release.export import export
-from llast.release.segmentation import cut_at_pauses, read_audio
+from llast.release.segmentation import cut_at_pauses, read_audio, seconds_of
 from llast.release.trained import find_checkpoint
 from llast.release.translate_files import translate_files
 
@@ -68,6 +72,34 @@ def test_any_format_rate_and_channels(tmp_path: Path) -> None:
     for name in ("none.wav", "text.mp3", "nan.wav", "inf.wav"):
         with pytest.raises(DataError, match=name):
             read_audio(tmp_path / name)
+
+
+def test_what_nobody_can_have_recorded_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    began = time.monotonic()
+    soundfile.write(tmp_path / "slow.wav", noise(10), 1)  # 44 hours, in a header
+    soundfile.write(tmp_path / "fast.wav", noise(1), 1_000_000)
+    soundfile.write(tmp_path / "long.flac", np.zeros(13 * 3600 * 4_000, np.int16), 4_000)
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name, said in (
+        ("slow.wav", r"\b1 Hz"),
+        ("fast.wav", "1,000,000 Hz"),
+        ("long.flac", "13 hours"),
+        ("pipe.wav", "regular file"),
+        (".", "regular file"),
+    ):
+        with pytest.raises(DataError, match=f"{tmp_path / name}.*{said}"):
+            read_audio(tmp_path / name)
+    assert seconds_of(tmp_path / "pipe.wav") == 0
+    assert time.monotonic() - began < 20
+
+
+def test_a_file_that_is_read_in_pieces_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "a.flac", np.stack([noise(9), noise(9, 1)], axis=1), 44_100)
+    whole = read_audio(tmp_path / "a.flac")
+    monkeypatch.setattr(segmentation, "BLOCK", 10_007)
+    assert np.array_equal(read_audio(tmp_path / "a.flac"), whole)
+    channels, rate = soundfile.read(tmp_path / "a.flac", dtype="float32")
+    assert np.array_equal(whole, soxr.resample(channels.mean(axis=1), rate, RATE))
 
 
 @pytest.fixture(scope="module")
