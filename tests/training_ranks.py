@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -168,3 +169,26 @@ def train_and_die(run_folder: Path, victim: int, step: int, saving: bool) -> boo
         return False
 
     return train(run_folder, asked)
+
+
+def waits_of_a_step(run_folder: Path) -> dict[str, Any]:
+    """How many micro-batches an optimiser step has, and what the host waits for the device at, by phase of the step."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+    from training.operators import Operators, Phased  # type: ignore[import-not-found]
+
+    from llast.training.step import optimise
+    from llast.training.worker import set_up
+
+    trainer = set_up(run_folder)
+    update = next(trainer.loader().updates(0, 1))
+    with Operators(trainer.engine.module) as counted:
+        optimise(
+            Phased(trainer.engine, counted),
+            update,
+            trainer.rows,
+            1e-3,
+            trainer.device,
+            stop=False,
+            loss_limit=None,
+        )
+    return {"micro_batches": len(update.micro_batches), "waits": counted.waits}

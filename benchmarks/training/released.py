@@ -23,11 +23,11 @@ from transformers.models.whisper.modeling_whisper import WhisperDecoder
 
 from llast.config.experiment import WHISPER_TARGETS
 from llast.model.features import log_mel_30s
-from llast.model.modeling import IGNORE
 from llast.training.dataset import TrainingRows
 from llast.training.sampler import Example
 
 ROWS_PER_MICRO_BATCH = 16
+IGNORE = -100
 
 
 class ReleasedStep(nn.Module):
@@ -65,7 +65,7 @@ class ReleasedStep(nn.Module):
         )  # (1, rows) as in model/llast.py:250
         self.decoder(input_ids=ids, encoder_hidden_states=encoded.reshape(1, -1, encoded.shape[-1]))
         longest = int(frames.max())
-        speech = self.llast.adaptor(encoded[:, :longest])
+        speech = self.llast.adaptor(encoded[:, :longest]).unflatten(0, (len(mel), longest))
         embed = self.llast.llm.get_input_embeddings()
         embeddings = torch.cat([embed(before), speech, embed(after)], dim=1)
         heard = torch.arange(longest, device=mel.device) < frames[:, None]
@@ -96,10 +96,12 @@ def micro_batches(rows: TrainingRows, order: list[int], mels: int) -> list[dict[
 def _collate(parts: list[dict[str, torch.Tensor]], mels: int) -> dict[str, torch.Tensor]:
     before, after, labels = [], [], []
     for part in parts:
-        spoken = part["audio"][0].nonzero().flatten()
-        before.append(part["input_ids"][0, : spoken[0]])
-        after.append(part["input_ids"][0, spoken[-1] + 1 :])
-        labels.append(part["labels"][0, spoken[-1] + 1 :])
+        first, last = int(part["speech_at"][0]), int(part["speech_at"][-1])
+        aligned = torch.full_like(part["input_ids"][0], IGNORE)
+        aligned[part["labels_at"]] = part["labels"]
+        before.append(part["input_ids"][0, :first])
+        after.append(part["input_ids"][0, last + 1 :])
+        labels.append(aligned[last + 1 :])
     pad = nn.utils.rnn.pad_sequence
     lengths = torch.tensor([len(tokens) for tokens in after])
     after_mask = torch.arange(int(lengths.max())) < lengths[:, None]

@@ -7,8 +7,8 @@ from torch import nn
 class Adaptor(nn.Module):
     """Three linear layers with GELU between them (arXiv 2407.15415, section 3), after optional frame stacking.
 
-    Input (clips, positions, encoder width); output (clips, ceil(positions / stack), LLM width). Encoder positions
-    beyond a clip's own must be zeroed before, so that the last stacked frame does not depend on the batch.
+    Input (LLM positions x stack, encoder width); output (LLM positions, LLM width). Where a clip's last LLM position
+    is not full, zeros stand in, so that it does not depend on the batch.
     """
 
     def __init__(self, encoder_width: int, llm_width: int, stack: int) -> None:
@@ -24,9 +24,7 @@ class Adaptor(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Map encoder positions to LLM positions."""
-        clips, positions, width = hidden.shape
-        hidden = nn.functional.pad(hidden, (0, 0, 0, -positions % self.stack))
-        output: torch.Tensor = self.layers(hidden.reshape(clips, -1, width * self.stack))
+        output: torch.Tensor = self.layers(hidden.reshape(-1, hidden.shape[-1] * self.stack))
         return output
 
 

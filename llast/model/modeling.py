@@ -25,11 +25,11 @@ from llast.model.bases import base_folder, config_without_dropout, folder_of
 from llast.model.branches import logits_alone, logits_of, read_branches
 from llast.model.configuration import LlastConfig, model_options
 from llast.model.encoders.base import load_encoder, speech_encoder
+from llast.model.layout import audio_layout
 from llast.model.limits import check_vocabulary
 from llast.model.processing import LlastProcessor
 from llast.model.weights import load_whole
 
-IGNORE = -100
 DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 """Dtypes by their name in an experiment (`training.precision`)."""
 
@@ -40,11 +40,11 @@ class LlastOutput(ModelOutput):
 
     Attributes:
         loss: scalar float32, cross-entropy summed over all target tokens.
-        target_tokens: scalar, how many target tokens there were.
+        target_tokens: how many target tokens there were.
     """
 
     loss: torch.Tensor | None = None
-    target_tokens: torch.Tensor | None = None
+    target_tokens: int | None = None
 
 
 class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
@@ -168,63 +168,100 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return self
 
     def embed_audio(self, samples: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """What the LLM reads in place of the audio.
+        """What the LLM reads in place of the audio, a clip a row.
 
         Args:
-            samples: (clips, samples) float, 16 kHz, zero-padded.
+            samples: (clips, samples) float, 16 kHz, zero-padded to the longest clip.
             positions: (clips,) encoder positions (20 ms) of each clip.
 
         Returns:
             (clips, longest, LLM width); a clip's own positions come first, what follows is of no use.
         """
-        hidden = self.speech.encode(
-            self.encoder, samples, positions, self.config.window, self.config.normalize
+        counts = positions.tolist()
+        layout = {
+            name: part.to(samples.device)
+            for name, part in audio_layout(counts, self.config.stack, False).items()
+        }
+        own = self.speak(samples, positions, **layout)
+        lengths = [stacked(count, self.config.stack) for count in counts]
+        return nn.utils.rnn.pad_sequence(own.split(lengths), batch_first=True)
+
+    def speak(
+        self,
+        samples: torch.Tensor,
+        positions: torch.Tensor,
+        frames: torch.Tensor,
+        speech_from: torch.Tensor,
+    ) -> torch.Tensor:
+        """What the LLM reads in place of the audio, clip after clip.
+
+        Args:
+            samples: (clips, samples) float, 16 kHz, zero-padded to the longest clip.
+            positions: (clips,) encoder positions (20 ms) of each clip.
+            frames: (sequences, length) where they lie, see `llast.model.layout.audio_layout`.
+            speech_from: (LLM positions x stack,) which of them the LLM reads.
+
+        Returns:
+            (LLM positions, LLM width).
+        """
+        full = self.config.stack == 1
+        hidden = self.speech.encode_own(
+            self.encoder,
+            samples,
+            positions,
+            frames,
+            speech_from if full else speech_from.clamp(min=0),
+            self.config.window,
+            self.config.normalize,
         )
-        inside = torch.arange(hidden.shape[1], device=hidden.device) < positions[:, None]
-        return self.adaptor(hidden * inside[..., None])
+        speech: torch.Tensor = self.adaptor(hidden if full else hidden * (speech_from >= 0)[:, None])
+        return speech
 
     def forward(
         self,
         samples: torch.Tensor,
         positions: torch.Tensor,
+        frames: torch.Tensor,
+        speech_from: torch.Tensor,
+        speech_at: torch.Tensor,
         input_ids: torch.Tensor,
         position_ids: torch.Tensor,
+        clip: torch.Tensor,
         branch: torch.Tensor,
-        audio: torch.Tensor,
         labels: torch.Tensor,
+        labels_at: torch.Tensor,
         **_: Any,
     ) -> LlastOutput:
         """Summed loss of clips with all their rows.
 
-        A sequence is the text before the audio, the audio, then one branch per row (prompt and target). Every
+        A clip is the text before the audio, the audio, then one branch per row (prompt and target). Every
         branch sees the shared start and itself, at the positions it would have alone, so losses and gradients equal
-        those of separate rows. Logits are computed at target positions only. With `packs_rows` false, a sequence
-        has one row and goes through the LLM's own forward pass.
+        those of separate rows; a sequence may hold several clips. Logits are computed at target positions only. With
+        `packs_rows` false, a sequence has one row and goes through the LLM's own forward pass.
 
         Args:
-            samples: (clips, samples) float, 16 kHz, zero-padded.
+            samples: (clips, samples) float, 16 kHz, zero-padded to the longest clip.
             positions: (clips,) encoder positions of each clip.
-            input_ids: (clips, length) token ids; any id where the audio stands.
-            position_ids: (clips, length).
-            branch: (clips, length) 0 for the shared start, 1.. for the rows, -1 for padding.
-            audio: (clips, length) bool, where the audio stands.
-            labels: (clips, length) the next token where it is a target, else -100.
+            frames: (encoder sequences, length) where these lie, see `llast.model.layout.audio_layout`.
+            speech_from: (audio positions x stack,) which of them each of the LLM's audio positions is made of.
+            speech_at: (audio positions,) where these stand, counted through (sequences, length).
+            input_ids: (sequences, length) token ids; any id where the audio stands.
+            position_ids: (sequences, length), of each clip from 0.
+            clip: (sequences, length) ascending number of the clip, -1 for padding.
+            branch: (sequences, length) 0 for the shared start of a clip, 1.. for its rows.
+            labels: (targets,) ids of all target tokens.
+            labels_at: (targets,) where the token before each stands, counted through (sequences, length).
         """
-        speech = self.embed_audio(samples, positions)
         embeddings = self.llm.get_input_embeddings()(input_ids)
-        inside = (
-            torch.arange(speech.shape[1], device=speech.device)
-            < (-(-positions // self.config.stack))[:, None]
-        )
-        embeddings = embeddings.masked_scatter(audio[..., None], speech[inside].to(embeddings.dtype))
-        wanted = labels != IGNORE
+        speech = self.speak(samples, positions, frames, speech_from).to(embeddings.dtype)
+        embeddings = embeddings.flatten(0, 1).index_copy(0, speech_at, speech).view_as(embeddings)
         if self.packs_rows:
-            hidden = read_branches(self.llm, embeddings, branch, position_ids)
-            logits = logits_of(self.llm, hidden[wanted])
+            hidden = read_branches(self.llm, embeddings, clip, branch, position_ids)
+            logits = logits_of(self.llm, hidden.flatten(0, 1).index_select(0, labels_at))
         else:
-            logits = logits_alone(self.llm, embeddings, branch >= 0, wanted)
-        loss = nn.functional.cross_entropy(logits, labels[wanted], reduction="sum")
-        return LlastOutput(loss=loss, target_tokens=wanted.sum())
+            logits = logits_alone(self.llm, embeddings, clip >= 0, labels_at)
+        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+        return LlastOutput(loss=loss, target_tokens=len(labels))
 
     @torch.no_grad()
     def generate(  # type: ignore[override]

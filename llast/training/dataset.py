@@ -16,8 +16,8 @@ from llast.errors import DataError
 from llast.mixture.rows import Kind, open_rows
 from llast.model.adaptor import stacked
 from llast.model.features import SAMPLE_RATE, encoder_positions
+from llast.model.layout import arrange, audio_layout
 from llast.model.limits import positions_of
-from llast.model.modeling import IGNORE
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.training.sampler import Example
 
@@ -107,26 +107,43 @@ class TrainingRows:
         """Tokens with a loss in these examples."""
         return sum(len(self._target(row)) for example in examples for row in example.rows)
 
-    def batch(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        """The tensors of a micro-batch: arguments of the model's forward pass, on the host."""
+    def batch(self, examples: Sequence[Example], together: bool = False) -> dict[str, torch.Tensor]:
+        """The tensors of a micro-batch: arguments of the model's forward pass, on the host.
+
+        Args:
+            examples: at least one.
+            together: whether examples may share a sequence, clips one of the encoder.
+        """
         samples, positions = pad_audio([self._samples(example.rows[0]) for example in examples])
-        sequences = [
-            self._sequence(example, stacked(int(count), self._stack))
-            for example, count in zip(examples, positions, strict=True)
+        counts = positions.tolist()
+        texts = [
+            self._sequence(example, stacked(count, self._stack))
+            for example, count in zip(examples, counts, strict=True)
         ]
-        longest = max(len(sequence["input_ids"]) for sequence in sequences)
-        padding: dict[str, Any] = {
-            "input_ids": 0,
-            "position_ids": 0,
-            "branch": -1,
-            "audio": False,
-            "labels": IGNORE,
-        }
+        arranged = arrange([len(text["input_ids"]) for text in texts], together)
+        padding = {"input_ids": 0, "position_ids": 0, "clip": -1, "branch": 0}
         batch = {
-            name: torch.tensor([s[name] + [filler] * (longest - len(s[name])) for s in sequences])
-            for name, filler in padding.items()
+            name: np.full((arranged.sequences, arranged.length), filler) for name, filler in padding.items()
         }
-        return {"samples": samples, "positions": positions, **batch}
+        places: dict[str, list[np.ndarray]] = {"speech_at": [], "labels_at": [], "labels": []}
+        for number, (text, sequence, start) in enumerate(
+            zip(texts, arranged.sequence, arranged.start, strict=True)
+        ):
+            inside = slice(start, start + len(text["input_ids"]))
+            for name in ("input_ids", "position_ids", "branch"):
+                batch[name][sequence, inside] = text[name]
+            batch["clip"][sequence, inside] = number
+            first = sequence * arranged.length + start
+            places["speech_at"].append(first + text["speech_at"])
+            places["labels_at"].append(first + text["labels_at"])
+            places["labels"].append(text["labels"])
+        batch |= {name: np.concatenate(parts) for name, parts in places.items()}
+        return {
+            "samples": samples,
+            "positions": positions,
+            **audio_layout(counts, self._stack, together),
+            **{name: torch.from_numpy(values) for name, values in batch.items()},
+        }
 
     def _value(self, column: str, row: int) -> Any:
         return self._column[column][row].as_py()
@@ -142,27 +159,29 @@ class TrainingRows:
         store = self._stores[self._value("source", row)]
         return at_speed(store.samples(self._value("clip", row)), self._value("speed", row))
 
-    def _sequence(self, example: Example, audio_length: int) -> dict[str, list[Any]]:
+    def _sequence(self, example: Example, audio_length: int) -> dict[str, np.ndarray]:
         """Text before the audio, audio, then a branch per row; see the model's forward pass."""
         before = self._prompts(example.rows[0])[0]
         shared = len(before) + audio_length
         ids = before + [0] * audio_length
-        audio = [False] * len(before) + [True] * audio_length
-        position, branch, labels = list(range(shared)), [0] * shared, [IGNORE] * shared
+        position, branch = list(range(shared)), [0] * shared
+        labels: list[int] = []
+        labels_at: list[int] = []
         for number, row in enumerate(example.rows, start=1):
             after, target = self._prompts(row)[1], self._target(row)
-            own = after + target
-            ids += own
-            audio += [False] * len(own)
-            position += range(shared, shared + len(own))
-            branch += [number] * len(own)
-            labels += [IGNORE] * (len(after) - 1) + target + [IGNORE]
+            first = len(ids) + len(after) - 1
+            labels_at += range(first, first + len(target))
+            labels += target
+            ids += after + target
+            position += range(shared, shared + len(after) + len(target))
+            branch += [number] * (len(after) + len(target))
         return {
-            "input_ids": ids,
-            "position_ids": position,
-            "branch": branch,
-            "audio": audio,
-            "labels": labels,
+            "input_ids": np.array(ids),
+            "position_ids": np.array(position),
+            "branch": np.array(branch),
+            "speech_at": np.arange(len(before), shared),
+            "labels": np.array(labels),
+            "labels_at": np.array(labels_at),
         }
 
 

@@ -19,22 +19,25 @@ def all_examples(rows: TrainingRows) -> list[Example]:
 
 
 @torch.no_grad()
-def dev_loss(engine: Any, rows: TrainingRows, budget: int, packed: bool, device: torch.device) -> float:
+def dev_loss(
+    engine: Any, rows: TrainingRows, budget: int, packed: bool, alike: bool, device: torch.device
+) -> float:
     """Mean cross-entropy per target token over all rows; every rank calls this and takes its part.
 
     Args:
         engine: the DeepSpeed engine; dropout is off meanwhile.
         rows: rows of the dev sets.
         budget: most LLM positions of a micro-batch.
-        packed: whether a clip's rows share a sequence.
+        packed: whether rows share a sequence.
+        alike: whether the encoder pads clips.
         device: of this rank.
     """
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
     examples = all_examples(rows)
     engine.eval()
     total = torch.zeros(1, dtype=torch.float64, device=device)
-    for batch in split(rows, examples, rank, ranks, budget, packed):
-        tensors = {name: tensor.to(device) for name, tensor in batch.tensors.items()}
+    for batch in split(rows, examples, rank, ranks, budget, packed, alike):
+        tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.tensors.items()}
         total += engine(**tensors).loss.double() * float(batch.counts)
     engine.train()
     torch.distributed.all_reduce(total)

@@ -30,7 +30,13 @@ class MicroBatch:
 
 
 def split(
-    rows: TrainingRows, examples: list[Example], rank: int, ranks: int, budget: int, packed: bool
+    rows: TrainingRows,
+    examples: list[Example],
+    rank: int,
+    ranks: int,
+    budget: int,
+    packed: bool,
+    alike: bool = False,
 ) -> Iterator[MicroBatch]:
     """One rank's micro-batches of these examples, equally many on every rank.
 
@@ -40,14 +46,15 @@ def split(
         rank: this rank.
         ranks: number of ranks.
         budget: most LLM positions of a micro-batch.
-        packed: whether a clip's rows share a sequence; otherwise each has one of its own.
+        packed: whether rows share a sequence; otherwise each has one of its own.
+        alike: whether the encoder pads clips, so that those of a micro-batch should be about equally long.
     """
     if not packed:
         examples = [Example(example.clip, (row,)) for example in examples for row in example.rows]
     lengths = [rows.length(example) for example in examples]
-    for part in micro_batches(examples, lengths, ranks, budget)[rank]:
+    for part in micro_batches(examples, lengths, ranks, budget, alike or not packed)[rank]:
         # With fewer clips than ranks, a rank repeats one without counting it: collectives need every rank.
-        yield MicroBatch(part, rows.batch(part or examples[:1]), bool(part))
+        yield MicroBatch(part, rows.batch(part or examples[:1], packed), bool(part))
 
 
 @dataclass(frozen=True)
@@ -85,14 +92,22 @@ class Loader:
         rank: this rank.
         ranks: number of ranks.
         budget: most LLM positions of a micro-batch.
-        packed: whether a clip's rows share a sequence.
+        packed: whether rows share a sequence.
+        alike: as for `split`.
     """
 
     def __init__(
-        self, rows: TrainingRows, sampler: UpdateSampler, rank: int, ranks: int, budget: int, packed: bool
+        self,
+        rows: TrainingRows,
+        sampler: UpdateSampler,
+        rank: int,
+        ranks: int,
+        budget: int,
+        packed: bool,
+        alike: bool = False,
     ) -> None:
         self._rows, self._sampler = rows, sampler
-        self._split = (rank, ranks, budget, packed)
+        self._split = (rank, ranks, budget, packed, alike)
 
     def updates(self, done: int, steps: int) -> Iterator[Update]:
         """The updates after step `done` up to step `steps`."""

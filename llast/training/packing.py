@@ -42,7 +42,7 @@ def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> P
         model.packs_rows = False
         alone = _loss(model, rows, separate)
         model.packs_rows = True
-        beside = _loss(model, rows, packed)
+        beside = _loss(model, rows, packed, together=True)
     except torch.OutOfMemoryError:
         raise
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -62,7 +62,12 @@ def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> P
 
 
 @torch.no_grad()
-def _loss(model: LlastForConditionalGeneration, rows: TrainingRows, examples: list[Example]) -> float:
+def _loss(
+    model: LlastForConditionalGeneration,
+    rows: TrainingRows,
+    examples: list[Example],
+    together: bool = False,
+) -> float:
     device = next(model.adaptor.parameters()).device
-    batch = {name: tensor.to(device) for name, tensor in rows.batch(examples).items()}
+    batch = {name: tensor.to(device) for name, tensor in rows.batch(examples, together).items()}
     return float(model(**batch).loss) / rows.target_tokens(examples)

@@ -5,13 +5,14 @@ rows of a clip stand together, so that the clip is encoded once.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heapreplace
 
 import numpy as np
 
 PADDING = 0.05
-"""Largest share of padding for which an update is not divided further."""
+"""Largest share of padding for which an update that is padded is not divided further."""
 
 SMALLEST = 2048
 """Positions of a micro-batch, on average, below which dividing costs more than the padding that it saves."""
@@ -65,19 +66,19 @@ class UpdateSampler:
 
 
 def micro_batches(
-    update: list[Example], lengths: list[int], ranks: int, budget: int
+    update: list[Example], lengths: list[int], ranks: int, budget: int, padded: bool = False
 ) -> list[list[list[Example]]]:
-    """Divide an update into equally many micro-batches for every rank.
+    """Divide an update into equally many micro-batches for every rank, as few as the budget allows.
 
-    Examples are grouped by length; a group costs their number times the longest. There are as many
-    groups as the budget asks for, and more until little of the cost is padding. Groups that stand at the same place
-    of each rank are alike in length, so that ranks do not wait for each other.
+    Micro-batches are alike in size, so that ranks do not wait for each other. Where examples are padded they are
+    grouped by length, and there are more micro-batches, until little of the cost is padding.
 
     Args:
         update: the examples of an update.
         lengths: LLM positions of each example.
         ranks: number of ranks.
-        budget: most positions, padding included, of one micro-batch; a longer single example stands alone.
+        budget: most positions of one micro-batch; a longer single example stands alone.
+        padded: whether each example of a micro-batch costs as much as the longest.
 
     Returns:
         [rank][micro-batch] lists of examples. A rank's list may be empty where there are fewer examples than ranks.
@@ -86,16 +87,37 @@ def micro_batches(
         range(len(update)), key=lambda index: (-lengths[index], update[index].clip, update[index].rows)
     )
     costs = [lengths[index] for index in order]
+    groups: Sequence[Sequence[int]] = _alike(costs, ranks, budget) if padded else _mixed(costs, ranks, budget)
+    per_rank = len(groups) // ranks
+    return [
+        [[update[order[index]] for index in groups[turn * ranks + rank]] for turn in range(per_rank)]
+        for rank in range(ranks)
+    ]
+
+
+def _mixed(costs: list[int], ranks: int, budget: int) -> list[list[int]]:
+    """Groups of all lengths, each about as costly as the others: the longest first, to the group that has least."""
+    per_rank = math.ceil(sum(costs) / (budget * ranks))
+    while True:
+        groups: list[list[int]] = [[] for _ in range(per_rank * ranks)]
+        filled = [(0, number) for number in range(len(groups))]
+        for index, cost in enumerate(costs):
+            least, number = filled[0]
+            groups[number].append(index)
+            heapreplace(filled, (least + cost, number))
+        if all(cost <= budget or len(groups[number]) == 1 for cost, number in filled):
+            return groups
+        per_rank += 1
+
+
+def _alike(costs: list[int], ranks: int, budget: int) -> list[range]:
+    """Groups of neighbours in length, which cost their number times the longest."""
     per_rank = math.ceil(len(_groups(costs, budget)) / ranks)
     groups = _divided(costs, per_rank * ranks, budget)
     while _padding(costs, groups) > PADDING and sum(costs) >= SMALLEST * (per_rank + 1) * ranks:
         per_rank += 1
         groups = _divided(costs, per_rank * ranks, budget)
-    groups += [range(0)] * (per_rank * ranks - len(groups))
-    return [
-        [[update[order[index]] for index in groups[turn * ranks + rank]] for turn in range(per_rank)]
-        for rank in range(ranks)
-    ]
+    return groups + [range(0)] * (per_rank * ranks - len(groups))
 
 
 def _divided(costs: list[int], places: int, budget: int) -> list[range]:

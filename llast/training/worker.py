@@ -43,7 +43,8 @@ class Trainer:
         engine: the DeepSpeed engine around the model with its adapters.
         rows: the rows to train on.
         dev: rows to measure the loss on, if there are any.
-        packed: whether the rows of a clip are packed into one sequence.
+        packed: whether rows are packed into sequences.
+        alike: whether the encoder pads clips, so that those of a micro-batch should be about equally long.
         device: of this rank.
     """
 
@@ -52,6 +53,7 @@ class Trainer:
     rows: TrainingRows
     dev: TrainingRows | None
     packed: bool
+    alike: bool
     device: torch.device
 
     @property
@@ -63,14 +65,15 @@ class Trainer:
         """This rank's part of every update."""
         rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
         sampler = UpdateSampler(self.rows.clip_of_row, self.options.rows_per_update, self.spec.seed)
-        return Loader(self.rows, sampler, rank, ranks, self.options.tokens_per_micro_batch, self.packed)
+        budget = self.options.tokens_per_micro_batch
+        return Loader(self.rows, sampler, rank, ranks, budget, self.packed, self.alike)
 
     def dev_loss(self) -> float | None:
         """The loss on the dev rows; None without any, or where it is not a number."""
         if self.dev is None:
             return None
         budget = self.options.tokens_per_micro_batch
-        loss = dev_loss(self.engine, self.dev, budget, self.packed, self.device)
+        loss = dev_loss(self.engine, self.dev, budget, self.packed, self.alike, self.device)
         if math.isfinite(loss):
             return loss
         print(f"the loss on the dev rows is {loss}: it is left out", file=sys.stderr, flush=True)
@@ -179,7 +182,7 @@ def set_up(run_folder: Path) -> Trainer:
             some.check_positions(model.llm)
     model.packs_rows = _packs_rows(model, rows, device, run)
     engine = start_engine(adapted, options.training)
-    return Trainer(spec, engine, rows, dev, model.packs_rows, device)
+    return Trainer(spec, engine, rows, dev, model.packs_rows, model.speech.pads_clips, device)
 
 
 def _packs_rows(

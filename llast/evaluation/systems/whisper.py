@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import (
     AutoConfig,
     DynamicCache,
@@ -19,6 +20,7 @@ from llast.evaluation.systems.base import SystemInputs
 from llast.languages import language
 from llast.model.decoding import Clip, DecodedBatch, Request, long_to_short
 from llast.model.encoders.whisper import WhisperSpeechEncoder
+from llast.model.features import HOP
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
 from llast.model.processing import pad_audio
@@ -91,8 +93,9 @@ class WhisperSystem:
     def _decode(self, clips: Sequence[Clip]) -> list[list[str]]:
         device = self.model.device
         samples, positions = pad_audio([clip.samples() for clip in clips])
-        if self._padded is not None:
-            positions = torch.full_like(positions, self._padded)
+        if self._padded is not None:  # the decoder listens to all of the window
+            window = 2 * HOP * self._padded
+            samples = nn.functional.pad(samples, (0, max(0, window - samples.shape[1])))
         heard = WhisperSpeechEncoder().encode(
             self.model.model.encoder, samples.to(device), positions.to(device), self._window
         )

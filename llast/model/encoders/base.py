@@ -20,11 +20,13 @@ class SpeechEncoder(ABC):
     Attributes:
         model_types: `model_type` of the configurations of its models.
         windows: values of `encoder.window` that it takes.
+        pads_clips: whether a batch computes each clip as long as its longest one, for want of a way to share sequences.
         lora_targets: last names of the linear layers that LoRA adapts by default; None: all those of the blocks.
     """
 
     model_types: ClassVar[tuple[str, ...]]
     windows: ClassVar[tuple[str, ...]]
+    pads_clips: ClassVar[bool] = False
     lora_targets: ClassVar[tuple[str, ...] | None] = None
 
     def __init_subclass__(cls) -> None:
@@ -72,7 +74,7 @@ class SpeechEncoder(ABC):
 
         Args:
             encoder: what `load` or `new` gave.
-            samples: (clips, samples) float, 16 kHz, zero-padded.
+            samples: (clips, samples) float, 16 kHz, zero-padded to the longest clip.
             positions: (clips,) encoder positions (20 ms) of each clip.
             window: one of `windows`.
             normalize: bring each clip to mean 0 and variance 1 first, where the family does that.
@@ -81,6 +83,35 @@ class SpeechEncoder(ABC):
             (clips, longest, width), cut to the longest clip of the batch; what follows a clip's own positions is of
             no use.
         """
+
+    def encode_own(
+        self,
+        encoder: Any,
+        samples: torch.Tensor,
+        positions: torch.Tensor,
+        frames: torch.Tensor,
+        wanted: torch.Tensor,
+        window: str,
+        normalize: bool = False,
+    ) -> torch.Tensor:
+        """Encoder output at some positions of a batch of clips.
+
+        A family whose clips can share a sequence computes no padding here. This is for those that cannot.
+
+        Args:
+            encoder: what `load` or `new` gave.
+            samples: (clips, samples) float, 16 kHz, zero-padded to the longest clip.
+            positions: (clips,) encoder positions (20 ms) of each clip.
+            frames: (sequences, length) where the clips' positions lie, see `llast.model.layout.audio_layout`.
+            wanted: (wanted,) places in `frames`.
+            window: one of `windows`.
+            normalize: as for `encode`.
+
+        Returns:
+            (wanted, width).
+        """
+        hidden = self.encode(encoder, samples, positions, window, normalize)
+        return hidden.flatten(0, 1).index_select(0, frames.flatten().index_select(0, wanted))
 
 
 _FAMILIES: dict[str, type[SpeechEncoder]] = {}

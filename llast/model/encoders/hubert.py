@@ -11,7 +11,7 @@ from transformers import AutoModel, PreTrainedModel
 
 from llast.errors import ConfigError
 from llast.model.encoders.base import SpeechEncoder
-from llast.model.features import HOP
+from llast.model.features import HOP, encoder_positions
 from llast.model.weights import load_whole
 
 STEP = 2 * HOP
@@ -26,6 +26,7 @@ class HubertSpeechEncoder(SpeechEncoder):
 
     model_types = ("hubert", "wav2vec2", "wavlm")
     windows = ("clip",)
+    pads_clips = True  # positions are convolved over 128 others
 
     def check(self, config: Any, where: str) -> None:
         """Refuse convolutions of another step or receptive field."""
@@ -60,7 +61,7 @@ class HubertSpeechEncoder(SpeechEncoder):
         normalize: bool = False,
     ) -> torch.Tensor:
         ends = positions * STEP + RECEPTIVE_FIELD - STEP
-        width = int(ends.max())
+        width = encoder_positions(samples.shape[1]) * STEP + RECEPTIVE_FIELD - STEP
         waves = nn.functional.pad(samples.float(), (0, max(0, width - samples.shape[1])))[:, :width]
         if normalize:
             own = torch.arange(width, device=waves.device) < ends[:, None]

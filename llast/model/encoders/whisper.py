@@ -10,7 +10,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from llast.errors import DataError
 from llast.model.encoders.base import SpeechEncoder
-from llast.model.features import WINDOW_FRAMES, log_mel, log_mel_30s
+from llast.model.features import WINDOW_FRAMES, encoder_positions, log_mel, log_mel_30s
+from llast.model.layout import MULTIPLE, additive, clip_mask
 from llast.model.weights import load_whole
 
 
@@ -58,13 +59,36 @@ class WhisperSpeechEncoder(SpeechEncoder):
         window: str,
         normalize: bool = False,
     ) -> torch.Tensor:
-        longest, n_mels = int(positions.max()), encoder.config.num_mel_bins
+        longest, n_mels = encoder_positions(samples.shape[1]), encoder.config.num_mel_bins
         if self.padded_positions(window):
             mel = log_mel_30s(samples, n_mels)
             assert mel.shape[2] == WINDOW_FRAMES
             output: torch.Tensor = encoder(mel.to(encoder.conv1.weight.dtype)).last_hidden_state[:, :longest]
             return output
         return encode_mels(encoder, log_mel(samples, 2 * positions, n_mels, 2 * longest), 2 * positions)
+
+    def encode_own(
+        self,
+        encoder: Any,
+        samples: torch.Tensor,
+        positions: torch.Tensor,
+        frames: torch.Tensor,
+        wanted: torch.Tensor,
+        window: str,
+        normalize: bool = False,
+    ) -> torch.Tensor:
+        if self.padded_positions(window):
+            return super().encode_own(encoder, samples, positions, frames, wanted, window, normalize)
+        longest, n_mels = encoder_positions(samples.shape[1]), encoder.config.num_mel_bins
+        hidden = _convolved(encoder, log_mel(samples, 2 * positions, n_mels, 2 * longest), 2 * positions)
+        hidden = (
+            hidden.flatten(0, 1).index_select(0, frames.clamp(min=0).flatten()).unflatten(0, frames.shape)
+        )
+        return (
+            _transformed(encoder, hidden, clip_mask(frames, longest, hidden.dtype))
+            .flatten(0, 1)
+            .index_select(0, wanted)
+        )
 
 
 def encode_mels(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
@@ -80,15 +104,25 @@ def encode_mels(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> torch.
     Returns:
         (clips, frames / 2, d_model); positions beyond `frames / 2` of a clip hold nothing of use.
     """
-    width = mel.shape[2]
-    inside = torch.arange(width, device=mel.device) < frames[:, None]
+    hidden = _convolved(encoder, mel, frames)
+    length = hidden.shape[1]
+    inside = torch.arange(length, device=mel.device) < frames[:, None] // 2
+    # In memory a row a clip: fused kernels refuse masks whose values do not lie side by side, or are not aligned.
+    mask = additive(nn.functional.pad(inside, (0, -length % MULTIPLE))[:, None], hidden.dtype)
+    return _transformed(encoder, hidden, mask[..., :length].expand(-1, 1, length, -1))
+
+
+def _convolved(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """Both convolutions and the embeddings of positions: (clips, frames / 2, d_model)."""
+    inside = torch.arange(mel.shape[2], device=mel.device) < frames[:, None]
     hidden = nn.functional.gelu(encoder.conv1(mel.to(encoder.conv1.weight.dtype)))
     hidden = nn.functional.gelu(encoder.conv2(hidden * inside[:, None, :])).transpose(1, 2)
-    hidden = hidden + encoder.embed_positions.weight[: width // 2]
-    mask = inside[:, None, None, ::2].expand(-1, 1, width // 2, -1)
-    if encoder.config._attn_implementation == "eager":
-        floor = torch.finfo(hidden.dtype).min
-        mask = torch.zeros(mask.shape, dtype=hidden.dtype, device=mel.device).masked_fill(~mask, floor)
+    embedded: torch.Tensor = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    return embedded
+
+
+def _transformed(encoder: Any, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The blocks, under a mask that is added to scores."""
     for layer in encoder.layers:
         hidden = layer(hidden, mask)
     output: torch.Tensor = encoder.layer_norm(hidden)

@@ -10,8 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from llast.config.experiment import LoraOptions
 from llast.errors import ConfigError
+from llast.model.layout import audio_layout
 from llast.model.lora import add_adapters, trainable_parameters
-from llast.model.modeling import IGNORE, LlastForConditionalGeneration
+from llast.model.modeling import LlastForConditionalGeneration
 
 SMALL = {
     "hidden_size": 32,
@@ -58,17 +59,22 @@ def laid_out(branches: list[tuple[list[int], list[int]]]) -> dict[str, torch.Ten
     """One clip with these rows, as the model's forward pass takes it."""
     start = len(BEFORE) + 30
     ids, positions = BEFORE + [0] * 30, list(range(start))
-    branch, labels = [0] * start, [IGNORE] * start
+    branch = [0] * start
+    labels: list[int] = []
+    labels_at: list[int] = []
     for number, (after, target) in enumerate(branches, start=1):
-        own = after + target
-        ids += own
-        positions += range(start, start + len(own))
-        branch += [number] * len(own)
-        labels += [IGNORE] * (len(after) - 1) + target + [IGNORE]
-    values = {"input_ids": ids, "position_ids": positions, "branch": branch, "labels": labels}
-    audio = torch.zeros(1, len(ids), dtype=torch.bool)
-    audio[:, len(BEFORE) : start] = True
-    return {name: torch.tensor([value]) for name, value in values.items()} | {"audio": audio}
+        labels_at += range(len(ids) + len(after) - 1, len(ids) + len(after) - 1 + len(target))
+        labels += target
+        ids += after + target
+        positions += range(start, start + len(after) + len(target))
+        branch += [number] * len(after + target)
+    values = {"input_ids": ids, "position_ids": positions, "branch": branch, "clip": [0] * len(ids)}
+    places = {"labels": labels, "labels_at": labels_at, "speech_at": list(range(len(BEFORE), start))}
+    return (
+        {name: torch.tensor([value]) for name, value in values.items()}
+        | {name: torch.tensor(value) for name, value in places.items()}
+        | audio_layout([30], 1, together=False)
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -88,7 +94,7 @@ def test_rows_that_share_a_clip_have_the_loss_that_the_llm_itself_gives_each(
         speech = model.embed_audio(CLIP, POSITIONS)[0]
         for after, target in BRANCHES:
             sequence = torch.cat([embed(torch.tensor(BEFORE)), speech, embed(torch.tensor(after + target))])
-            labels = torch.tensor([IGNORE] * (len(sequence) - len(target)) + target)
+            labels = torch.tensor([-100] * (len(sequence) - len(target)) + target)
             expected += float(model.llm(inputs_embeds=sequence[None], labels=labels[None]).loss) * len(target)
     assert float(shared) == pytest.approx(expected, rel=1e-5)
 

@@ -38,9 +38,11 @@ def rows(base_models: Path, training_rows: tuple[Path, list[Path]]) -> TrainingR
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("together", [False, True])
 def test_shared_clip_equals_separate_rows(
-    base_models: Path, rows: TrainingRows, attention: str, recompute: bool
+    base_models: Path, rows: TrainingRows, attention: str, recompute: bool, together: bool
 ) -> None:
+    """Both clips in sequences of their own, or in one."""
     model = build(base_models)
     model.encoder.set_attn_implementation(attention)
     model.llm.set_attn_implementation(attention)
@@ -62,7 +64,11 @@ def test_shared_clip_equals_separate_rows(
         """Mean over target tokens, as in training; separate rows go through the LLM's own forward pass."""
         adapted.zero_grad()
         model.packs_rows = shared
-        output = adapted(**rows.batch(examples))
+        batch = rows.batch(examples, together and shared)
+        assert (
+            len(batch["input_ids"]) == len(batch["frames"]) == (1 if together and shared else len(examples))
+        )
+        output = adapted(**batch)
         assert int(output.target_tokens) == rows.target_tokens(examples)
         loss = output.loss / rows.target_tokens(examples)
         loss.backward()

@@ -71,6 +71,6 @@ def test_parameters_and_flops_of_a_training_step_are_those_of_the_model(
     for example, batch in zip(examples, batches, strict=True):
         seconds = float(batch["positions"].sum()) / 50
         targets = rows.target_tokens([example]) / len(example.rows)
-        others = (rows.length(example) - int(batch["audio"].sum())) / len(example.rows) - targets
+        others = (rows.length(example) - int(batch["speech_at"].numel())) / len(example.rows) - targets
         estimated += cost.training_flops(seconds, len(example.rows), others, targets)
     assert estimated == pytest.approx(counter.get_total_flops(), rel=0.15)

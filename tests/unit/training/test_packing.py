@@ -86,8 +86,10 @@ def test_it_trains_with_a_sequence_per_row(base_models: Path, training_rows: Row
         with torch.no_grad():
             speech = model.embed_audio(batch["samples"], batch["positions"])
             embeddings = model.llm.get_input_embeddings()(batch["input_ids"])
-            embeddings[batch["audio"]] = speech[0]
+            embeddings[0, batch["speech_at"]] = speech[0]
             logits = model.llm(inputs_embeds=embeddings).logits
-        total += float(torch.nn.functional.cross_entropy(logits[0], batch["labels"][0], reduction="sum"))
+        total += float(
+            torch.nn.functional.cross_entropy(logits[0, batch["labels_at"]], batch["labels"], reduction="sum")
+        )
     examples = [Example(int(rows.clip_of_row[row]), (row,)) for row in range(len(rows))]
     assert result["loss"] == pytest.approx(total / rows.target_tokens(examples), rel=1e-5)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llast.config.experiment import TrainingOptions
+from llast.model.layout import arrange
 from llast.training.sampler import Example, UpdateSampler, micro_batches
 
 
@@ -43,26 +44,36 @@ def test_order_depends_on_seed_and_epoch_only() -> None:
     assert first != list(UpdateSampler(clips, 8, 2).epoch(0))
 
 
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 5), st.integers(50, 2000))
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=60),
+    st.integers(1, 5),
+    st.integers(50, 2000),
+    st.booleans(),
+)
 @settings(max_examples=120, deadline=None)
-def test_micro_batches_share_an_update_out(lengths: list[int], ranks: int, budget: int) -> None:
+def test_micro_batches_share_an_update_out(lengths: list[int], ranks: int, budget: int, padded: bool) -> None:
     update = [Example(number, (number,)) for number in range(len(lengths))]
-    divided = micro_batches(update, lengths, ranks, budget)
+    divided = micro_batches(update, lengths, ranks, budget, padded)
     assert len(divided) == ranks
     assert len({len(batches) for batches in divided}) == 1, "ZeRO needs equally many on every rank"
     seen = [example.clip for batches in divided for batch in batches for example in batch]
     assert sorted(seen) == list(range(len(lengths)))
     for batches in divided:
         for batch in batches:
-            cost = len(batch) * max((lengths[example.clip] for example in batch), default=0)
+            own = [lengths[example.clip] for example in batch]
+            cost = len(own) * max(own, default=0) if padded else sum(own)
             assert cost <= budget or len(batch) == 1
     if len(lengths) >= ranks * len(divided[0]):
         assert all(batch for batches in divided for batch in batches), "no rank idles while there is work"
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 8, 16])
-def test_padding_is_small_on_lengths_like_covost(ranks: int) -> None:
-    """Updates of the paper presets: 256 rows, a clip of 5 s with two rows, or four where it is English."""
+@pytest.mark.parametrize("padded", [False, True])
+def test_padding_is_small_on_lengths_like_covost(ranks: int, padded: bool) -> None:
+    """Updates of the paper presets: 256 rows, a clip of 5 s with two rows, or four where it is English.
+
+    Where nothing is padded, there are as few micro-batches as the budget allows.
+    """
     random, options = np.random.default_rng(0), TrainingOptions()
     real = computed = 0
     for _ in range(10):
@@ -76,20 +87,40 @@ def test_padding_is_small_on_lengths_like_covost(ranks: int) -> None:
             targets = [round(4.5 * seconds * random.lognormal(0, 0.2)) for _ in own]
             lengths.append(5 + int(50 * seconds) + sum(18 + tokens for tokens in targets))
             rows += len(own)
-        divided = micro_batches(update, lengths, ranks, options.tokens_per_micro_batch)
+        divided = micro_batches(update, lengths, ranks, options.tokens_per_micro_batch, padded)
         costs = [
-            [len(batch) * max(lengths[example.clip] for example in batch) for batch in batches]
+            [cost([lengths[example.clip] for example in batch], padded) for batch in batches]
             for batches in divided
         ]
         assert max(map(sum, costs)) < 1.15 * sum(map(sum, costs)) / ranks, "ranks do not wait for each other"
         real, computed = real + sum(lengths), computed + sum(map(sum, costs))
+        fewest = -(-sum(lengths) // (ranks * options.tokens_per_micro_batch))
+        assert padded or len(divided[0]) in (fewest, fewest + 1)
     assert 1 - real / computed < 0.05
+
+
+def cost(lengths: list[int], padded: bool) -> int:
+    """Positions that are computed."""
+    arranged = arrange(lengths, together=not padded)
+    return arranged.sequences * arranged.length
 
 
 def test_small_updates_are_not_divided_for_the_sake_of_padding() -> None:
     lengths = [20, 60, 100, 200]
     update = [Example(number, (number,)) for number in range(4)]
-    assert [len(batches) for batches in micro_batches(update, lengths, 2, 1_000)] == [1, 1]
+    assert [len(batches) for batches in micro_batches(update, lengths, 2, 1_000, padded=True)] == [1, 1]
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=80))
+@settings(max_examples=120, deadline=None)
+def test_what_shares_sequences_does_not_overlap(lengths: list[int]) -> None:
+    arranged = arrange(lengths, together=True)
+    taken = np.zeros((arranged.sequences, arranged.length), dtype=int)
+    for length, sequence, start in zip(lengths, arranged.sequence, arranged.start, strict=True):
+        taken[sequence, start : start + length] += 1
+    assert taken.sum() == sum(lengths)
+    assert taken.max() == 1
+    assert arranged.length % 8 == 0
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=40), st.integers(1, 9))
