@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, LiteralString, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -13,12 +13,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from llast.errors import ConfigError
 from llast.languages import PAIRS, language, split_pair
@@ -38,38 +35,6 @@ class Model(BaseModel):
     PROSE: ClassVar[tuple[str, ...]] = ()
     FROM_ARGUMENTS: ClassVar[bool] = False
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_their_kinds(cls, values: Any) -> Any:
-        """Pydantic takes true for 1, 1 for true, and text for either; a configuration that says so is mistaken."""
-        found = values.items() if isinstance(values, dict) else ()
-        errors: list[InitErrorDetails] = [
-            {"type": PydanticCustomError("value_error", problem), "loc": (name,), "input": value}
-            for name, value in found
-            if name in cls.model_fields
-            for problem in cls._mistaken(cls.model_fields[name].annotation, value)[:1]
-        ]
-        if errors:
-            raise ValidationError.from_exception_data(cls.__name__, errors)
-        # Strictly, which is how a run's folder is read, a list is no tuple once it is no longer JSON.
-        tuples = {name for name, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
-        listed = {name: tuple(value) for name, value in found if name in tuples and isinstance(value, list)}
-        return values | listed if listed else values
-
-    @classmethod
-    def _mistaken(cls, annotation: Any, value: Any) -> list[LiteralString]:
-        kinds = _plain_types(annotation)
-        numbers, texts = kinds & {int, float}, kinds & {str}
-        problems: list[LiteralString] = []
-        for inner in _plain_values(value) if Any not in kinds else ():
-            if isinstance(inner, bool) and numbers and bool not in kinds:
-                problems.append("must be a number, not true or false.")
-            elif not isinstance(inner, bool) and bool in kinds and not numbers | texts:
-                problems.append("must be true or false.")
-            elif isinstance(inner, str) and numbers and not texts and not cls.FROM_ARGUMENTS:
-                problems.append("must be a number, not text.")
-        return problems
-
     @field_validator("*", mode="after")
     @classmethod
     def _one_line(cls, value: Any, info: ValidationInfo) -> Any:
@@ -80,6 +45,48 @@ class Model(BaseModel):
                 ):
                     raise ValueError(f"has to be one line, without control characters, not {text!r:.60}.")
         return value
+
+
+def first_of_another_kind(model: type[BaseModel], values: object) -> tuple[tuple[str, ...], str] | None:
+    """The first value of another kind than its field's, with what it must be; None if there is none.
+
+    Pydantic takes true for 1, 1 for true, and text for either; a configuration that says so is mistaken. Its strict
+    mode would refuse 5.0 for 5 and a list for a pair too.
+    """
+    numbers_as_text = issubclass(model, Model) and model.FROM_ARGUMENTS
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if name not in model.model_fields:
+            continue
+        annotation = model.model_fields[name].annotation
+        if problem := _problem_of_kind(_plain_types(annotation), value, numbers_as_text):
+            return (name,), problem
+        for inner in _models(annotation, value):
+            if found := first_of_another_kind(inner, value):
+                return (name, *found[0]), found[1]
+    return None
+
+
+def _problem_of_kind(kinds: frozenset[Any], value: Any, numbers_as_text: bool) -> str:
+    numbers, texts = kinds & {int, float}, kinds & {str}
+    for inner in _plain_values(value) if Any not in kinds else ():
+        if isinstance(inner, bool) and numbers and bool not in kinds:
+            return f"must be a number, not {str(inner).lower()}"
+        if not isinstance(inner, bool) and bool in kinds and not numbers | texts:
+            return f"must be true or false, not {inner!r:.60}"
+        if isinstance(inner, str) and numbers and not texts and not numbers_as_text:
+            return f"must be a number, not the text {inner!r:.60}"
+    return ""
+
+
+def _models(kind: Any, value: Any) -> list[type[BaseModel]]:
+    """The model in a type that a value is of; of several, the one of its `kind`."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        tag = kind.model_fields["kind"].annotation if "kind" in kind.model_fields else None
+        other = (
+            get_origin(tag) is Literal and isinstance(value, dict) and value.get("kind") not in get_args(tag)
+        )
+        return [] if other else [kind]
+    return [model for argument in get_args(kind) for model in _models(argument, value)]
 
 
 _NOT_IN_A_LINE = ("Cc", "Zl", "Zp")

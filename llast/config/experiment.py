@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from llast.config.base import Distinct, Model, Pairs, Text, check_hub_name, without_braces
+from llast.config.deepspeed import EngineOptions, ZeroOptions, check_engine
 
 WHISPER_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 LLAMA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -183,9 +184,10 @@ class TrainingOptions(Model):
     gradient_checkpointing: bool = Field(
         False, description="Compute activations again in the backward pass: less memory, more time."
     )
-    deepspeed: dict[str, Any] = Field(
+    deepspeed: Annotated[dict[str, Any], AfterValidator(check_engine)] = Field(
         {"zero_optimization": {"stage": 2}},
-        description="Passed to the DeepSpeed engine, over the settings above.",
+        description=f"Passed to the DeepSpeed engine: {', '.join(EngineOptions.model_fields)}; of zero_optimization "
+        f"{', '.join(ZeroOptions.model_fields)}. All else is the trainer's.",
     )
 
     @model_validator(mode="after")

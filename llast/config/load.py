@@ -8,7 +8,8 @@ from llast.config.corpus import CorpusConfig
 from llast.config.evaluation_only import KINDS, Experiment
 from llast.config.experiment import ExperimentConfig
 from llast.config.layout import NAME
-from llast.config.validation import Key, did_you_mean, holds, validate
+from llast.config.plain import Key, did_you_mean
+from llast.config.validation import holds, validate
 from llast.config.workflow import WorkflowConfig
 from llast.config.yaml_file import read_yaml
 from llast.errors import ConfigError

@@ -7,6 +7,7 @@ import datetime
 import math
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 Key = tuple[str, ...]
@@ -65,3 +66,10 @@ def _kind(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return _KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """The nearest names and the list of all, as the end of a message."""
+    near = get_close_matches(word, known, n=2, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+    return f"{hint} Known: {', '.join(known) or 'none'}."

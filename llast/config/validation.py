@@ -2,13 +2,13 @@
 
 import types
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llast.config.plain import Key, first_unfit
+from llast.config.base import first_of_another_kind
+from llast.config.plain import Key, did_you_mean, first_unfit
 from llast.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,6 +27,9 @@ def validate(model: type[M], values: object, where: str | Callable[[Key], str]) 
         key, problem = unfit
         file = where if isinstance(where, str) else where(key)
         raise ConfigError(f"{file}: '{dotted(key)}': {problem}." if key else f"{file}: {problem}.")
+    if unlike := first_of_another_kind(model, values):
+        key, problem = unlike
+        raise ConfigError(f"{where if isinstance(where, str) else where(key)}: '{dotted(key)}': {problem}.")
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -44,13 +47,6 @@ def dotted(key: Key) -> str:
     for part in key:
         text += f"[{part}]" if part.isdigit() else f".{part}" if text else part
     return text
-
-
-def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """The nearest names and the list of all, as the end of a message."""
-    near = get_close_matches(word, known, n=2, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
-    return f"{hint} Known: {', '.join(known) or 'none'}."
 
 
 def _line(model: type[BaseModel], detail: ErrorDetails, where: str | Callable[[Key], str]) -> str:

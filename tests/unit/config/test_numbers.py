@@ -94,7 +94,7 @@ llm: {base: ./llm}
 mixture: {pairs: [fr_en]}
 training:
   learning_rate: 1e-4
-  deepspeed: {zero_optimization: {stage: 2, sizes: [1, 2]}}
+  deepspeed: {zero_optimization: {stage: 2}, comms_logger: {prof_ops: [1, 2]}}
 """
 
 
@@ -104,7 +104,7 @@ training:
     [
         ("1e-4", r"training\.learning_rate"),
         ("stage: 2", r"training\.deepspeed\.zero_optimization\.stage"),
-        (", 2]", r"training\.deepspeed\.zero_optimization\.sizes\[1\]"),
+        (", 2]", r"training\.deepspeed\.comms_logger\.prof_ops\[1\]"),
     ],
 )
 def test_a_file_with_such_a_number_is_named_with_the_key(

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from llast.artifacts.corpus import MixSummary
+from llast.config.deepspeed import OWNED, OffloadOptions, ZeroOptions
 from llast.config.steps import TrainSpec
 from llast.mixture.rows import open_rows, write_rows
 from llast.model.lora import load_adapters
@@ -77,8 +78,8 @@ def test_a_step_is_adamw_on_the_clipped_gradient(
 
 def test_options_of_the_engine_pass_through(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
     zero = {"stage": 1, "reduce_bucket_size": 12_345}
-    deepspeed = {"zero_optimization": zero, "communication_data_type": "bf16", "gradient_clipping": 0.5}
-    write_spec(tmp_path, spec(deepspeed=deepspeed), base_models, training_rows)
+    deepspeed = {"zero_optimization": zero, "communication_data_type": "bf16"}
+    write_spec(tmp_path, spec(deepspeed=deepspeed, clip_norm=0.5), base_models, training_rows)
     (found,) = on_ranks(1, engine_settings, tmp_path)
     assert found == {
         "stage": 1,
@@ -86,6 +87,21 @@ def test_options_of_the_engine_pass_through(base_models: Path, training_rows: Ro
         "gradient_clipping": 0.5,
         "communication": "torch.bfloat16",
     }
+
+
+def test_keys_of_the_engine_are_deepspeeds_own() -> None:
+    from deepspeed.runtime import constants
+    from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+    from deepspeed.runtime.zero.offload_config import DeepSpeedZeroOffloadParamConfig
+
+    fields = DeepSpeedZeroConfig.model_fields
+    known = {*fields, *(field.alias for field in fields.values())}
+    assert set(ZeroOptions.model_fields) - known == set()
+    assert set(OffloadOptions.model_fields) - set(DeepSpeedZeroOffloadParamConfig.model_fields) == set()
+    stated = {value for value in vars(constants).values() if isinstance(value, str)}
+    assert {"train_batch_size", "gradient_accumulation_steps", "optimizer", "scheduler"} <= stated & set(
+        OWNED
+    )
 
 
 def test_the_loss_on_dev_is_that_of_the_model_at_that_step(
