@@ -57,7 +57,7 @@ def first_of_another_kind(model: type[BaseModel], values: object) -> tuple[tuple
     for name, value in values.items() if isinstance(values, dict) else ():
         if name not in model.model_fields:
             continue
-        annotation = model.model_fields[name].annotation
+        annotation: Any = model.model_fields[name].annotation
         if problem := _problem_of_kind(_plain_types(annotation), value, numbers_as_text):
             return (name,), problem
         for inner in _models(annotation, value):
@@ -81,7 +81,7 @@ def _problem_of_kind(kinds: frozenset[Any], value: Any, numbers_as_text: bool) -
 def _models(kind: Any, value: Any) -> list[type[BaseModel]]:
     """The model in a type that a value is of; of several, the one of its `kind`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        tag = kind.model_fields["kind"].annotation if "kind" in kind.model_fields else None
+        tag: Any = kind.model_fields["kind"].annotation if "kind" in kind.model_fields else None
         other = (
             get_origin(tag) is Literal and isinstance(value, dict) and value.get("kind") not in get_args(tag)
         )
