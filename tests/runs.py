@@ -18,6 +18,7 @@ from llast.config.experiment import (
     TrainingOptions,
 )
 from llast.config.steps import TrainSpec
+from llast.corpus.official import official_table
 
 SPLITS: tuple[Split, ...] = ("dev", "test")
 
@@ -67,6 +68,18 @@ def trained_run(
     return Run(experiment=experiment, seed=seed, **(fields | more))
 
 
+def on_official_sets(scores: Sequence[Path]) -> None:
+    """Change test score files as if they were of all rows of CoVoST-2's test sets."""
+    for path in scores:
+        file = ScoreFile.read(path)
+        if file.split == "test":
+            pairs = {}
+            for pair, scored in file.pairs.items():
+                rows = int(official_table()[pair]["test"])
+                pairs[pair] = scored.model_copy(update={"rows": rows, "expected": rows})
+            file.model_copy(update={"pairs": pairs}).write(path)
+
+
 @dataclass(frozen=True)
 class ScoredRun:
     """A `run.json` and score files."""
@@ -91,7 +104,9 @@ def score_file(experiment: str, checkpoint: int, split: Split, bleu: Bleu, seed:
                 metrics={}
                 if value is None
                 else {
-                    "bleu": MetricScore(value=value, signature="tok:13a", interval=(value - 1, value + 2)),
+                    "bleu": MetricScore(
+                        value=value, signature="tok:13a", interval=(max(0, value - 1), min(100, value + 2))
+                    ),
                     "bleu_lc": MetricScore(value=value + 0.5, signature="case:lc"),
                     "chrf2": MetricScore(value=min(100, value + 20), signature="nc:6"),
                 },

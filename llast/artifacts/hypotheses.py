@@ -44,7 +44,8 @@ def read_hypotheses(path: Path, rows: int) -> list[Hypothesis]:
     """Read a file that a summary of decode says has so many rows.
 
     Raises:
-        DataError: it is missing or broken, or has another number of rows: with line, field and what to run again.
+        DataError: it is missing or broken, has another number of rows or a clip twice: with line, field and what to run
+            again.
     """
     records: list[Hypothesis] = []
     try:
@@ -59,6 +60,10 @@ def read_hypotheses(path: Path, rows: int) -> list[Hypothesis]:
         raise _broken(path, f"after line {len(records)}: {error}") from None
     if len(records) != rows:
         raise _broken(path, f"it has {len(records)} rows, its summary says {rows}")
+    lines_of: dict[str, int] = {}
+    for number, record in enumerate(records, 1):
+        if (first := lines_of.setdefault(record.clip, number)) != number:
+            raise _broken(path, f"lines {first} and {number} are both of the clip '{record.clip}'")
     return records
 
 

@@ -49,14 +49,19 @@ class SetScores(Typed):
     """Scores of one set of hypotheses.
 
     Attributes:
-        metrics: by name of `llast.evaluation.metrics`; none where there are no rows.
+        metrics: by name of `llast.evaluation.metrics`; None where there is nothing to score.
         rows: rows that were scored.
-        expected: rows that were chosen to be decoded; those without audio have no hypothesis.
+        expected: rows of the set; those without audio, or that were not drawn, have no hypothesis.
     """
 
-    metrics: dict[str, MetricScore]
+    metrics: dict[str, MetricScore | None]
     rows: NonNegativeInt
     expected: NonNegativeInt
+
+    @property
+    def scored(self) -> dict[str, MetricScore]:
+        """The metrics that have a score."""
+        return {name: score for name, score in self.metrics.items() if score is not None}
 
 
 class PairScores(SetScores):
@@ -74,7 +79,7 @@ class PairScores(SetScores):
 
     @model_validator(mode="after")
     def _rows_have_a_score(self) -> Self:
-        if bool(self.rows) != ("bleu" in self.metrics):
+        if ("bleu" not in self.metrics) if self.rows else self.scored:
             raise ValueError(f"{self.rows} rows, and metrics {list(self.metrics)}")
         return self
 
@@ -95,7 +100,7 @@ class ScoreFile(Artifact):
 
     WRITTEN_BY = "score"
 
-    format: int = 2
+    format: int = 3
     experiment: str
     seed: NonNegativeInt
     checkpoint: PositiveInt

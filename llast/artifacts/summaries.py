@@ -28,7 +28,7 @@ class Hypotheses(Typed):
     Attributes:
         file: its name.
         rows: rows in it.
-        expected: rows that were chosen; those without audio are not in the file.
+        expected: rows of the set; those without audio, or that were not drawn, are not in the file.
     """
 
     file: str

@@ -91,7 +91,7 @@ def decode(
         write_hypotheses(output / selection.file, (_hypothesis(row, done[row.key]) for row in selection.rows))
         splits = transcripts if selection.task == "asr" else translations.setdefault(selection.name, {})
         splits[selection.split] = Hypotheses(
-            file=selection.file, rows=len(selection.rows), expected=selection.selected
+            file=selection.file, rows=len(selection.rows), expected=selection.available
         )
     translated = [selection for selection in selections if selection.task == "st"]
     available = sum(selection.available for selection in translated)

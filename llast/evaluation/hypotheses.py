@@ -17,7 +17,7 @@ class HypothesisFile:
     Attributes:
         path: where they are.
         rows: how many.
-        expected: how many there should have been, those included whose audio is missing.
+        expected: how many the set has, those included that were not drawn or whose audio is missing.
     """
 
     path: Path

@@ -40,8 +40,8 @@ def score(
 ) -> ScoreFile:
     """Score one checkpoint on one split, every pair that was translated.
 
-    Metrics are those of `llast.evaluation.metrics` that apply to a pair's target language, or to a spoken language; a
-    set without rows has none. Faults are counted as `llast.evaluation.faults` says.
+    Metrics are those of `llast.evaluation.metrics` that apply to a pair's target language, or to a spoken language;
+    where there is nothing to score they are None. Faults are counted as `llast.evaluation.faults` says.
 
     Args:
         translated: summaries of the step `decode` for this checkpoint, one per source language.
@@ -93,13 +93,12 @@ def score_pair(pair: str, rows: list[Hypothesis], options: ScoreOptions) -> Pair
 
 def _metrics(
     of: str, rows: Sequence[Hypothesis], code: Language, options: ScoreOptions
-) -> dict[str, MetricScore]:
-    if not rows:
-        return {}
-    computed = {
-        name: metric.compute(rows, code, options) for name, metric in METRICS.items() if metric.of == of
+) -> dict[str, MetricScore | None]:
+    return {
+        name: metric.compute(rows, code, options) if rows else None
+        for name, metric in METRICS.items()
+        if metric.of == of and metric.applies(code, options)
     }
-    return {name: value for name, value in computed.items() if value is not None}
 
 
 def _by_seconds(rows: Sequence[Hypothesis], target: Language) -> list[LengthScore]:
@@ -109,8 +108,8 @@ def _by_seconds(rows: Sequence[Hypothesis], target: Language) -> list[LengthScor
         own = [row for row in rows if shortest <= row.seconds < longest]
         if len(own) >= MIN_ROWS:
             end = None if math.isinf(longest) else longest
-            bleu = point_bleu(own, target)
-            found.append(LengthScore(shortest=shortest, longest=end, bleu=bleu, rows=len(own)))
+            if (bleu := point_bleu(own, target)) is not None:
+                found.append(LengthScore(shortest=shortest, longest=end, bleu=bleu, rows=len(own)))
     return found
 
 

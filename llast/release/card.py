@@ -118,9 +118,9 @@ def score_lines(checkpoint: TrainedCheckpoint) -> list[str]:
     lines = [f"| on test | {titles} | rows |", "|---|---:|---:|---:|---:|"]
     for pair in pairs:
         own = scored.test[pair]
-        values = " | ".join(f"{own.metrics[metric.name].value:.{metric.digits}f}" for metric in metrics)
+        values = " | ".join(f"{own.scored[metric.name].value:.{metric.digits}f}" for metric in metrics)
         lines.append(f"| {pair} | {values} | {own.rows} of {own.expected} |")
     averages = {name: scored.averages[name] for name in AVERAGES if name in scored.averages}
     lines += [f"| **{name}** | **{mean:.1f}** | | | |" for name, mean in averages.items()]
-    signatures = sorted({scored.test[pair].metrics["bleu"].signature for pair in pairs})
+    signatures = sorted({scored.test[pair].scored["bleu"].signature for pair in pairs})
     return [*lines, "", "sacreBLEU: " + "; ".join(f"`{signature}`" for signature in signatures)]

@@ -11,6 +11,7 @@ import pandas as pd
 from llast.artifacts.run import Run
 from llast.artifacts.scores import PairScores, ScoreFile, SetScores
 from llast.artifacts.summaries import Split
+from llast.corpus.official import official_table
 from llast.errors import DataError
 from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, X_EN
@@ -62,6 +63,11 @@ class Checkpoint:
         """What a checkpoint is chosen by: the dev average over trained X->En pairs, or else over trained En->X."""
         return self.dev_averages.get(_direction(self.run))
 
+    def official(self, pair: str) -> bool:
+        """Whether a pair was scored on all rows of a test set as large as CoVoST-2's own."""
+        scores = self.test.get(pair)
+        return scores is not None and scores.rows == scores.expected == int(official_table()[pair]["test"])
+
     def trained_on(self, pair: str) -> bool:
         """Whether a pair counts in its averages."""
         return pair in self.run.trained_pairs
@@ -103,6 +109,11 @@ class Results:
         """Pairs that any checkpoint has scores of."""
         scored = {pair for c in self.checkpoints for file in c.files.values() for pair in file.pairs}
         return [pair for pair in PAIRS if pair in scored]
+
+    @cached_property
+    def official_pairs(self) -> list[str]:
+        """Pairs of which a chosen checkpoint has a score on CoVoST-2's own test set."""
+        return [pair for pair in self.pairs if any(checkpoint.official(pair) for checkpoint in self.chosen)]
 
     @cached_property
     def names(self) -> dict[tuple[str, int], str]:
@@ -208,10 +219,10 @@ def _check_metrics(path: Path, file: ScoreFile) -> None:
         for name, scores in sets.items():
             for metric, score in scores.metrics.items():
                 known = METRICS.get(metric)
-                if known is None or known.of != of or not known.takes(score.value):
+                if known is None or known.of != of or not (score is None or known.takes(score)):
+                    value = "null" if score is None else score.interval if known else score.value
                     raise ScoreFile.broken(
-                        path,
-                        f"'{field}.{name}.metrics.{metric}': {score.value} is no score of {of} that is known",
+                        path, f"'{field}.{name}.metrics.{metric}': {value} is no score of {of} that is known"
                     )
 
 
@@ -252,7 +263,7 @@ def _rows(run: Run, file: ScoreFile) -> Iterator[list[Any]]:
 
 
 def _metric_rows(about: list[Any], scores: SetScores) -> Iterator[list[Any]]:
-    for name, score in scores.metrics.items():
+    for name, score in scores.scored.items():
         counts = [score.signature, scores.rows, scores.expected]
         yield [*about, name, score.value, *counts]
         for end, value in zip(("low", "high"), score.interval or (), strict=False):

@@ -15,7 +15,7 @@ from llast.artifacts.summaries import DecodeSummary
 from llast.corpus.pool import map_in_order
 from llast.errors import DataError
 from llast.evaluation.hypotheses import read_translated
-from llast.evaluation.metrics.bleu import MIN_ROWS, RESAMPLES, SEED
+from llast.evaluation.metrics.bleu import MIN_ROWS, RESAMPLES, SEED, within_scale
 from llast.languages import language, split_pair
 from llast.progress import progress
 from llast.results.averages import Case
@@ -129,7 +129,9 @@ def paired_test(pair: str, matched: list[tuple[Hypothesis, Hypothesis]], case: C
     # Of equal hypotheses sacreBLEU says p = 1 / (resamples + 1), since no resample differs by more than nothing.
     same = all(mine.hypothesis == other.hypothesis for mine, other in matched)
     p = 1.0 if same else float(system.p_value)  # type: ignore[arg-type]
-    return PairedScores(system.score, reference.score, p, str(signatures["BLEU"]))
+    return PairedScores(
+        within_scale(float(system.score)), within_scale(float(reference.score)), p, str(signatures["BLEU"])
+    )
 
 
 def holm(p_values: dict[str, float]) -> dict[str, float]:

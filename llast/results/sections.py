@@ -18,6 +18,8 @@ CASE_NAMES = {
     "bleu_lc": "Lower-cased sacreBLEU, as the released LLaST scorer has it,",
 }
 BETTER, WORSE = "▲", "▼"
+NOTHING = "–"
+"""In place of a score where there is nothing to score."""
 
 
 def pair_name(pair: str) -> str:
@@ -45,13 +47,16 @@ def sections(
 
 
 def own_scores(results: Results) -> OwnScores:
-    """Test BLEU of the chosen checkpoints by run, metric and pair, as far as the pairs were trained on."""
+    """Test BLEU of the chosen checkpoints by run, metric and pair, to be set beside published scores.
+
+    Of pairs that were trained on, and on CoVoST-2's own test sets only.
+    """
     return {
         results.names[checkpoint.run.key]: {
             metric: {
-                pair: scores.metrics[metric].value
+                pair: scores.scored[metric].value
                 for pair, scores in checkpoint.test.items()
-                if checkpoint.trained_on(pair) and metric in scores.metrics
+                if checkpoint.trained_on(pair) and checkpoint.official(pair) and metric in scores.scored
             }
             for metric in HEADLINES.values()
         }
@@ -93,7 +98,9 @@ def _by_pair(results: Results, comparisons: Sequence[Comparison]) -> Section:
 
 
 def _cell(text: str, seeds: Sequence[Checkpoint], pair: str, comparisons: Sequence[Comparison]) -> str:
-    if text and not seeds[0].trained_on(pair):
+    if not text and all(pair in checkpoint.test for checkpoint in seeds):
+        text = NOTHING
+    elif text and not seeds[0].trained_on(pair):
         text = f"*{text}* †"
     marks = [
         text,
@@ -123,7 +130,9 @@ def _notes(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
     if any(not checkpoint.trained_on(pair) for checkpoint in chosen for pair in checkpoint.bleu):
         notes.append("† not trained on by this experiment: shown, but in none of its averages.")
     if any(_incomplete(checkpoint, pair) for checkpoint in chosen for pair in pairs):
-        notes.append("‡ scored on fewer rows than the split has; `scores.csv` has both numbers.")
+        notes.append(f"‡ scored on a part of the test set only: {'; '.join(_parts(chosen, pairs))}.")
+    if any(scores and not scores.scored for c in chosen for scores in (c.test.get(pair) for pair in pairs)):
+        notes.append(f"{NOTHING} nothing to score: no row has audio, or no reference a text.")
     if any(averages_differ(results, name) for name in AVERAGES):
         counts = "; ".join(f"{checkpoint.run.experiment} {_trained(checkpoint)}" for checkpoint in chosen)
         notes.append(
@@ -136,6 +145,17 @@ def _notes(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
             "The average of the paper's six needs fr, de, es, it, zh-CN and ja into English, all trained."
         )
     return notes
+
+
+def _parts(checkpoints: Sequence[Checkpoint], pairs: Sequence[str]) -> list[str]:
+    """Rows of the pairs that were not scored as a whole, such as `fr→en 100 of 14,760`."""
+    found = dict.fromkeys(
+        f"{pair_name(pair)} {checkpoint.test[pair].rows:,} of {checkpoint.test[pair].expected:,}"
+        for pair in pairs
+        for checkpoint in checkpoints
+        if _incomplete(checkpoint, pair)
+    )
+    return list(found)
 
 
 def _signature_notes(results: Results) -> list[str]:
@@ -158,7 +178,7 @@ def signatures(results: Results) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for pair in results.pairs:
         for checkpoint in results.chosen:
-            for name, score in (checkpoint.test[pair].metrics if pair in checkpoint.test else {}).items():
+            for name, score in (checkpoint.test[pair].scored if pair in checkpoint.test else {}).items():
                 users = found.setdefault(name, {}).setdefault(score.signature, [])
                 if pair not in users:
                     users.append(pair)
@@ -170,15 +190,25 @@ def _transcripts(results: Results) -> list[Section]:
     codes = transcribed(results)
     if not codes:
         return []
-    rows, signatures = [], set()
+    rows, signatures, notes, nothing = [], set(), list[str](), False
     for code, metric in codes.items():
         scores = [checkpoint.test_transcripts.get(code) for checkpoint in results.chosen]
-        found = [own.metrics.get(metric) if own else None for own in scores]
+        found = [own.scored.get(metric) if own else None for own in scores]
         signatures |= {score.signature for score in found if score}
+        parts = {
+            f"{code} {own.rows:,} of {own.expected:,}": None
+            for own in scores
+            if own and own.rows < own.expected
+        }
+        notes += parts
+        nothing |= any(own and not score for own, score in zip(scores, found, strict=True))
         rows.append(
             [
-                f"{code} ({METRICS[metric].title})",
-                *(_number(score.value if score else None) for score in found),
+                f"{code} ({METRICS[metric].title})" + " ‡" * bool(parts),
+                *(
+                    _number(score.value) if score else NOTHING if own else ""
+                    for own, score in zip(scores, found, strict=True)
+                ),
             ]
         )
     return [
@@ -190,7 +220,11 @@ def _transcripts(results: Results) -> list[Section]:
             + ".",
             ["language", *(results.names[checkpoint.run.key] for checkpoint in results.chosen)],
             rows,
-            [f"`{signature}`" for signature in sorted(signatures)],
+            [
+                *(f"`{signature}`" for signature in sorted(signatures)),
+                *([f"‡ transcripts of a part of the clips: {'; '.join(notes)}."] if notes else []),
+                *([f"{NOTHING} nothing to score: no clip, or no sentence with a word."] if nothing else []),
+            ],
         )
     ]
 

@@ -37,14 +37,15 @@ def table(
         scores: files of the step `score`, of all their checkpoints.
         output: folder to write to.
         comparisons: files of the step `compare`.
-        published: CSV of published scores to set beside ours; None leaves them out.
+        published: CSV of published scores to set beside ours, of pairs with CoVoST-2's complete test set; None leaves
+            them out.
         case: the BLEU of the table.
 
     Raises:
         DataError: a file is missing, doubled or broken.
     """
     results = read_results(runs, scores, case)
-    known = read_published(published, results.pairs) if published else []
+    known = read_published(published, results.official_pairs) if published else []
     page = sections(results, [Comparison.read(path) for path in comparisons], known)
     write_text(output / "scores.csv", _csv(_tidy(results), 4))
     write_text(output / "bleu_seeds.csv", _csv(_seeds(results), 2))

@@ -19,7 +19,8 @@ class Metric:
         title: for people.
         of: what it scores: `translations` of a pair, or `transcripts` of a language.
         compute: the score of at least one row, given the language of the references and the options of the step
-            score; None where the metric does not apply to them.
+            score; None where the references hold nothing to score.
+        applies: whether it is a metric for such references under such options.
         scale: what its values are, in words.
         limits: least and largest value; None: any.
         higher_is_better: its direction.
@@ -31,14 +32,18 @@ class Metric:
     of: Literal["translations", "transcripts"]
     compute: Callable[[Sequence[Hypothesis], Language, ScoreOptions], MetricScore | None]
     scale: str
+    applies: Callable[[Language, ScoreOptions], bool] = lambda code, options: True
     limits: tuple[float | None, float | None] = (0, None)
     higher_is_better: bool = True
     digits: int = 1
 
-    def takes(self, value: float) -> bool:
-        """Whether a value can be one of this metric."""
+    def takes(self, score: MetricScore) -> bool:
+        """Whether a score can be one of this metric, the ends of its interval too."""
         least, largest = self.limits
-        return (least is None or value >= least) and (largest is None or value <= largest)
+        return all(
+            (least is None or value >= least) and (largest is None or value <= largest)
+            for value in (score.value, *(score.interval or ()))
+        )
 
     @property
     def reading(self) -> str:

@@ -23,7 +23,7 @@ MIN_ROWS = 10
 
 def bleu(
     rows: Sequence[Hypothesis], target: Language, options: ScoreOptions, lowercase: bool = False
-) -> MetricScore:
+) -> MetricScore | None:
     """BLEU, 0 to 100, with its 95 % interval (Koehn 2004; the seed of the bootstrap stands in the signature).
 
     Lower-cased it is the number of the released LLaST scorer, which lower-cases both sides and has the same tokenizers.
@@ -37,24 +37,30 @@ def bleu(
 def bleu_of_characters(
     rows: Sequence[Hypothesis], target: Language, options: ScoreOptions
 ) -> MetricScore | None:
-    """BLEU of Chinese and Japanese on characters, as in the CoVoST 2 paper (arXiv 2007.10310); None for others."""
+    """BLEU of Chinese and Japanese on characters, as in the CoVoST 2 paper (arXiv 2007.10310)."""
     from sacrebleu.metrics import BLEU
 
-    return None if target.spaced else _corpus_score(BLEU(tokenize="char"), rows)
+    return _corpus_score(BLEU(tokenize="char"), rows)
 
 
-def chrf2(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -> MetricScore:
+def chrf2(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -> MetricScore | None:
     """chrF2, 0 to 100."""
     from sacrebleu.metrics import CHRF
 
     return _corpus_score(CHRF(), rows)
 
 
-def point_bleu(rows: Sequence[Hypothesis], target: Language) -> float:
-    """Cased BLEU of some rows, without an interval."""
+def point_bleu(rows: Sequence[Hypothesis], target: Language) -> float | None:
+    """Cased BLEU of some rows, without an interval; None where their references are empty."""
     from sacrebleu.metrics import BLEU
 
-    return _corpus_score(BLEU(tokenize=target.bleu_tokenizer), rows).value
+    scored = _corpus_score(BLEU(tokenize=target.bleu_tokenizer), rows)
+    return scored.value if scored else None
+
+
+def within_scale(score: float) -> float:
+    """A score of sacreBLEU, which rounds perfect ones up to 100.00000000000004."""
+    return min(100.0, max(0.0, score))
 
 
 def sentence_chrf2(rows: Sequence[Hypothesis]) -> list[float]:
@@ -62,21 +68,33 @@ def sentence_chrf2(rows: Sequence[Hypothesis]) -> list[float]:
     from sacrebleu.metrics import CHRF
 
     chrf = CHRF()
-    return [chrf.sentence_score(row.hypothesis, [row.reference]).score for row in rows]
+    return [within_scale(chrf.sentence_score(row.hypothesis, [row.reference]).score) for row in rows]
 
 
-def _corpus_score(metric: "SacrebleuMetric", rows: Sequence[Hypothesis], resamples: int = 1) -> MetricScore:
+def _corpus_score(
+    metric: "SacrebleuMetric", rows: Sequence[Hypothesis], resamples: int = 1
+) -> MetricScore | None:
+    """None where all references are empty: sacreBLEU says 0, as of hypotheses that are all wrong."""
+    if not any(row.reference.strip() for row in rows):
+        return None
     os.environ["SACREBLEU_SEED"] = SEED
     references = [[row.reference for row in rows]]
     scored = metric.corpus_score([row.hypothesis for row in rows], references, n_bootstrap=resamples)
     interval = None
     if resamples > 1:  # sacreBLEU has no public name for the interval
-        interval = (scored._mean - scored._ci, scored._mean + scored._ci)
-    return MetricScore(value=scored.score, signature=str(metric.get_signature()), interval=interval)
+        interval = (within_scale(scored._mean - scored._ci), within_scale(scored._mean + scored._ci))
+    return MetricScore(
+        value=within_scale(scored.score), signature=str(metric.get_signature()), interval=interval
+    )
 
 
-SCALE = "0 to 100", (0, 100 + 1e-6)  # a perfect score may round up
-BLEU_CASED = Metric("bleu", "BLEU", "translations", bleu, *SCALE)
-BLEU_LOWER = Metric("bleu_lc", "BLEU, lower-cased", "translations", partial(bleu, lowercase=True), *SCALE)
-BLEU_CHAR = Metric("bleu_char", "BLEU of characters", "translations", bleu_of_characters, *SCALE)
-CHRF2 = Metric("chrf2", "chrF2", "translations", chrf2, *SCALE)
+_score = partial(Metric, of="translations", scale="0 to 100", limits=(0, 100))
+BLEU_CASED = _score("bleu", "BLEU", compute=bleu)
+BLEU_LOWER = _score("bleu_lc", "BLEU, lower-cased", compute=partial(bleu, lowercase=True))
+BLEU_CHAR = _score(
+    "bleu_char",
+    "BLEU of characters",
+    compute=bleu_of_characters,
+    applies=lambda code, options: not code.spaced,
+)
+CHRF2 = _score("chrf2", "chrF2", compute=chrf2)

@@ -21,7 +21,7 @@ _SCORE = re.compile(r"\tscore: (-?[\d.]+)\s*$", re.MULTILINE)
 
 
 def comet(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -> MetricScore | None:
-    """Mean COMET score (for wmt22-comet-da between 0 and 1); None where no command is named.
+    """Mean COMET score (for wmt22-comet-da between 0 and 1); None where no command is named, or all is empty.
 
     Args:
         rows: hypotheses with their sentences and references.
@@ -34,7 +34,7 @@ def comet(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -
         DataError: it failed; with the last lines that it said.
     """
     command = options.comet_command
-    if command is None:
+    if command is None or not any(row.reference.strip() for row in rows):
         return None
     with tempfile.TemporaryDirectory() as folder:
         files = {}
@@ -71,5 +71,12 @@ def comet(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -
 
 
 COMET = Metric(
-    "comet", "COMET", "translations", comet, "the model's own, often 0 to 1", (None, None), digits=3
+    "comet",
+    "COMET",
+    "translations",
+    comet,
+    "the model's own, often 0 to 1",
+    applies=lambda code, options: options.comet_command is not None,
+    limits=(None, None),
+    digits=3,
 )

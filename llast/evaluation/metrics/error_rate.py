@@ -22,15 +22,15 @@ APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇", "'"))
 def word_error_rate(
     rows: Sequence[Hypothesis], spoken: Language, options: ScoreOptions
 ) -> MetricScore | None:
-    """Errors per 100 words of the references over all rows; None where words are not separated by spaces."""
-    return _error_rate(rows, "wer", spaced=True) if spoken.spaced else None
+    """Errors per 100 words of the references over all rows."""
+    return _error_rate(rows, "wer", spaced=True)
 
 
 def character_error_rate(
     rows: Sequence[Hypothesis], spoken: Language, options: ScoreOptions
 ) -> MetricScore | None:
-    """Errors per 100 characters of the references, spaces left out; None for languages with words between spaces."""
-    return None if spoken.spaced else _error_rate(rows, "cer", spaced=False)
+    """Errors per 100 characters of the references, spaces left out."""
+    return _error_rate(rows, "cer", spaced=False)
 
 
 def _error_rate(rows: Sequence[Hypothesis], name: str, spaced: bool) -> MetricScore | None:
@@ -82,6 +82,7 @@ WER = Metric(
     "transcripts",
     word_error_rate,
     "errors per 100 words of the transcript",
+    applies=lambda code, options: code.spaced,
     higher_is_better=False,
 )
 CER = Metric(
@@ -90,5 +91,6 @@ CER = Metric(
     "transcripts",
     character_error_rate,
     "errors per 100 characters of the transcript",
+    applies=lambda code, options: not code.spaced,
     higher_is_better=False,
 )

@@ -90,7 +90,7 @@ def _bars(
         value = checkpoint.bleu.get(pair)
         if value is None:
             continue
-        low, high = checkpoint.test[pair].metrics[headline].interval or (value, value)
+        low, high = checkpoint.test[pair].scored[headline].interval or (value, value)
         x = position + (index - (of - 1) / 2) * width
         axis.bar(x, value, width * 0.9, color=colour(index), alpha=1 if checkpoint.trained_on(pair) else 0.35)
         if high > low:

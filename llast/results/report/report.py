@@ -84,7 +84,7 @@ def report(
     synthetic = any(summary.step == "synthesize" for summary in of_corpus.values())
     groups: dict[str, list[PublishedSystem]] = {}
     if published and not synthetic:
-        groups = beside_ours(read_published(published, results.pairs), sections.own_scores(results))
+        groups = beside_ours(read_published(published, results.official_pairs), sections.own_scores(results))
     compared = [Comparison.read(path) for path in comparisons]
     environment = Environment(
         loader=PackageLoader("llast.results.report", "."), undefined=StrictUndefined, autoescape=True,

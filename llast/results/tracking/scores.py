@@ -33,7 +33,7 @@ def score_metrics(checkpoints: Sequence[Checkpoint]) -> list[Metric]:
             named = {
                 f"{metric}/{name}": score.value
                 for name, scores in (*file.pairs.items(), *file.transcripts.items())
-                for metric, score in scores.metrics.items()
+                for metric, score in scores.scored.items()
             }
             averages = checkpoint.averages if split == "test" else checkpoint.dev_averages
             named |= {f"bleu/{name}": value for name, value in averages.items()}

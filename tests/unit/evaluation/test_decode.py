@@ -119,7 +119,7 @@ def test_a_part_of_the_rows_is_drawn(
     base_models: Path, training_rows: tuple[Path, list[Path]], run: Path, filtered: Path, tmp_path: Path
 ) -> None:
     summary = call(base_models, training_rows, run, filtered, tmp_path, dev_rows=4)
-    assert summary.details.pairs[PAIR]["dev"].expected == 4
+    assert summary.details.pairs[PAIR]["dev"].expected == 12, "the set, not what was drawn"
     assert summary.dropped["not selected"] == 8
     assert summary.details.pairs[PAIR]["test"].expected == 3
 
@@ -213,7 +213,7 @@ def test_transcripts_of_some_clips(
 ) -> None:
     summary = call(base_models, training_rows, run, filtered, tmp_path, asr_rows=5)
     assert summary.details.transcripts == {
-        "dev": Hypotheses(rows=4, expected=5, file="fr.asr.dev.jsonl"),
+        "dev": Hypotheses(rows=4, expected=12, file="fr.asr.dev.jsonl"),
         "test": Hypotheses(rows=3, expected=3, file="fr.asr.test.jsonl"),
     }
     assert (summary.rows_in, summary.rows_out) == (15, 14), "counts are of translations"

@@ -48,7 +48,9 @@ def rate(code: str, hypotheses: list[str], references: list[str]) -> tuple[str, 
     computed = [
         (metric.name, score.value)
         for metric in METRICS.values()
-        if metric.of == "transcripts" and (score := metric.compute(rows, language(code), ScoreOptions()))
+        if metric.of == "transcripts"
+        and metric.applies(language(code), ScoreOptions())
+        and (score := metric.compute(rows, language(code), ScoreOptions()))
     ]
     assert len(computed) <= 1
     return computed[0] if computed else None

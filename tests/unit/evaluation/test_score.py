@@ -109,7 +109,7 @@ def sacrebleu(folder: Path, rows: list[dict[str, Any]], *options: str) -> dict[s
 def test_sacrebleu_command_line_agrees(tmp_path: Path, pair: str, tokenizer: str) -> None:
     rows = rows_of(pair, 40)
     scored = score([write_translation(tmp_path, {pair: rows})], "test", tmp_path / "score.json").pairs[pair]
-    metrics = scored.metrics
+    metrics = scored.scored
 
     bleu = sacrebleu(tmp_path, rows, "-m", "bleu", "-tok", tokenizer, "--confidence")
     assert 5 < bleu["score"] < 95
@@ -151,7 +151,7 @@ def test_lower_cased_bleu_is_the_released_scorers(tmp_path: Path, pair: str) -> 
         use_effective_order=False,
     )
     path = write_translation(tmp_path, {pair: rows})
-    metrics = score([path], "test", tmp_path / "score.json").pairs[pair].metrics
+    metrics = score([path], "test", tmp_path / "score.json").pairs[pair].scored
     assert metrics["bleu_lc"].value == released.score
     assert metrics["bleu"].value != released.score or pair == "en_zh-CN" or pair == "en_ja"
 
@@ -183,9 +183,9 @@ def test_transcripts_are_scored_by_language(tmp_path: Path) -> None:
     summary.model_copy(update={"details": details}).write(path)
     result = score([path], "test", tmp_path / "score.json")
     english = result.transcripts["en"]
-    assert (english.rows, english.expected, list(english.metrics)) == (1, 2, ["wer"])
-    assert english.metrics["wer"].value == 20.0
-    assert "punctuation removed except apostrophe and hyphen" in english.metrics["wer"].signature
+    assert (english.rows, english.expected, list(english.scored)) == (1, 2, ["wer"])
+    assert english.scored["wer"].value == 20.0
+    assert "punctuation removed except apostrophe and hyphen" in english.scored["wer"].signature
     assert list(result.pairs) == ["en_de"]
 
 
@@ -200,13 +200,13 @@ def test_comet_is_run_where_it_is_named(tmp_path: Path) -> None:
     program.chmod(0o755)
     path = write_translation(tmp_path / "x", {"fr_en": rows_of("fr_en", 12)})
     options = ScoreOptions(comet_command=f"{program} --gpus 0")
-    comet = score([path], "test", tmp_path / "score.json", options).pairs["fr_en"].metrics["comet"]
+    comet = score([path], "test", tmp_path / "score.json", options).pairs["fr_en"].scored["comet"]
     assert comet.value == 0.12, "a line per row, the one with a separator inside too"
     assert comet.signature == "comet|model:Unbabel/wmt22-comet-da"
     arguments = (tmp_path / "arguments").read_text().split()
     assert arguments[:3] == ["--gpus", "0", "-s"]
     assert arguments[-4:] == ["--model", "Unbabel/wmt22-comet-da", "--quiet", "--only_system"]
-    off = score([path], "test", tmp_path / "score.json").pairs["fr_en"].metrics
+    off = score([path], "test", tmp_path / "score.json").pairs["fr_en"].scored
     assert "comet" not in off, "off by default"
 
     program.write_text("#!/bin/sh\necho its-own-words >&2\nexit 1\n")
@@ -231,14 +231,37 @@ def test_the_file_says_what_was_scored(tmp_path: Path) -> None:
 def test_a_pair_without_rows_and_one_with_few(tmp_path: Path) -> None:
     path = write_translation(tmp_path, {"fr_en": [], "de_en": rows_of("de_en", 2)}, missing=5)
     pairs = score([path], "test", tmp_path / "score.json").pairs
-    assert (pairs["fr_en"].metrics, pairs["fr_en"].rows, pairs["fr_en"].expected) == ({}, 0, 5)
-    assert pairs["de_en"].metrics["bleu"].interval is None
+    assert (pairs["fr_en"].rows, pairs["fr_en"].expected) == (0, 5)
+    assert pairs["fr_en"].metrics == {"bleu": None, "bleu_lc": None, "chrf2": None}
+    assert pairs["de_en"].scored["bleu"].interval is None
+
+
+def test_references_that_are_all_empty_have_no_score(tmp_path: Path) -> None:
+    rows = [{**row, "reference": " "} for row in rows_of("en_ja", 20)]
+    own = score([write_translation(tmp_path, {"en_ja": rows})], "test", tmp_path / "score.json").pairs[
+        "en_ja"
+    ]
+    assert own.metrics == {"bleu": None, "bleu_lc": None, "bleu_char": None, "chrf2": None}
+    assert (own.rows, own.by_seconds) == (20, [])
+    assert ScoreFile.read(tmp_path / "score.json").pairs["en_ja"] == own
+
+
+def test_perfect_hypotheses_score_100_and_no_more(tmp_path: Path) -> None:
+    rows = [{**row, "hypothesis": row["reference"]} for row in rows_of("fr_en", 40)]
+    scored = score([write_translation(tmp_path, {"fr_en": rows})], "test", tmp_path / "score.json").pairs[
+        "fr_en"
+    ]
+    for name in ("bleu", "bleu_lc"):
+        assert scored.scored[name].value == 100
+        assert max(scored.scored[name].interval or ()) <= 100
+    assert scored.scored["chrf2"].value == 100
+    assert all(sample.chrf2 <= 100 for kind in scored.samples.values() for sample in kind)
 
 
 def test_hypotheses_that_are_all_empty_score_zero(tmp_path: Path) -> None:
     rows = [{**row, "hypothesis": ""} for row in rows_of("fr_en", 20)]
     path = write_translation(tmp_path, {"fr_en": rows})
-    metrics = score([path], "test", tmp_path / "score.json").pairs["fr_en"].metrics
+    metrics = score([path], "test", tmp_path / "score.json").pairs["fr_en"].scored
     assert (metrics["bleu"].value, metrics["bleu"].interval, metrics["chrf2"].value) == (0, (0, 0), 0)
 
 
@@ -247,12 +270,14 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     good = write_translation(tmp_path / "good", {"fr_en": rows})
     other_step = write_translation(tmp_path / "other", {"de_en": rows}, step=300)
     cut = write_translation(tmp_path / "cut", {"de_en": rows}, claimed=13)
+    doubled = write_translation(tmp_path / "doubled", {"fr_en": [*rows[:11], rows[3]]})
     gone = write_translation(tmp_path / "gone", {"fr_en": rows})
     (gone.parent / "fr_en.test.jsonl").unlink()
     cases: list[tuple[list[Path], Split, str]] = [  # the last is what the message has to name
         ([good, other_step], "test", f"{other_step}"),
         ([good, good.parent / "../good/summary.json"], "test", "../good/summary.json"),
         ([good, cut], "test", f"{cut.parent}/de_en.test.jsonl"),
+        ([doubled], "test", f"{doubled.parent}/fr_en.test.jsonl: lines 4 and 12"),
         ([gone], "test", f"{gone.parent}/fr_en.test.jsonl"),
         ([good], "dev", f"{good}"),
         ([], "test", ""),

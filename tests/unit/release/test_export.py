@@ -107,7 +107,7 @@ def test_adapters_only_are_small_and_can_be_merged_later(exported: Path, tmp_pat
 
 
 def test_the_card_has_the_scores_of_the_table_and_the_licences(run: Path, exported: Path) -> None:
-    scores = ScoreFile.read(run / "score" / "checkpoint1.test.json").pairs["fr_en"].metrics
+    scores = ScoreFile.read(run / "score" / "checkpoint1.test.json").pairs["fr_en"].scored
     bleu, chrf = (f"{scores[name].value:.1f}" for name in ("bleu", "chrf2"))
     assert 0 < float(bleu) < 100
     text = (exported / "merged" / "README.md").read_text()

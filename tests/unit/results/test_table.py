@@ -9,7 +9,7 @@ from llast.artifacts.scores import MetricScore, ScoreFile, SetScores
 from llast.errors import DataError
 from llast.languages import PAPER_X_EN
 from llast.results.table import table
-from tests.runs import Bleu, ScoredRun, scored_run
+from tests.runs import Bleu, ScoredRun, on_official_sets, scored_run
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published.csv"
 
@@ -139,6 +139,7 @@ def test_markdown_marks(tmp_path: Path) -> None:
     assert "`tok:13a`" in text
     notes = [line for line in lines if "|" not in line]
     assert all(any(mark in line for line in notes) for mark in "†‡"), "what the marks mean is said"
+    assert [line for line in notes if "‡" in line and "de→en 98 of 100." in line]
     assert "full 2 X→en, 1 en→X; less 1 X→en, 0 en→X" in text
 
     make_table(tmp_path, *runs[:1])
@@ -150,7 +151,7 @@ def test_markdown_marks(tmp_path: Path) -> None:
 def test_lower_cased_scores_choose_and_stand_in_the_table(tmp_path: Path) -> None:
     bleu: Bleu = {"fr_en": 40.0}
     cased = scored_run(tmp_path, "a", ["fr_en"], [bleu, {"fr_en": 39.0}], [bleu, {"fr_en": 30.0}])
-    metrics = ScoreFile.read(cased.scores[1]).pairs["fr_en"].metrics  # dev of the second checkpoint
+    metrics = ScoreFile.read(cased.scores[1]).pairs["fr_en"].scored  # dev of the second checkpoint
     better = metrics["bleu_lc"].model_copy(update={"value": 50.0})
     change(cased.scores[1], fr_en={"metrics": {**metrics, "bleu_lc": better}})
     make_table(tmp_path / "cased", cased)
@@ -193,6 +194,20 @@ def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
     assert "±" not in (tmp_path / "bleu_table.md").read_text()
 
 
+def test_a_set_without_anything_to_score_has_a_dash_and_a_note(tmp_path: Path) -> None:
+    value = scored_run(tmp_path, "a", ["fr_en"], [{"fr_en": 4.0}], [{"fr_en": 4.0, "de_en": None}])
+    transcripts = {"fr": SetScores(metrics={"wer": None}, rows=0, expected=9)}
+    ScoreFile.read(value.scores[1]).model_copy(update={"transcripts": transcripts}).write(value.scores[1])
+    make_table(tmp_path, value)
+    text = (tmp_path / "bleu_table.md").read_text()
+    assert _row(text, "pair", "de→en")[0].strip().startswith("–")
+    assert _row(text, "language", "fr (WER) ‡")[0].strip() == "–"
+    assert "de→en 0 of 100" in text
+    assert "fr 0 of 9" in text
+    assert len([line for line in text.splitlines() if line.startswith("- –")]) == 2
+    assert ",wer," not in (tmp_path / "scores.csv").read_text()
+
+
 def test_faults_and_transcripts_have_their_rows(tmp_path: Path) -> None:
     bleu: Bleu = {"fr_en": 40.0}
     value = scored_run(tmp_path, "a", ["fr_en"], [bleu], [bleu])
@@ -220,7 +235,11 @@ def test_faults_and_transcripts_have_their_rows(tmp_path: Path) -> None:
 
 def test_published_systems_stand_beside_ours_in_the_same_case(tmp_path: Path) -> None:
     bleu: Bleu = {"fr_en": 40.0, "en_ja": 7.0}
-    make_table(tmp_path, scored_run(tmp_path, "mine", ["fr_en"], [bleu], [bleu]), published=PUBLISHED)
+    mine = scored_run(tmp_path, "mine", ["fr_en"], [bleu], [bleu])
+    make_table(tmp_path, mine, published=PUBLISHED)
+    assert "Published" not in (tmp_path / "bleu_table.md").read_text(), "98 rows are no official set"
+    on_official_sets(mine.scores)
+    make_table(tmp_path, mine, published=PUBLISHED)
     parts = (tmp_path / "bleu_table.md").read_text().split("## Published systems, ")
     cased, lower, unknown = (part.split("\n## ")[0] for part in parts[1:])
     assert "*mine*" in cased
@@ -230,7 +249,7 @@ def test_published_systems_stand_beside_ours_in_the_same_case(tmp_path: Path) ->
     assert "LLaST-8B" in lower
     assert "LLaST-8B" not in cased
     assert "mine" not in unknown
-    make_table(tmp_path, scored_run(tmp_path, "mine", ["fr_en"], [bleu], [bleu]))
+    make_table(tmp_path, mine)
     assert "Published" not in (tmp_path / "bleu_table.md").read_text()
 
 
