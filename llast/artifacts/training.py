@@ -169,16 +169,18 @@ class CheckpointRecord(Artifact):
         settings: what a run may go on with another value of.
         changes: those so far.
         first_loss: loss of the run's first update, which later ones are compared with.
+        files: SHA-256 of every file of the checkpoint, by its path in the folder.
     """
 
     WRITTEN_BY = "train"
 
-    format: int = 2
+    format: int = 3
     step: int
     identity: dict[str, Any]
     settings: Settings
     changes: list[Change]
     first_loss: float
+    files: dict[str, str] = {}
 
 
 class TrainingRecord(Typed):

@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,7 @@ import llast
 from llast.artifacts import differences, spec_hash
 from llast.artifacts.corpus import MixSummary
 from llast.artifacts.run import Run, RunCheckpoint
-from llast.artifacts.training import Packing, RunSpec, Settings
+from llast.artifacts.training import CheckpointRecord, Packing, RunSpec, Settings
 from llast.config.steps import Machine, TrainSpec
 from llast.errors import DataError, JobError
 from llast.launch import job as jobs
@@ -188,17 +189,25 @@ def _running(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob | None:
 
 def _start(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob:
     """Submit the job, after a line where it goes on with what gives weights other than those of an undisturbed run."""
-    if folder := run.resumable():
-        changes = changes_since(folder.record(), _settings(spec))
+    if record := _newest_record(run):
+        changes = changes_since(record, _settings(spec))
         values = [f"{c.option} {c.after} (before: {c.before})" for c in changes if rounds(c)]
         if values:
             print(
-                f"train: goes on from step {folder.step} with {', '.join(values)}: its weights will differ by rounding "
+                f"train: goes on from step {record.step} with {', '.join(values)}: its weights will differ by rounding "
                 "and the draws of dropout from those of a run without this change",
                 file=sys.stderr,
             )
     spec.write(run.spec)
     return jobs.submit(run, spec.name, spec.machine)
+
+
+def _newest_record(run: RunFolder) -> CheckpointRecord | None:
+    """What the checkpoint says that training most likely goes on from; its ranks look whether it is whole."""
+    for folder in run.resumable():
+        with suppress(DataError):
+            return folder.record()
+    return None
 
 
 def _settings(spec: RunSpec) -> Settings:

@@ -123,7 +123,7 @@ def config_without_dropout(folder: Path) -> Any:
     from llast.model.weights import reading
 
     with reading(folder):
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     for name, value in config.to_dict().items():
         if isinstance(value, float) and "drop" in name:
             setattr(config, name, 0.0)

@@ -62,12 +62,12 @@ def ends_of(folder: Path) -> list[int]:
         except OSError:
             found = None
         if found is None:
-            found = AutoConfig.from_pretrained(folder).get_text_config().eos_token_id
+            found = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config().eos_token_id
     return [] if found is None else [found] if isinstance(found, int) else sorted(found)
 
 
 def _rebuilt(folder: Path) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     files = {*tokenizer.vocab_files_names.values(), TOKENIZER_FILE}
     if not any((folder / name).is_file() for name in files):  # then it knows the special tokens only
         raise FileNotFoundError(f"there is none of {', '.join(sorted(files))}.")

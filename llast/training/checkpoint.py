@@ -3,8 +3,12 @@
 import contextlib
 import io
 import os
+import pickle
+import re
 import shutil
+import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +17,16 @@ import numpy as np
 import torch
 import torch.distributed
 from deepspeed.checkpoint import ds_to_universal
+from deepspeed.runtime.fp16.loss_scaler import LossScaler
+from deepspeed.runtime.zero.config import ZeroStageEnum
+from deepspeed.utils.tensor_fragment import fragment_address
 
-from llast.artifacts import differences
+from llast.artifacts import differences, sha256_of
 from llast.artifacts.training import CheckpointRecord, RunSpec
 from llast.errors import DataError
 from llast.model.lora import save_adapters, trainable_parameters
 from llast.training.identity import changes_since, settings_of
-from llast.training.run_folder import CheckpointFolder, RunFolder
+from llast.training.run_folder import CHECKPOINTS, CheckpointFolder, RunFolder
 
 KEPT_ENGINES = 2
 
@@ -49,39 +56,38 @@ def save(engine: Any, run: RunFolder, record: CheckpointRecord, kept: list[int])
         str(folder.path), tag=folder.engine.name, save_latest=False, exclude_frozen_parameters=True
     )
     torch.distributed.barrier()
+    digests = _digests(folder, folder.files())
     if rank == 0:
         _sync(folder.path)  # the marker must not outlive, in a power cut, what it vouches for
-        record.write(folder.marker)
+        record.model_copy(update={"files": digests}).write(folder.marker)
         _prune(run, kept)
     torch.distributed.barrier()
 
 
 def load_newest(engine: Any, run: RunFolder, spec: RunSpec) -> CheckpointRecord | None:
-    """Continue from the newest complete checkpoint that has the optimiser's state; every rank calls this.
+    """Continue from the newest checkpoint that is whole and has the optimiser's state; every rank calls this.
 
-    Seeds the random numbers of this rank, or takes up those that it had.
+    Seeds the random numbers of this rank, or takes up those that it had. What differs from the checkpoint's own record
+    is not unpickled, and of what does not, nothing is run.
 
     Raises:
-        DataError: that checkpoint was made by another run.
+        DataError: that checkpoint was made by another run, or none is whole.
 
     Returns:
         what it says of itself, with the options that have changed since; None for a fresh start.
     """
-    folder, rank = run.resumable(), torch.distributed.get_rank()
-    if folder is None:
+    rank = torch.distributed.get_rank()
+    found = newest_whole(run, spec.identity)
+    if found is None:
         seed_rank(spec.seed, rank, 0)
         return None
-    record = folder.record()
-    if different := differences(record.identity, spec.identity):
-        raise DataError(
-            f"{folder.path} does not belong to this run: it differs in {', '.join(different)}. "
-            f"Move the folder {run.path} away and run again."
-        )
+    folder, record = found
     settings = settings_of(spec.options, spec.machine, torch.distributed.get_world_size())
-    if record.settings.processes == settings.processes:
-        engine.load_checkpoint(str(folder.path), tag=folder.engine.name, load_module_strict=False)
-    else:
-        _load_resharded(engine, run, folder)
+    with tensors_only(folder.engine):
+        if record.settings.processes == settings.processes:
+            engine.load_checkpoint(str(folder.path), tag=folder.engine.name, load_module_strict=False)
+        else:
+            _load_resharded(engine, run, folder)
     seed_rank(spec.seed, rank, record.step)  # dropout differs between ranks
     if folder.random_state(rank).exists():
         random_state = torch.load(folder.random_state(rank), weights_only=True)
@@ -91,6 +97,94 @@ def load_newest(engine: Any, run: RunFolder, spec: RunSpec) -> CheckpointRecord 
     return record.model_copy(
         update={"settings": settings, "changes": record.changes + changes_since(record, settings)}
     )
+
+
+def newest_whole(
+    run: RunFolder, identity: dict[str, Any]
+) -> tuple[CheckpointFolder, CheckpointRecord] | None:
+    """The newest checkpoint of this run whose files are those that it was saved with, and its record; None without any.
+
+    Every rank calls this; each reads its share of the files. What is newer and broken does not count any more.
+
+    Raises:
+        DataError: the checkpoint was made by another run, or all are broken.
+    """
+    broken: list[str] = []
+    for folder in run.resumable():
+        try:
+            record = folder.record()
+        except DataError as error:
+            broken.append(str(error))
+            continue
+        if different := differences(record.identity, identity):
+            raise DataError(
+                f"{folder.path} does not belong to this run: it differs in {', '.join(different)}. "
+                f"Move the folder {run.path} away and run again."
+            )
+        if changed := _changed(folder, record):
+            broken.append(f"{folder.path / changed} is cut off, missing or not what was saved.")
+            continue
+        if broken and torch.distributed.get_rank() == 0:
+            print(
+                "\n  ".join([*broken, f"Training goes on from step {record.step}."]),
+                file=sys.stderr,
+                flush=True,
+            )
+            for newer in run.resumable():
+                if newer.step > record.step:
+                    newer.marker.unlink()
+        torch.distributed.barrier()
+        return folder, record
+    if broken:
+        raise DataError(
+            " ".join(broken[:1])
+            + f" No older checkpoint is whole. Delete {run.path / CHECKPOINTS} and run again: it "
+            "trains from the start."
+        )
+    return None
+
+
+@contextlib.contextmanager
+def tensors_only(engine: Path) -> Iterator[None]:
+    """Whatever torch loads inside is tensors and the few classes that DeepSpeed saves with them.
+
+    Raises:
+        DataError: a file holds something else, which would have been run.
+    """
+    force = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(force)
+    os.environ[force] = "1"  # DeepSpeed asks for everything
+    try:
+        with torch.serialization.safe_globals([LossScaler, ZeroStageEnum, fragment_address]):
+            yield
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        raise DataError(
+            f"{engine} holds more than tensors{f' ({found[1]})' if found else ''}: loading it would run code that this "
+            f"program did not save. Delete {engine.parent} and run again."
+        ) from None
+    finally:
+        os.environ.pop(force)
+        if before is not None:
+            os.environ[force] = before
+
+
+def _changed(folder: CheckpointFolder, record: CheckpointRecord) -> str | None:
+    """A file that is not as the record says, or that it does not know; None: there is none. The same on every rank."""
+    there = folder.files()
+    if other := sorted(record.files.keys() ^ set(there)):
+        return other[0]
+    digests = _digests(folder, there)
+    return next((file for file in there if digests[file] != record.files[file]), None)
+
+
+def _digests(folder: CheckpointFolder, files: list[str]) -> dict[str, str]:
+    """SHA-256 of files; each rank reads a share of them, and all get the whole."""
+    rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    shares: list[Any] = [None] * ranks
+    mine = {file: sha256_of(folder.path / file) for file in files[rank::ranks]}
+    torch.distributed.all_gather_object(shares, mine)
+    return {file: digest for share in shares for file, digest in sorted(share.items())}
 
 
 def seed_rank(seed: int, rank: int, step: int) -> None:

@@ -57,6 +57,11 @@ class CheckpointFolder:
         """Whether all of it is there."""
         return self.marker.is_file()
 
+    def files(self) -> list[str]:
+        """Paths of all its files but the marker, from its folder."""
+        found = (path for path in self.path.rglob("*") if path.is_file() and path != self.marker)
+        return sorted(path.relative_to(self.path).as_posix() for path in found)
+
     @property
     def step(self) -> int:
         """Optimiser steps done."""
@@ -144,10 +149,10 @@ class RunFolder:
         """Step of the newest complete checkpoint, 0 without one."""
         return max(self.complete_steps(), default=0)
 
-    def resumable(self) -> CheckpointFolder | None:
-        """The checkpoint that training goes on from: the newest complete one with its optimiser's state."""
+    def resumable(self) -> list[CheckpointFolder]:
+        """The checkpoints that training can go on from, newest first: complete ones with their optimiser's state."""
         folders = [folder for folder in self.checkpoints() if folder.complete and folder.engine.is_dir()]
-        return folders[-1] if folders else None
+        return folders[::-1]
 
     def finished(self, kept: list[int]) -> bool:
         """Whether the checkpoints after all these steps are complete."""

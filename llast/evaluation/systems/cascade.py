@@ -37,6 +37,7 @@ class CascadeSystem:
             folder,
             dtype=DTYPES[experiment.precision],
             attn_implementation="sdpa",
+            trust_remote_code=False,
         )
         self._model = model.to(inputs.device).eval()
         self._processor = LlastProcessor.from_llm(folder, experiment.llm.template)

@@ -50,7 +50,7 @@ class WhisperSystem:
     def __init__(self, experiment: WhisperExperiment | CascadeExperiment, inputs: SystemInputs) -> None:
         folder, decoding = inputs.bases["whisper"], inputs.decoding
         with reading(folder):
-            found = AutoConfig.from_pretrained(folder).model_type
+            found = AutoConfig.from_pretrained(folder, trust_remote_code=False).model_type
         if found not in WhisperSpeechEncoder.model_types:
             raise ConfigError(
                 f"{folder} is a model of type '{found}', not a Whisper. Name another as whisper.base."

@@ -1,6 +1,9 @@
 """A run that was stopped and one that was not end in the same weights, bit by bit."""
 
 import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from llast.errors import DataError
+from llast.training.checkpoint import newest_whole, tensors_only
 from llast.training.run_folder import RunFolder
 from tests.training_ranks import on_ranks, tiny_spec, train_and_die, train_and_stop, write_spec
 
@@ -103,6 +108,92 @@ def test_kill_9_of_any_rank_costs_the_steps_since_the_last_checkpoint(
     expected = weights(undisturbed, 8)
     for name, tensor in weights(tmp_path, 8).items():
         assert torch.equal(tensor, expected[name]), name
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def test_a_broken_checkpoint_costs_the_steps_since_the_one_before(tmp_path: Path, undisturbed: Path) -> None:
+    broken = shutil.copytree(undisturbed, tmp_path / "run")
+    (state,) = (broken / "checkpoints/step-000008/engine").glob("*rank_1*optim*")
+    cut(state)
+    assert on_ranks(2, train_and_stop, broken) == [True, True]
+    assert steps_of(broken) == list(range(1, 9))
+    expected = weights(undisturbed, 8)
+    for name, tensor in weights(broken, 8).items():
+        assert torch.equal(tensor, expected[name]), name
+    assert RunFolder(broken).complete_steps() == [6, 8], "the one that took its place is whole"
+    for file in (broken / "checkpoints").glob("*/rng/rank0.pt"):
+        cut(file)
+    for error in on_ranks(2, train_and_stop, broken):
+        assert error.startswith("DataError: ")
+        assert f"{broken}/checkpoints/step-000008/rng/rank0.pt" in error
+        assert f"Delete {broken}/checkpoints " in error
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[None]:
+    """This process is the only rank."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def damaged(file: str, text: str) -> Callable[[Path], Any]:
+    return lambda folder: (folder / file).write_text(text)
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: cut(next(folder.glob("engine/*model_states.pt"))),
+        lambda folder: next(folder.glob("rng/rank1.pt")).unlink(),
+        lambda folder: cut(folder / "complete.json"),
+        damaged("engine/zero_pp_rank_2_mp_rank_00_optim_states.pt", "somebody's"),
+        damaged("adapter/adapter_config.json", "{}"),
+    ],
+    ids=["cut", "missing", "record", "another", "changed"],
+)
+def test_what_differs_from_the_record_is_no_checkpoint(
+    tmp_path: Path, undisturbed: Path, damage: Callable[[Path], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunFolder(shutil.copytree(undisturbed, tmp_path / "run"))
+    identity = run.checkpoint(6).record().identity
+    assert [record.step for _, record in [newest_whole(run, identity) or []]] == [8]
+    damage(run.checkpoint(8).path)
+    assert [record.step for _, record in [newest_whole(run, identity) or []]] == [6]
+    said = capsys.readouterr().err
+    assert str(run.checkpoint(8).path) in said
+    assert "from step 6" in said
+    assert run.complete_steps() == [6]
+    damage(run.checkpoint(6).path)
+    with pytest.raises(DataError, match="step-000006"):
+        newest_whole(run, identity)
+
+
+class Hostile:
+    """Unpickled, it makes a folder."""
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("harm",)
+
+
+def test_what_is_no_tensor_is_not_unpickled(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the checkpoint's record says of its files."""
+    monkeypatch.chdir(tmp_path)
+    (state,) = (undisturbed / "checkpoints/step-000008/engine").glob("*rank_1*optim*")
+    with tensors_only(state.parent):
+        assert torch.load(state, weights_only=False)["optimizer_state_dict"]
+    torch.save({"optimizer_state_dict": Hostile()}, tmp_path / "state.pt")
+    with pytest.raises(DataError, match=f"{tmp_path}/engine .*mkdir"), tensors_only(tmp_path / "engine"):
+        torch.load(tmp_path / "state.pt", weights_only=False)
+    assert not Path("harm").exists()
+    torch.load(tmp_path / "state.pt", weights_only=False)
+    assert Path("harm").exists(), "it would have"
 
 
 BF16_STAGE_1 = {"precision": "bf16", "deepspeed": {"zero_optimization": {"stage": 1}}}

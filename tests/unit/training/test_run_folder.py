@@ -21,13 +21,15 @@ def add(run: RunFolder, step: int, complete: bool = True, engine: bool = True) -
 
 def test_only_complete_checkpoints_count(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    assert (run.newest_step(), run.resumable(), run.finished([5])) == (0, None, False)
+    assert (run.newest_step(), run.resumable(), run.finished([5])) == (0, [], False)
     add(run, 5)
     add(run, 10, engine=False)
     half = add(run, 15, complete=False)
     assert run.complete_steps() == [5, 10]
     assert run.newest_step() == 10
-    assert run.resumable() == run.checkpoint(5)
+    assert run.resumable() == [run.checkpoint(5)]
+    add(run, 3)
+    assert run.resumable() == [run.checkpoint(5), run.checkpoint(3)], "newest first"
     assert run.finished([5, 10])
     assert not run.finished([5, 15])
     assert checkpoint_at(half.adapter) == checkpoint_at(half.path) == half
