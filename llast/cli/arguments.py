@@ -256,7 +256,7 @@ CHECKPOINT = {
     "--checkpoint": {
         "type": between(1, 1_000),
         "metavar": "N",
-        "help": "which checkpoint of a run; default: the best on dev, without scores the last",
+        "help": "which checkpoint of a run; default: the best on dev, without scores there the last",
     }
 }
 NEW_FOLDER = {"--output": file("folder to write; must not exist", metavar="DIR")}

@@ -94,7 +94,7 @@ def find_checkpoint(model: Path, number: int | None) -> TrainedCheckpoint:
     Args:
         model: a run (`results/{experiment}/seed{n}`, its folder `train` or its `run.json`), or a checkpoint
             (`.../checkpoints/step-{n}`).
-        number: which of a run's checkpoints; None: the one with the best scores on dev, without scores the last.
+        number: which of a run's checkpoints; None: the one with the best scores on dev, without scores there the last.
             One that was scored as a mean of checkpoints stands for that mean.
 
     Raises:

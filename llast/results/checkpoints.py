@@ -31,6 +31,7 @@ class Checkpoint:
         number: from 1.
         step: optimiser steps done.
         chosen: whether its run is known by it, see `Results`.
+        by_dev: whether it was its score on dev that it was chosen by; else it is the last.
         files: its score files, by split.
         paths: where these lie.
         bleu: test BLEU in the case that tables show, by pair, where there is one.
@@ -42,6 +43,7 @@ class Checkpoint:
     number: int
     step: int
     chosen: bool
+    by_dev: bool
     files: Mapping[Split, ScoreFile]
     paths: Mapping[Split, Path]
     bleu: Mapping[str, float]
@@ -103,6 +105,15 @@ class Results:
     def chosen(self) -> list[Checkpoint]:
         """The checkpoints that stand for their runs, in order."""
         return [checkpoint for checkpoint in self.checkpoints if checkpoint.chosen]
+
+    @property
+    def choice(self) -> str:
+        """How the chosen checkpoints were chosen, in words."""
+        if all(checkpoint.by_dev for checkpoint in self.chosen):
+            return "chosen on dev"
+        if not any(checkpoint.by_dev for checkpoint in self.chosen):
+            return "the last of each run: dev has no scores to choose by"
+        return "chosen on dev, or the last of a run without scores on dev"
 
     @cached_property
     def pairs(self) -> list[str]:
@@ -200,6 +211,7 @@ def read_results(runs: Sequence[Path], scores: Sequence[Path], case: Case = "cas
             number=key[2],
             step=next(iter(files[key].values())).step,
             chosen=key in chosen,
+            by_dev=key in chosen and _direction(by_key[key[:2]]) in dev[key],
             files=files[key],
             paths=paths[key],
             bleu=_values(wide["test"].loc[key], PAIRS),

@@ -47,7 +47,7 @@ def compare(
     """Compare the chosen checkpoint of an experiment with the chosen one of its baseline, on test.
 
     sacreBLEU's paired bootstrap (Koehn 2004) over the rows that both translated, for each pair that the experiment
-    trained on; then Holm's correction for the number of pairs. Checkpoints are chosen on dev.
+    trained on; then Holm's correction for the number of pairs. Checkpoints are chosen on dev, see `Results`.
 
     Args:
         experiment: its name.
@@ -155,6 +155,6 @@ def _test_hypotheses(translated: Sequence[Path], checkpoint: Checkpoint) -> dict
     if not own:
         raise DataError(
             f"no summary of decode is of checkpoint {checkpoint.number} of {checkpoint.run.experiment} seed "
-            f"{checkpoint.run.seed}, which dev chose. Name those of all its checkpoints."
+            f"{checkpoint.run.seed}, which stands for the run. Name those of all its checkpoints."
         )
     return {pair: file.read() for pair, file in read_translated(own, "test").pairs.items()}

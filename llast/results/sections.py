@@ -93,7 +93,9 @@ def _by_pair(results: Results, comparisons: Sequence[Comparison]) -> Section:
             for average in averages
         ),
     ]
-    text = f"{CASE_NAMES[results.headline]} of the checkpoint chosen on dev. Test chooses nothing."
+    text = (
+        f"{CASE_NAMES[results.headline]} of a checkpoint of each run, {results.choice}. Test chooses nothing."
+    )
     return Section("BLEU on test", text, ["pair", *results.by_experiment], rows, _notes(results, comparisons))
 
 

@@ -18,7 +18,7 @@ def score_metrics(checkpoints: Sequence[Checkpoint]) -> list[Metric]:
     Those of dev begin with `dev_`. Averages are of the BLEU that the run's tables show; `bleu/{pair}` is cased.
 
     MLflow's list of runs shows the value of the last step, which need not be the best checkpoint: `chosen/avg_x_en`
-    and so on are test scores of the checkpoint that dev chose, `chosen/step` its training step (all logged at step
+    and so on are test scores of the checkpoint that stands for it, `chosen/step` its training step (all logged at step
     0). The time of a metric is that of its score file, so that of a pair scored twice the later result counts.
     """
     latest = max(_milliseconds(path) for checkpoint in checkpoints for path in checkpoint.paths.values())

@@ -35,6 +35,10 @@ def chosen(folder: Path) -> list[str]:
     return [row["checkpoint"] for row in wide(folder) if row["chosen"] == "true"]
 
 
+def markdown(folder: Path) -> str:
+    return (folder / "bleu_table.md").read_text()
+
+
 def test_dev_chooses_even_where_test_would_choose_otherwise(tmp_path: Path) -> None:
     dev: list[Bleu] = [{"fr_en": 20.0}, {"fr_en": 30.0}, {"fr_en": 25.0}]
     test: list[Bleu] = [{"fr_en": 50.0}, {"fr_en": 10.0}, {"fr_en": 40.0}]
@@ -58,9 +62,19 @@ def test_the_earlier_of_equals_and_the_last_without_dev(tmp_path: Path) -> None:
     equal: list[Bleu] = [{"fr_en": 20.0}, {"fr_en": 20.0}]
     make_table(tmp_path, scored_run(tmp_path, "a", ["fr_en"], equal, equal))
     assert chosen(tmp_path) == ["1"]
+    assert "chosen on dev" in markdown(tmp_path)
     nothing: list[Bleu] = [{"fr_en": None}, {"fr_en": None}]
-    make_table(tmp_path, scored_run(tmp_path, "b", ["fr_en"], nothing, equal))
+    last = scored_run(tmp_path, "b", ["fr_en"], nothing, equal)
+    make_table(tmp_path, last)
     assert chosen(tmp_path) == ["2"]
+    assert "the last of each run" in markdown(tmp_path)
+    assert "chosen on dev" not in markdown(tmp_path)
+    zero: list[Bleu] = [{"fr_en": 0.0}, {"fr_en": None}]
+    by_dev = scored_run(tmp_path, "c", ["fr_en"], zero, equal)
+    make_table(tmp_path, by_dev)
+    assert chosen(tmp_path) == ["1"], "nothing is no score, and 0 is one"
+    make_table(tmp_path, by_dev, last)
+    assert "or the last" in markdown(tmp_path)
 
 
 def test_averages_leave_out_pairs_that_were_not_trained(tmp_path: Path) -> None:
