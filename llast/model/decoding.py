@@ -4,10 +4,9 @@ Each clip is encoded once and the LLM reads its audio once, however many request
 starts from the LLM's cache of the audio, reads its prompt, and only then come the beams.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,11 +15,12 @@ from transformers import DynamicCache
 from llast.config.experiment import DecodingOptions
 from llast.errors import DataError
 from llast.model.adaptor import stacked
+from llast.model.beam_search import beam_search
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.limits import positions_missing, positions_of
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import LlastForConditionalGeneration
-from llast.model.prefix import can_share, read, repeated, share, shared, spread, tolerates_gaps
+from llast.model.prefix import can_share, next_logits, read, select, share, shared, spread, tolerates_gaps
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.model.prompts import Task
 
@@ -145,11 +145,9 @@ class _Batch:
         self._llm = model.llm
         self._shares = can_share(model.llm)
         self._processor = processor
-        self._beams = options.num_beams
-        self._generation = copy.deepcopy(model.generation_config)
-        self._generation.update(
-            num_beams=options.num_beams, max_new_tokens=options.max_new_tokens, do_sample=False
-        )
+        self._beams, self._most = options.num_beams, options.max_new_tokens
+        ends = model.generation_config.eos_token_id
+        self._ends = ends if isinstance(ends, list) else [ends]
 
     def check_positions(self, clips: Sequence[Clip]) -> None:
         """Refuse clips that the LLM has too few positions for, before anything is decoded.
@@ -161,11 +159,10 @@ class _Batch:
         prompts = [sum(map(len, self._processor.prompt_ids(*request))) for request in requests]
         longest = max((clip.seconds for clip in clips if clip.requests), default=0.0)
         needed = self._audio(longest) + max(prompts, default=0)
-        new_tokens = self._generation.max_new_tokens
-        if positions_missing(self._llm, needed, new_tokens):
+        if positions_missing(self._llm, needed, self._most):
             raise DataError(
                 f"{self._llm.config._name_or_path or 'the LLM'} has {positions_of(self._llm)} positions; a clip of "
-                f"{longest:.1f} s with its prompt takes {needed}, decoding.max_new_tokens {new_tokens}. Decode shorter "
+                f"{longest:.1f} s with its prompt takes {needed}, decoding.max_new_tokens {self._most}. Decode shorter "
                 "clips (filter.max_seconds, --segment-seconds) or fewer tokens; or train with more adaptor.stack."
             )
 
@@ -222,26 +219,49 @@ class _Batch:
         return cache, mask
 
     def _generate(self, cache: DynamicCache, mask: torch.Tensor, rows: Sequence["_Prompt"]) -> list[str]:
-        """The texts of rows. All but the last token of a prompt is read before there are beams."""
+        """The texts of rows. Prompts are read before there are beams."""
         device = mask.device
         longest = max(len(row.ids) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long, device=device)
-        own = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, longest - len(row.ids) :] = torch.tensor(row.ids, device=device)
-            own[number, longest - len(row.ids) :] = 1
+        ids = torch.tensor([[0] * (longest - len(row.ids)) + row.ids for row in rows], device=device)
+        own = torch.tensor(
+            [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device
+        )
         clip = torch.tensor([row.clip for row in rows], device=device)
-        full = torch.cat([mask[clip], own], dim=1)
-        # `generate` takes a filled cache together with ids for all that is in it; it reads the last one only.
-        held = ids.new_zeros(full.shape)
-        held[:, -1] = ids[:, -1]
-        start = share(cache, clip) if self._shares else spread(cache, clip)
-        with shared(self._llm, start):
-            if longest > 1:
-                read(self._llm, start, full[:, :-1], input_ids=ids[:, :-1])
-        filled = repeated(start, clip, self._beams)
-        with shared(self._llm, filled):
-            output = self._llm.generate(
-                held, generation_config=self._generation, attention_mask=full, past_key_values=filled
+        started = share(cache, clip) if self._shares else spread(cache, clip)
+        texts = Texts(self._llm, started, torch.cat([mask[clip], own], dim=1))
+        with shared(self._llm, started):
+            output = beam_search(
+                texts.read(ids), texts, self._beams, self._most, self._ends, self._processor.eos
             )
-        return self._processor.decode(output[:, held.shape[1] :])
+        return self._processor.decode(output)
+
+
+def padded_left(prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids of prompts that end together, (rows, longest), and 1 where there is one."""
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    return ids, mask
+
+
+class Texts:
+    """An LLM in the midst of texts, one a row of its cache: what `beam_search` goes on with."""
+
+    def __init__(self, llm: Any, cache: DynamicCache, mask: torch.Tensor) -> None:
+        """
+        Args:
+            llm: a causal LM.
+            cache: what it has read; is changed.
+            mask: (rows, positions) 1 where there is something, those that `read` will read included.
+        """
+        self._llm, self._cache, self._mask = llm, cache, mask
+
+    def read(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits after the last of (rows, new) token ids: (rows, vocabulary)."""
+        return next_logits(self._llm, self._cache, self._mask, ids)
+
+    def __call__(self, texts: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """As `beam_search.Continuation`."""
+        select(self._cache, texts)
+        self._mask = torch.nn.functional.pad(self._mask[texts], (0, 1), value=1)
+        return self.read(tokens[:, None])

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, DynamicCach
 from transformers.cache_utils import DynamicLayer
 from transformers.masking_utils import sdpa_mask
 
-ROOM = 32
+ROOM = 8
 """Positions by which a layer grows at a time; transformers' own copies all that it holds for each new token."""
 ATTENTION = "llast_prefix"
 _CACHE: ContextVar[DynamicCache] = ContextVar("cache")
@@ -27,15 +28,24 @@ class Rows:
 
     Args:
         clips: (rows,) the clip of each row, rows of a clip one after the other.
+
+    Attributes:
+        clips: (clips,) those that there are, each once.
+        of_rows: (rows,) for each row its place among them.
     """
 
     def __init__(self, clips: torch.Tensor) -> None:
-        self.clips, inverse, counts = clips.unique_consecutive(return_inverse=True, return_counts=True)
+        self.clips, self.of_rows, counts = clips.unique_consecutive(return_inverse=True, return_counts=True)
         self._most = int(counts.max())
         self._even = bool((counts == self._most).all())
         first = counts.cumsum(0) - counts
-        within = torch.arange(len(clips), device=clips.device) - first[inverse]
-        self._place = inverse * self._most + within
+        within = torch.arange(len(clips), device=clips.device) - first[self.of_rows]
+        self._place = self.of_rows * self._most + within
+
+    def starts(self, start: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values (all clips, ...) of the clips that there are."""
+        keys, values = start
+        return start if len(keys) == len(self.clips) else (keys[self.clips], values[self.clips])
 
     def by_clip(self, tensor: torch.Tensor) -> torch.Tensor:
         """(rows, ...) as (clips, rows of a clip, ...), with zeros where a clip has fewer rows than others."""
@@ -85,20 +95,11 @@ class PrefixLayer(DynamicLayer):
         """Positions of a row, its start included."""
         return self.start[0].shape[2] + self._length
 
-    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Move what was generated between the beams of a row."""
-        for buffer in self._buffers:
-            own = buffer[:, :, : self._length]
-            own.copy_(own.index_select(0, beam_idx))
-
-    def repeated(self, beams: int, rows: Rows) -> "PrefixLayer":
-        """Each row `beams` times."""
-        layer = PrefixLayer(self.start, rows)
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Keep the rows of an index, (rows,), each as often as it is there."""
+        self._buffers = [buffer.index_select(0, beam_idx) for buffer in self._buffers]
         if self._buffers:
-            assert self.keys is not None
-            assert self.values is not None
-            layer.update(self.keys.repeat_interleave(beams, 0), self.values.repeat_interleave(beams, 0))
-        return layer
+            self.keys, self.values = (part[:, :, : self._length] for part in self._buffers)
 
 
 def prefix_attention(
@@ -117,7 +118,7 @@ def prefix_attention(
         query: (rows, query heads, queries, width).
         key: (rows, heads, own positions, width), as `PrefixLayer.update` returned it.
         value: likewise.
-        attention_mask: (rows, 1, queries, all positions) bool; None: all are seen.
+        attention_mask: (rows, 1, queries, all positions), added to the scores; None: all are seen.
         scaling: of the scores; None: one over the square root of the width.
         more: what other implementations take.
 
@@ -138,17 +139,26 @@ def prefix_attention(
     assert isinstance(layer, PrefixLayer)
     rows, (start_keys, start_values) = layer.rows, layer.start
     group = heads // key.shape[1]  # query heads that share a head of keys
-    query = query.reshape(count, key.shape[1], group * queries, width)
     scaling = width**-0.5 if scaling is None else scaling
+    query = scaling * query.reshape(count, key.shape[1], group * queries, width)
     at_start = _product(rows, query, start_keys.transpose(2, 3))
-    scores = scaling * torch.cat([at_start, query @ key.transpose(2, 3)], dim=-1)
+    scores = torch.cat([at_start, query @ key.transpose(2, 3)], dim=-1)
     if attention_mask is not None:
-        seen = attention_mask[:, :, None].expand(-1, -1, group, -1, -1).flatten(2, 3)
-        scores = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
+        scores += attention_mask if queries == 1 else attention_mask.repeat(1, 1, group, 1)
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
     length = start_keys.shape[2]
     output = _product(rows, weights[..., :length], start_values) + weights[..., length:] @ value
     return output.reshape(count, heads, queries, width).transpose(1, 2).contiguous(), None
+
+
+def _additive_mask(*args: Any, dtype: torch.dtype = torch.float32, **more: Any) -> torch.Tensor | None:
+    """The mask that all layers of a forward pass add to their scores, made once."""
+    seen = sdpa_mask(*args, dtype=dtype, **more)
+    return (
+        None
+        if seen is None
+        else torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+    )
 
 
 def _product(rows: Rows, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -159,7 +169,7 @@ def _product(rows: Rows, left: torch.Tensor, right: torch.Tensor) -> torch.Tenso
 
 
 AttentionInterface.register(ATTENTION, prefix_attention)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+AttentionMaskInterface.register(ATTENTION, _additive_mask)
 
 
 def can_share(llm: Any) -> bool:
@@ -197,9 +207,13 @@ def _reads_alike(llm: Any) -> bool:
         try:
             with shared(llm, start):
                 read(llm, start, mask[:, :-1], input_ids=ids[:3, 6:9])
-            beams = repeated(start, clips, 2)
-            with shared(llm, beams):
-                found.append(read(llm, beams, mask.repeat_interleave(2, 0), input_ids=ids[:, 9:10]))
+                # Each row goes on twice, and then those of the first clip leave.
+                twice = torch.arange(3, device=device).repeat_interleave(2)
+                select(start, twice)
+                read(llm, start, mask[twice], input_ids=ids[:, 9:10])
+                select(start, torch.tensor([5, 4], device=device))
+                longer = torch.nn.functional.pad(mask[[2, 2]], (0, 1), value=1)
+                found.append(read(llm, start, longer, input_ids=ids[:2, 10:11]))
         except torch.OutOfMemoryError:
             raise
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
@@ -221,9 +235,12 @@ def read(llm: Any, cache: DynamicCache, mask: torch.Tensor, **inputs: torch.Tens
         Hidden states, (rows, new, width).
     """
     length = next(iter(inputs.values())).shape[1]
-    position_ids = (mask.cumsum(1) - 1).clamp(min=0)[:, -length:]
     hidden: torch.Tensor = llm.get_decoder()(
-        attention_mask=mask, position_ids=position_ids, past_key_values=cache, use_cache=True, **inputs
+        attention_mask=mask,
+        position_ids=_positions(mask, length),
+        past_key_values=cache,
+        use_cache=True,
+        **inputs,
     ).last_hidden_state
     return hidden
 
@@ -245,20 +262,26 @@ def shared(llm: Any, cache: DynamicCache) -> Iterator[None]:
 
 def share(cache: DynamicCache, clips: torch.Tensor) -> DynamicCache:
     """A cache with a row for each of `clips`, (rows,) ascending, that starts from that row of `cache`, not copied."""
-    rows, layers = Rows(clips), _layers(cache)
-    if len(rows.clips) == len(layers[0].keys):
-        starts = [(layer.keys, layer.values) for layer in layers]
-    else:
-        starts = [(layer.keys[rows.clips], layer.values[rows.clips]) for layer in layers]
-    return _with_layers(cache, [PrefixLayer(start, rows) for start in starts])
+    rows = Rows(clips)
+    return _with_layers(
+        cache, [PrefixLayer(rows.starts((layer.keys, layer.values)), rows) for layer in _layers(cache)]
+    )
 
 
-def repeated(cache: DynamicCache, clips: torch.Tensor, beams: int) -> DynamicCache:
-    """A cache that `share` or `spread` made for `clips`, each row `beams` times."""
-    if isinstance(cache.layers[0], PrefixLayer):
-        rows = Rows(clips.repeat_interleave(beams))
-        return _with_layers(cache, [layer.repeated(beams, rows) for layer in _layers(cache)])
-    return spread(cache, torch.arange(len(clips), device=clips.device).repeat_interleave(beams))
+def select(cache: DynamicCache, rows: torch.Tensor) -> None:
+    """Keep the rows of an index of a cache that `share` or `spread` made.
+
+    Args:
+        cache: is changed.
+        rows: (rows,), those of a clip one after the other. As many as there were: moved within their clip.
+    """
+    layers = _layers(cache)
+    if isinstance(layers[0], PrefixLayer) and len(rows) != len(layers[0].rows.of_rows):
+        left = Rows(layers[0].rows.of_rows[rows])
+        for layer in layers:
+            layer.start, layer.rows = left.starts(layer.start), left
+    for layer in layers:
+        layer.reorder_cache(rows)
 
 
 def spread(cache: DynamicCache, rows: torch.Tensor) -> DynamicCache:
@@ -274,12 +297,29 @@ def spread(cache: DynamicCache, rows: torch.Tensor) -> DynamicCache:
     return _with_layers(cache, layers)
 
 
+def next_logits(llm: Any, cache: DynamicCache, mask: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Logits after the last of `ids`, (rows, new), which are read as `read` does: (rows, vocabulary)."""
+    last = {"logits_to_keep": 1} if "logits_to_keep" in signature(llm.forward).parameters else {}
+    logits: torch.Tensor = llm(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=_positions(mask, ids.shape[1]),
+        past_key_values=cache,
+        **last,
+    ).logits[:, -1]
+    return logits
+
+
 def tolerates_gaps(cache: DynamicCache) -> bool:
     """Whether masked positions may stand between others.
 
     A sliding window counts them in, a recurrent state takes them in; attention to all that is not masked does neither.
     """
     return all(type(layer) is DynamicLayer for layer in cache.layers)
+
+
+def _positions(mask: torch.Tensor, length: int) -> torch.Tensor:
+    return (mask.cumsum(1) - 1).clamp(min=0)[:, -length:]
 
 
 def _layers(cache: DynamicCache) -> list[Any]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM, DynamicCache
 
 from llast.config.evaluation_only import CascadeExperiment
 from llast.errors import DataError
 from llast.evaluation.systems.base import SystemInputs
 from llast.evaluation.systems.whisper import WhisperSystem
 from llast.languages import language
-from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request
+from llast.model.beam_search import beam_search
+from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request, Texts, padded_left
 from llast.model.limits import check_vocabulary, positions_missing, positions_of
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
@@ -45,14 +46,6 @@ class CascadeSystem:
         self._decoding = decoding
         self._budget = MemoryBudget(decoding.batch_tokens)
         check_vocabulary(self._processor, model, folder)
-        # The LLM's own defaults, such as sampling or a repetition penalty, are made for chats.
-        self._model.generation_config = GenerationConfig(
-            num_beams=decoding.num_beams,
-            max_new_tokens=decoding.max_new_tokens,
-            do_sample=False,
-            eos_token_id=self._processor.ends,
-            pad_token_id=self._processor.eos,
-        )
 
     def __call__(self, clips: Sequence[Clip]) -> Iterator[DecodedBatch]:
         """Decode clips in batches, from long to short."""
@@ -99,12 +92,15 @@ class CascadeSystem:
 
     @torch.no_grad()
     def _generate(self, rows: Sequence[_Row]) -> list[str]:
-        longest = max(len(row.ids) for row in rows)
-        ids = torch.full((len(rows), longest), self._processor.eos)
-        mask = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, longest - len(row.ids) :] = torch.tensor(row.ids)
-            mask[number, longest - len(row.ids) :] = 1
         device = self._model.device
-        output = self._model.generate(ids.to(device), attention_mask=mask.to(device))[:, longest:]
+        ids, mask = (part.to(device) for part in padded_left([row.ids for row in rows]))
+        texts = Texts(self._model, DynamicCache(config=self._model.config), mask)
+        output = beam_search(
+            texts.read(ids),
+            texts,
+            self._decoding.num_beams,
+            self._decoding.max_new_tokens,
+            self._processor.ends,
+            self._processor.eos,
+        )
         return self._processor.decode(output)

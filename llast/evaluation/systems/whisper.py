@@ -7,20 +7,18 @@ import torch
 from torch import nn
 from transformers import (
     AutoConfig,
-    DynamicCache,
-    EncoderDecoderCache,
-    GenerationMixin,
     WhisperForConditionalGeneration,
 )
-from transformers.modeling_outputs import BaseModelOutput
 
 from llast.config.evaluation_only import CascadeExperiment, WhisperExperiment
 from llast.errors import ConfigError, DataError
 from llast.evaluation.systems.base import SystemInputs
 from llast.languages import language
-from llast.model.decoding import Clip, DecodedBatch, Request, long_to_short
+from llast.model.beam_search import beam_search
+from llast.model.cross_attention import HeardOnce
+from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request, long_to_short
 from llast.model.encoders.whisper import WhisperSpeechEncoder
-from llast.model.features import HOP
+from llast.model.features import HOP, SAMPLE_RATE, encoder_positions
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
 from llast.model.processing import pad_audio
@@ -28,13 +26,6 @@ from llast.model.tokenizer import load_tokenizer
 from llast.model.weights import load_whole, reading
 
 TASKS = {"asr": "transcribe", "st": "translate"}
-
-
-class _SameForAllBeams(DynamicCache):
-    """Keys and values of the encoder's output: beams are only reordered within their clip, which changes nothing."""
-
-    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Leave keys and values unchanged: every beam of a clip has the same."""
 
 
 class WhisperSystem:
@@ -85,9 +76,9 @@ class WhisperSystem:
         return long_to_short(clips, self._budget, self._cost, self._decode)
 
     def _cost(self, clip: Clip) -> int:
-        if self._padded is None:  # a clip at a time: Whisper's decoder has no mask over what it listens to
-            return self._budget.tokens
-        return self._padded * self._decoding.num_beams * len(clip.requests)
+        """Positions that the decoder's cache holds for a clip: what is heard, and what is said by all its beams."""
+        heard = self._padded or encoder_positions(round(clip.seconds * SAMPLE_RATE))
+        return heard + TEXT_POSITIONS * self._decoding.num_beams * len(clip.requests)
 
     @torch.no_grad()
     def _decode(self, clips: Sequence[Clip]) -> list[list[str]]:
@@ -96,24 +87,28 @@ class WhisperSystem:
         if self._padded is not None:  # the decoder listens to all of the window
             window = 2 * HOP * self._padded
             samples = nn.functional.pad(samples, (0, max(0, window - samples.shape[1])))
+            positions = torch.full_like(positions, self._padded)
+        positions = positions.to(device)
         heard = WhisperSpeechEncoder().encode(
-            self.model.model.encoder, samples.to(device), positions.to(device), self._window
+            self.model.model.encoder, samples.to(device), positions, self._window
         )
-        rows = [index for index, clip in enumerate(clips) for _ in clip.requests]
+        inside = torch.arange(heard.shape[1], device=device) < positions[:, None]
+        rows = torch.tensor([index for index, clip in enumerate(clips) for _ in clip.requests], device=device)
         prompts = [self._prompt(request) for clip in clips for request in clip.requests]
-        # The mixin's `generate`, not Whisper's own, which cuts recordings into windows and guesses languages.
-        ids: Any = GenerationMixin.generate(
-            self.model,
-            encoder_outputs=BaseModelOutput(last_hidden_state=heard[rows]),
-            attention_mask=torch.ones(heard[rows].shape[:2], dtype=torch.long, device=device),
-            decoder_input_ids=torch.tensor(prompts, device=device),
-            past_key_values=EncoderDecoderCache(DynamicCache(), _SameForAllBeams()),
-            num_beams=self._decoding.num_beams,
-            do_sample=False,
-            max_length=min(
-                len(prompts[0]) + self._decoding.max_new_tokens, self.model.config.max_target_positions
-            ),
-        )
+        cache = HeardOnce(self.model.model.decoder, heard, None if inside.all() else inside, rows)
+        said = _Said(self.model, cache)
+        generation = self.model.generation_config
+        with cache.attended(self.model):
+            ids = beam_search(
+                said.read(torch.tensor(prompts, device=device)),
+                said,
+                self._decoding.num_beams,
+                min(self._decoding.max_new_tokens, self.model.config.max_target_positions - len(prompts[0])),
+                generation.eos_token_id,
+                generation.pad_token_id or self.tokenizer.pad_token_id,
+                generation.suppress_tokens or (),
+                generation.begin_suppress_tokens or (),
+            )
         texts = iter(self.tokenizer.batch_decode(ids, skip_special_tokens=True))
         return [[next(texts).strip() for _ in clip.requests] for clip in clips]
 
@@ -130,3 +125,25 @@ class WhisperSystem:
                 f"{self.tokenizer.name_or_path} has no token {missing[0]}. Take a multilingual Whisper checkpoint."
             )
         return [self._start, *(vocabulary[word] for word in words)]
+
+
+class _Said:
+    """Whisper's decoder in the midst of texts, one a row of its cache: what `beam_search` goes on with."""
+
+    def __init__(self, model: Any, cache: HeardOnce) -> None:
+        self._model, self._cache = model, cache
+
+    def read(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits after the last of (rows, new) token ids: (rows, vocabulary)."""
+        # What was heard lies in the cache; the decoder only asks whether there is something.
+        heard = torch.empty(len(ids), 0, device=ids.device)
+        hidden = self._model.model.decoder(
+            input_ids=ids, encoder_hidden_states=heard, past_key_values=self._cache, use_cache=True
+        ).last_hidden_state
+        logits: torch.Tensor = self._model.proj_out(hidden[:, -1])
+        return logits
+
+    def __call__(self, texts: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """As `beam_search.Continuation`."""
+        self._cache.select(texts)
+        return self.read(tokens[:, None])

@@ -35,7 +35,7 @@ def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def whisper(folder: Path, beams: int = 3, tokens: int = 20_000, window: str = "30s") -> WhisperSystem:
+def whisper(folder: Path, beams: int = 3, tokens: int = 4_000, window: str = "30s") -> WhisperSystem:
     decoding = DecodingOptions(num_beams=beams, max_new_tokens=12, batch_tokens=tokens)
     options = {"kind": "whisper", "whisper": {"base": "./whisper", "window": window}, "precision": "float32"}
     inputs = SystemInputs(None, {"whisper": folder}, decoding, torch.device("cpu"))
@@ -78,6 +78,16 @@ def test_batches_give_what_one_clip_alone_gives(multilingual: Path) -> None:
                 system.model, mel, decoder_input_ids=torch.tensor([prompt]), num_beams=3, max_new_tokens=12
             )
             assert text == system.tokenizer.batch_decode(ids, skip_special_tokens=True)[0].strip()
+
+
+def test_clips_of_their_own_length_are_decoded_together(multilingual: Path) -> None:
+    """`window: clip`: what is behind a clip in its batch is not heard."""
+    both = (Request("st", "fr", "en"), Request("asr", "fr", "fr"))
+    made = clips([both, (Request("asr", "fr", "fr"),), both])
+    ((indices, together),) = whisper(multilingual, window="clip")(made)
+    assert together == [
+        next(whisper(multilingual, window="clip")([made[index]])).texts[0] for index in indices
+    ]
 
 
 def test_a_whisper_without_the_language_or_without_tasks(multilingual: Path) -> None:
