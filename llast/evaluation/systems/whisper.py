@@ -87,15 +87,16 @@ class WhisperSystem:
         if self._padded is not None:  # the decoder listens to all of the window
             window = 2 * HOP * self._padded
             samples = nn.functional.pad(samples, (0, max(0, window - samples.shape[1])))
-            positions = torch.full_like(positions, self._padded)
         positions = positions.to(device)
         heard = WhisperSpeechEncoder().encode(
             self.model.model.encoder, samples.to(device), positions, self._window
         )
-        inside = torch.arange(heard.shape[1], device=device) < positions[:, None]
+        mask = (
+            torch.arange(heard.shape[1], device=device) < positions[:, None] if self._padded is None else None
+        )
         rows = torch.tensor([index for index, clip in enumerate(clips) for _ in clip.requests], device=device)
         prompts = [self._prompt(request) for clip in clips for request in clip.requests]
-        cache = HeardOnce(self.model.model.decoder, heard, None if inside.all() else inside, rows)
+        cache = HeardOnce(self.model.model.decoder, heard, mask, rows)
         said = _Said(self.model, cache)
         generation = self.model.generation_config
         with cache.attended(self.model):

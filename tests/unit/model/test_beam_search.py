@@ -42,7 +42,7 @@ def test_it_is_the_search_of_transformers(
     prompts = torch.randint(20, 40, (24, 3), generator=torch.Generator().manual_seed(1))
     mask = torch.ones_like(prompts)
     mask[::3, 0] = 0
-    theirs = llm.generate(
+    theirs = llm.generate(  # type: ignore[misc]
         prompts, attention_mask=mask, num_beams=beams, max_new_tokens=14, do_sample=False, eos_token_id=ends,
         pad_token_id=PAD, suppress_tokens=list(never) or None, begin_suppress_tokens=list(never_first) or None,
     )[:, 3:]  # fmt: skip
