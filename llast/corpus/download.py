@@ -2,12 +2,15 @@
 
 import hashlib
 import http.client
+import json
 import os
 import sys
 import time
 import urllib.error
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
+from email.message import Message
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -85,6 +88,48 @@ def _alone(target: Path) -> Iterator[None]:
         lock.release()
 
 
+@dataclass(frozen=True)
+class _Version:
+    """Which version of a file has come: its digest where that is known beforehand, else what the server says of it.
+
+    Attributes:
+        sha256: the digest.
+        etag: of the server's headers.
+        modified: `Last-Modified` of the server's headers.
+        total: bytes of the whole file.
+    """
+
+    sha256: str = ""
+    etag: str = ""
+    modified: str = ""
+    total: str = ""
+
+    @classmethod
+    def of(cls, remote: Remote, headers: Message) -> "_Version":
+        """What a response is a part of."""
+        if remote.sha256:
+            return cls(sha256=remote.sha256)
+        ranged = headers.get("Content-Range", "")
+        total = ranged.rpartition("/")[2] if ranged else headers.get("Content-Length", "")
+        return cls(
+            etag=headers.get("ETag", ""),
+            modified=headers.get("Last-Modified", ""),
+            total=total if total.isdecimal() else "",
+        )
+
+    @property
+    def condition(self) -> str:
+        """What `If-Range` may hold: a strong ETag, or the date."""
+        return self.etag if self.etag.startswith('"') else self.modified
+
+    def differs(self, other: "_Version") -> bool:
+        """Whether anything that both know is not the same."""
+        return any(
+            ours and theirs and ours != theirs
+            for ours, theirs in zip(astuple(self), astuple(other), strict=True)
+        )
+
+
 class _PartialFile:
     """What has come of a file so far: its bytes, their digest, and which version of the file they belong to."""
 
@@ -104,18 +149,24 @@ class _PartialFile:
         self._file = self.path.open("ab", buffering=0)
 
     @property
-    def version(self) -> str:
-        """The server's name for this version of the file; empty if it gave none."""
-        return self.version_path.read_text(encoding="utf-8") if self.version_path.exists() else ""
+    def version(self) -> _Version:
+        """The version that the bytes belong to; nothing is known of it if the server said nothing."""
+        if not self.version_path.exists():
+            return _Version()
+        try:
+            return _Version(**json.loads(self.version_path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):  # of another release of this package
+            return _Version(sha256="unknown")
 
-    def restart(self, version: str) -> None:
-        """Begin again, with another version."""
+    def belong_to(self, version: _Version) -> None:
+        """Write down which version the bytes belong to."""
+        write_text(self.version_path, json.dumps(asdict(version)))
+
+    def restart(self) -> None:
+        """Begin again."""
         self._file.truncate(0)
         self.size, self.digest = 0, hashlib.sha256()
-        if version:
-            write_text(self.version_path, version)
-        else:
-            self.version_path.unlink(missing_ok=True)
+        self.version_path.unlink(missing_ok=True)
 
     def append(self, chunk: bytes) -> None:
         rest = memoryview(chunk)
@@ -166,22 +217,24 @@ def _bring(locate: Callable[[], Remote], part: _PartialFile, waits: Sequence[flo
 
 def _attempt(remote: Remote, part: _PartialFile) -> None:
     """Bring the part to its full size, or raise TryAgain."""
-    if remote.sha256 and part.size and part.version not in ("", remote.sha256):
+    version = part.version
+    if part.size and version.sha256 and version.sha256 != remote.sha256:
         _say(part, "the server has another file than before: starting again")
-        part.restart(remote.sha256)
+        part.restart()
     if remote.size is not None and part.size == remote.size:
         return
     headers = {"Accept-Encoding": "identity"}
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
-        if part.version and not remote.sha256:
-            headers["If-Range"] = part.version
+        if version.condition:
+            headers["If-Range"] = version.condition
     try:
         response = connect(remote, headers)
     except urllib.error.HTTPError as error:  # 416: there is nothing behind what we have
-        if error.headers.get("Content-Range", "").removeprefix("bytes */") == str(part.size):
+        there = error.headers.get("Content-Range", "").removeprefix("bytes */")
+        if there == str(part.size) and not version.differs(_Version.of(remote, error.headers)):
             return
-        part.restart("")
+        part.restart()
         raise TryAgain("the file on the server is shorter than what was downloaded before") from None
     with response:
         _receive(remote, response, part)
@@ -189,9 +242,13 @@ def _attempt(remote: Remote, part: _PartialFile) -> None:
 
 def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
     offset = part.size if response.status == 206 else 0
+    version = _Version.of(remote, response.headers)
     if response.status == 206 and _range_start(response) != offset:
-        part.restart("")
+        part.restart()
         raise TryAgain("the server sent another range than asked for")
+    if offset and part.version.differs(version):  # some servers take no notice of If-Range
+        part.restart()
+        raise TryAgain("the file on the server has changed: starting again from the beginning")
     length = response.headers.get("Content-Length", "")
     total = offset + int(length) if length.isdecimal() else None
     chunks = _chunks(response)
@@ -207,9 +264,13 @@ def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
             _say(
                 part, "the server ignores ranges, or its file has changed: starting again from the beginning"
             )
-        part.restart(remote.sha256 or _version(response))
+        part.restart()
+    if not offset or part.version == _Version():
+        part.belong_to(version)
     for chunk in byte_progress(chain([first], chunks), f"fetch {part.name}", offset, remote.size or total):
         part.append(chunk)
+        if remote.size is not None and part.size > remote.size:
+            return  # it is another file, perhaps one without an end
     if not part.size:
         raise TryAgain(f"{remote.shown}: the server sent nothing")
     expected = remote.size or total
@@ -231,7 +292,7 @@ def _verify(remote: Remote, part: _PartialFile) -> None:
     if remote.size in (None, part.size) and remote.sha256 in (None, digest):
         return
     found = f"{part.size:,} bytes, SHA-256 {digest}"
-    part.restart("")
+    part.restart()
     expected = [] if remote.size is None else [f"{remote.size:,} bytes"]
     expected += [] if remote.sha256 is None else [f"SHA-256 {remote.sha256}"]
     raise DataError(
@@ -242,12 +303,6 @@ def _verify(remote: Remote, part: _PartialFile) -> None:
 
 def _is_web_page(response: Any, first: bytes) -> bool:
     return response.headers.get_content_type() == "text/html" or first.lstrip()[:1] == b"<"
-
-
-def _version(response: Any) -> str:
-    """A strong ETag, or the date: what `If-Range` may hold."""
-    tag = response.headers.get("ETag", "")
-    return str(tag if tag.startswith('"') else response.headers.get("Last-Modified", ""))
 
 
 def _range_start(response: Any) -> int | None:

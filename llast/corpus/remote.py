@@ -15,9 +15,12 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from llast.config.base import is_server
 from llast.errors import ConfigError, DataError
 
 TIMEOUT_S = 60.0
+MAX_ANSWER_BYTES = 1 << 20
+"""Answers that are no files have some hundred bytes."""
 
 _REFUSED = {
     401: ("the server wants a login or key", "Write it into the address as ${NAME} and export NAME."),
@@ -77,7 +80,10 @@ def remote_at(address: str, size: int | None = None, sha256: str | None = None) 
             )
         return quote(found, safe="")
 
-    parts = urlsplit(re.sub(r"\$\{(\w+)\}", value, address))
+    filled = re.sub(r"\$\{(\w+)\}", value, address)
+    if not is_server(filled):
+        raise _no_address(address)
+    parts = urlsplit(filled)
     user, at, host = parts.netloc.rpartition("@")
     headers = {"Authorization": f"Basic {base64.b64encode(unquote(user).encode()).decode()}"} if at else {}
     return Remote(urlunsplit(parts._replace(netloc=host)), address, headers, size, sha256)
@@ -104,8 +110,12 @@ def connect(remote: Remote, headers: Mapping[str, str], method: str = "GET") -> 
             raise
         with error:
             raise _refusal(remote, error) from None
-    except (http.client.InvalidURL, ValueError):  # their text holds the address, and with it perhaps a secret
-        raise ConfigError(f"{remote.shown} is not an address: correct it in the corpus's source.") from None
+    except (
+        http.client.InvalidURL,
+        ValueError,
+        OverflowError,
+    ):  # their text holds the address, and perhaps a secret
+        raise _no_address(remote.shown) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise TryAgain(
@@ -117,13 +127,17 @@ def ask(remote: Remote, method: str = "GET") -> Any:
     """The JSON that a server answers with; raises as `connect`, and DataError for what is not JSON."""
     with connect(remote, {"Accept": "application/json"}, method) as response:
         try:
-            return json.loads(response.read())
+            return json.loads(response.read(MAX_ANSWER_BYTES))
         except ValueError:
             raise DataError(
                 f"{remote.shown} did not answer with JSON: is a proxy in between? Run the step again later."
             ) from None
         except (OSError, http.client.HTTPException) as error:
             raise TryAgain(f"{remote.shown}: the connection broke ({error})") from None
+
+
+def _no_address(shown: str) -> ConfigError:
+    return ConfigError(f"{shown} is not an address of a server: correct it in the corpus's source.")
 
 
 def _refusal(remote: Remote, error: urllib.error.HTTPError) -> Exception:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field
 
 from llast.artifacts.corpus import FetchedAudio
-from llast.config.base import Language
+from llast.config.base import Language, is_server
 from llast.corpus.sources.base import Folders
 from llast.corpus.sources.covost import CovostSource, read_release
 from llast.errors import ConfigError, DataError
@@ -89,6 +89,8 @@ def _locate(data_set: str, language: str) -> "Remote":
             f"runs. Accept the terms of {page} there as well."
         )
     api = os.environ.get("MDC_API_URL", API).rstrip("/")
+    if not is_server(api):
+        raise ConfigError(f"MDC_API_URL holds no address of a server: unset it, or export {API}.")
     shown = f"the data set {data_set} ({language}) of Mozilla Data Collective"
     answer = ask(
         Remote(

@@ -1,5 +1,6 @@
 """A server that misbehaves as it is told: with plain files, as Mozilla Data Collective, as the Hugging Face hub."""
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -22,10 +23,12 @@ class Server(http.server.ThreadingHTTPServer):
         files: content by path.
         faults: one for each request in turn, then none: an HTTP status (`429 7`: with `Retry-After: 7`), `cut` (half of
             what is left), `break` (half of it, then the connection is reset), `no ranges`, `cut no ranges`, `html`,
-            `other range`, `cut chunked` (half of it, without saying how much it will be).
+            `other range`, `cut chunked` (half of it, without saying how much it will be), `endless`.
         requests: path and Range header of each request.
         data_sets: of Data Collective, path of the archive by id; `accepted`: those whose terms are.
         repository: of the hub, `org/name@revision`; its files are those of `files` below `hub/`.
+        etags: whether it names versions; `dates`: the date of each file, where it says one.
+        conditions: whether it takes notice of `If-Range`.
         pause_s: seconds to wait before each 64 KiB.
         most_at_once: files that were being sent at the same time, at most.
     """
@@ -42,6 +45,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.accepted: set[str] = set()
         self.repository = ""
         self.etags = True
+        self.dates: dict[str, str] = {}
+        self.conditions = True
         self.pause_s = 0.0
         self.most_at_once = 0
         self.sending = 0
@@ -151,7 +156,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         etag = f'"{hashlib.sha256(data).hexdigest()}"'
         asked = self.headers.get("Range")
-        same = self.headers.get("If-Range", etag) == etag
+        date = self.server.dates.get(name, "")
+        same = not self.server.conditions or self.headers.get("If-Range", etag) in (etag, date)
         start = (
             int(asked.removeprefix("bytes=").rstrip("-"))
             if asked and same and "no ranges" not in fault
@@ -166,12 +172,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {claimed}-{len(data) - 1}/{len(data)}")
         if self.server.etags:
             self.send_header("ETag", etag)
+        if date:
+            self.send_header("Last-Modified", date)
         rest = data[start:]
         if fault == "cut chunked":
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.write(f"{len(rest):x}\r\n".encode() + rest[: len(rest) // 2])
             return
+        if fault == "endless":
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(data)
         self.send_header("Content-Length", "many" if fault == "odd length" else str(len(rest)))
         self.end_headers()
         if "cut" in fault or fault == "break":

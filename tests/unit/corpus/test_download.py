@@ -1,3 +1,4 @@
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +8,8 @@ from filelock import FileLock
 
 from llast.corpus.download import download
 from llast.corpus.remote import Remote, remote_at
+from llast.corpus.sources.base import Folders
+from llast.corpus.sources.mdc import MdcSource
 from llast.errors import ConfigError, DataError
 from tests.unit.corpus.server import SIGNATURE, Server
 
@@ -95,6 +98,73 @@ def test_halves_of_two_files_are_never_joined(tmp_path: Path, server: Server, et
     with pytest.raises(DataError, match="0" * 64):
         bring(server, tmp_path, sha256=sha256)
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("known_by", ["an ETag", "a date", "its length"])
+@pytest.mark.parametrize("again", [False, True], ids=["in one run", "in another run"])
+def test_a_server_without_if_range_that_has_another_file_is_found_out(
+    tmp_path: Path, server: Server, known_by: str, again: bool
+) -> None:
+    old, new = DATA, DATA[::-1] + (b"longer" if known_by == "its length" else b"")
+    server.conditions = False
+    server.etags = known_by == "an ETag"
+
+    def serve(data: bytes, date: str) -> None:
+        server.files["a.tar"] = data
+        if known_by == "a date":
+            server.dates["a.tar"] = date
+
+    serve(old, "Sat, 01 Jan 2022 00:00:00 GMT")
+    server.faults = ["cut", "503"]
+    if again:
+        with pytest.raises(DataError, match="HTTP 503"):
+            bring(server, tmp_path, (0.0,))
+        serve(new, "Sun, 02 Jan 2022 00:00:00 GMT")
+        assert bring(server, tmp_path) == new
+    else:
+
+        def locate() -> Remote:
+            if len(server.requests) == 2:
+                serve(new, "Sun, 02 Jan 2022 00:00:00 GMT")
+            return remote_at(server.url("a.tar"))
+
+        download(locate, tmp_path / "a.tar", (0.0, 0.0, 0.0))
+        assert (tmp_path / "a.tar").read_bytes() == new
+    assert [asked for _, asked in server.requests][-2:] == [f"bytes={len(old) // 2}-", None]
+    assert left(tmp_path) == ["a.tar", "a.tar.sha256"]
+
+
+def test_a_shorter_file_is_not_whole_because_as_much_had_come(tmp_path: Path, server: Server) -> None:
+    server.conditions = server.etags = False
+    server.files["a.tar"] = DATA
+    server.faults = ["cut", "503"]
+    with pytest.raises(DataError, match="HTTP 503"):
+        bring(server, tmp_path, (0.0,))
+    server.files["a.tar"] = DATA[-len(DATA) // 2 :]
+    assert bring(server, tmp_path) == DATA[-len(DATA) // 2 :]
+
+
+def test_a_file_without_end_is_left_at_its_expected_size(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = ["endless"]
+    with pytest.raises(DataError, match=r"a\.tar.*expected 5,000,000 bytes"):
+        bring(server, tmp_path, size=5_000_000)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:99999/a", "http://[::1/a", "http:///a", "http://here:port/a", "http://:80/a"],
+)
+def test_hosts_and_ports_that_cannot_be_are_said_at_once(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(address)):
+        download(lambda: remote_at(address), tmp_path / "a.tar")
+    monkeypatch.setenv("MDC_API_KEY", "key")
+    monkeypatch.setenv("MDC_API_URL", address)
+    with pytest.raises(ConfigError, match="MDC_API_URL"):
+        MdcSource(datasets={"fr": "a"}).fetch("fr", ["fr_en"], Folders(tmp_path, tmp_path))
 
 
 def test_a_server_that_stays_broken_is_given_up_and_the_part_kept(tmp_path: Path, server: Server) -> None:
