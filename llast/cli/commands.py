@@ -42,7 +42,7 @@ def import_xtuner(
     trained = load_trained(experiment, config_dir)
     done = import_xtuner(checkpoint, trained, output, encoder_alpha, llm_alpha)
     tensors, parameters = done.dropped
-    lines = [f"{len(done.tensors)} tensors of adapters and adaptor"]
+    lines = [f"{len(done.tensors)} tensors of adapters and adaptor", f"LoRA alphas: {done.scales}"]
     if tensors:
         lines.append(
             f"{tensors} tensors ({parameters:,} parameters) of LoRA on Whisper's decoder, never used, left out"

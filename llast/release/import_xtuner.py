@@ -40,14 +40,23 @@ class Converted:
     Attributes:
         tensors: adapters and adaptor.
         ranks: of the LoRA on `encoder` and `llm`, where there is one.
+        alphas: that they were given.
         dropped: tensors and parameters of the LoRA on Whisper's decoder, whose output nobody reads.
         unknown: names that stand for nothing here.
     """
 
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
+    alphas: dict[str, int] = field(default_factory=dict)
     dropped: tuple[int, int] = (0, 0)
     unknown: list[str] = field(default_factory=list)
+
+    @property
+    def scales(self) -> str:
+        """Alphas with their ranks, in words."""
+        return ", ".join(
+            f"{alpha} (rank {self.ranks[part]}) on the {part}" for part, alpha in self.alphas.items()
+        )
 
 
 def import_xtuner(
@@ -63,11 +72,12 @@ def import_xtuner(
         checkpoint: `mp_rank_00_model_states.pt`, the folder around it, or a file with a `state_dict`.
         experiment: names bases and template, and the alphas where these are not given.
         output: folder to write; must not exist.
-        encoder_alpha: of the LoRA on the encoder; the file does not say.
+        encoder_alpha: of the LoRA on the encoder; the file does not say. None: what keeps the experiment's alpha over
+            rank, at the rank of the file.
         llm_alpha: of the LoRA on the LLM.
 
     Raises:
-        ConfigError: a base whose shape is not known, or `output` exists.
+        ConfigError: a base whose shape is not known, an alpha that has to be given, or `output` exists.
         DataError: the file is no such checkpoint, or of a model of another shape.
     """
     configs: dict[str, Any] = {}
@@ -86,6 +96,7 @@ def import_xtuner(
             ("llm", llm_alpha, experiment.llm.lora),
         )
     }
+    converted.alphas = {part: lora.alpha for part, lora in options.items() if lora}
     peft_config = check(converted, config, options["encoder"], options["llm"], checkpoint)
     spec = TrainSpec(
         encoder=experiment.encoder.model_copy(update={"lora": options["encoder"]}),
@@ -99,7 +110,7 @@ def import_xtuner(
         spec=spec,
         origin=f"Imported from a checkpoint of the released code, `{checkpoint.name}`.",
         notes=[
-            f"LoRA alphas, which that file lacks: {_alphas(options)}. {parameters:,} parameters in {tensors} tensors "
+            f"LoRA alphas, which that file lacks: {converted.scales}. {parameters:,} parameters in {tensors} tensors "
             "of LoRA on Whisper's decoder, whose output is not read, were left out. The base LLM was in 4 bit (NF4) in "
             "the released training."
         ],
@@ -211,15 +222,18 @@ def check(
 
 
 def _lora(rank: int | None, alpha: int | None, lora: LoraOptions | None, part: str) -> LoraOptions | None:
+    """LoRA of the file's rank. An experiment of another rank has its alpha scaled: their ratio is what counts."""
     if rank is None:
         return None
-    chosen = alpha or (lora.alpha if lora else None)
-    if chosen is None:
-        raise ConfigError(f"the file has LoRA on the {part}, the experiment has none: give --{part}-alpha.")
-    return LoraOptions(rank=rank, alpha=chosen)
-
-
-def _alphas(options: Mapping[str, LoraOptions | None]) -> str:
-    return ", ".join(
-        f"{lora.alpha} (rank {lora.rank}) on the {part}" for part, lora in options.items() if lora
-    )
+    if alpha is None:
+        if lora is None:
+            raise ConfigError(
+                f"the file has LoRA on the {part}, the experiment has none: give --{part}-alpha."
+            )
+        alpha, rest = divmod(lora.alpha * rank, lora.rank)
+        if rest:
+            raise ConfigError(
+                f"the file's LoRA on the {part} has rank {rank}, the experiment's has rank {lora.rank} and alpha "
+                f"{lora.alpha}, which makes no whole alpha: give --{part}-alpha."
+            )
+    return LoraOptions(rank=rank, alpha=alpha)

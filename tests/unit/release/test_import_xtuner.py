@@ -1,6 +1,7 @@
 """Checkpoints of the released code, made up with the names and shapes that it writes."""
 
 import argparse
+import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import llast.cli as cli
-from llast.config.experiment import ExperimentConfig
+from llast.config.experiment import ExperimentConfig, LoraOptions
 from llast.config.load import load_trained
 from llast.errors import ConfigError, DataError
 from llast.model.bases import base_config
@@ -137,7 +138,7 @@ def test_the_imported_model_has_the_weights_of_the_checkpoint(
             2 / 4,
         ),
         ("llm.model.layers.0.mlp.down_proj", "llm.base_model.model.model.layers.0.mlp.down_proj", 2 / 4),
-        ("encoder.layers.1.fc1", "speech_encoder.base_model.model.encoder.layers.1.fc1", 3 / 2),
+        ("encoder.layers.1.fc1", "speech_encoder.base_model.model.encoder.layers.1.fc1", 3 / 1),
     ):
         a, b = (tensors[f"{theirs}.lora_{half}.default.weight"] for half in "AB")
         expected = plain[f"{ours}.weight"] + scale * b @ a
@@ -147,8 +148,34 @@ def test_the_imported_model_has_the_weights_of_the_checkpoint(
             merged[f"adaptor.layers.{layer}.weight"], tensors[f"projector.model.{layer}.weight"]
         )
     card = (tmp_path / "imported" / "README.md").read_text()
-    assert "3 (rank 2) on the encoder, 2 (rank 4) on the llm" in card
+    assert "6 (rank 2) on the encoder, 2 (rank 4) on the llm" in card
     assert "20 tensors of LoRA on Whisper's decoder" in card
+
+
+@pytest.mark.parametrize(
+    ("rank", "alpha", "given", "found"),
+    [(4, 2, None, 2), (2, 4, None, 8), (8, 2, None, 1), (3, 2, None, None), (3, 2, 5, 5), (0, 0, None, None)],
+)
+def test_alpha_over_rank_is_the_experiments_or_has_to_be_given(
+    experiment: ExperimentConfig,
+    tensors: dict[str, torch.Tensor],
+    tmp_path: Path,
+    rank: int,
+    alpha: int,
+    given: int | None,
+    found: int | None,
+) -> None:
+    """The file's LoRA on the LLM has rank 4."""
+    torch.save(tensors, tmp_path / "file.pt")
+    lora = LoraOptions(rank=rank, alpha=alpha) if rank else None
+    other = experiment.model_copy(update={"llm": experiment.llm.model_copy(update={"lora": lora})})
+    if found is None:
+        with pytest.raises(ConfigError, match="--llm-alpha"):
+            import_xtuner(tmp_path / "file.pt", other, tmp_path / "out", llm_alpha=given)
+        return
+    import_xtuner(tmp_path / "file.pt", other, tmp_path / "out", llm_alpha=given)
+    written = json.loads((tmp_path / "out/adapter/adapter_config.json").read_text())
+    assert written["alpha_pattern"]["^llm\\..*"] / written["rank_pattern"]["^llm\\..*"] == found / 4
 
 
 def test_the_command_says_what_it_left_out(
@@ -163,6 +190,7 @@ def test_the_command_says_what_it_left_out(
     arguments = ["--experiment", "tiny", "--config-dir", str(tmp_path), "--output", str(tmp_path / "out")]
     assert cli.main(["import-xtuner", str(tmp_path / "weights.pt"), *arguments]) == 0
     output = capsys.readouterr()
+    assert "6 (rank 2) on the encoder, 4 (rank 4) on the llm" in output.err, "the experiment's have rank 1"
     assert "20 tensors (1,408 parameters)" in output.err, "what is left out"
     assert "llm.extra.weight" in output.err, "what stands for nothing here"
     assert output.out == f"{tmp_path / 'out'}\n"
