@@ -20,7 +20,17 @@ from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.limits import positions_missing, positions_of
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import LlastForConditionalGeneration
-from llast.model.prefix import can_share, next_logits, read, select, share, shared, spread, tolerates_gaps
+from llast.model.prefix import (
+    can_share,
+    next_logits,
+    read,
+    require_readable,
+    select,
+    share,
+    shared,
+    spread,
+    tolerates_gaps,
+)
 from llast.model.processing import LlastProcessor, pad_audio
 from llast.model.prompts import Task
 
@@ -143,6 +153,7 @@ class _Batch:
         self.budget = MemoryBudget(options.batch_tokens)
         self._model = model
         self._llm = model.llm
+        require_readable(model.llm)
         self._shares = can_share(model.llm)
         self._processor = processor
         self._beams, self._most = options.num_beams, options.max_new_tokens

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import signature
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
 from transformers.cache_utils import DynamicLayer
 from transformers.masking_utils import sdpa_mask
+
+from llast.errors import DataError
+from llast.model.weights import first_line
 
 ROOM = 8
 """Positions by which a layer grows at a time; transformers' own copies all that it holds for each new token."""
@@ -187,6 +190,56 @@ def can_share(llm: Any) -> bool:
 _SHARES: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.1}
 """Largest difference that is rounding, as a share of the largest hidden state."""
+
+
+@torch.no_grad()
+def require_readable(llm: Any) -> None:
+    """Refuse an LLM that cannot be decoded from: tried on a few tokens, once per LLM.
+
+    It has to read embeddings and, after a cache, what follows, with padding before it, as it reads all of that at once.
+
+    Raises:
+        DataError: it fails, or reads something else; names its `model_type`.
+    """
+    if llm in _READABLE:
+        return
+    device, training = llm.get_input_embeddings().weight.device, llm.training
+    random = torch.Generator().manual_seed(0)
+    ids = torch.randint(min(1000, llm.config.get_text_config().vocab_size), (2, 6), generator=random).to(
+        device
+    )
+    mask = torch.ones_like(ids)
+    mask[1, :2] = 0
+    llm.eval()
+    try:
+        inputs, cache = llm.get_input_embeddings()(ids), DynamicCache(config=llm.config)
+        read(llm, cache, mask[:, :4], inputs_embeds=inputs[:, :4])
+        pieces = read(llm, cache, mask, inputs_embeds=inputs[:, 4:])
+        rows = [read(llm, DynamicCache(config=llm.config), m[m > 0][None], inputs_embeds=x[m > 0][None])
+                for m, x in zip(mask, inputs, strict=True)]  # fmt: skip
+        whole = torch.cat([row[:, -2:] for row in rows])
+        difference = float((pieces - whole).abs().max() / whole.abs().max())
+        wrong = (
+            ""
+            if difference <= TOLERANCE.get(whole.dtype, 0.1)
+            else "read in pieces, a text is another one to it"
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # whatever a family makes of arguments that it does not know
+        wrong = f"{type(error).__name__}: {first_line(error)}".rstrip(".")
+    finally:
+        llm.train(training)
+    if wrong:
+        where = llm.config._name_or_path or "the LLM"
+        raise DataError(
+            f"{where} is of model_type '{llm.config.model_type}', which nothing can be decoded from ({wrong}). "
+            "Choose an LLM that takes embeddings, positions and a cache of keys and values, see docs/models.md."
+        )
+    _READABLE.add(llm)
+
+
+_READABLE: WeakSet[Any] = WeakSet()
 
 
 @torch.no_grad()

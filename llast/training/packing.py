@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from llast.artifacts.training import Packing
+from llast.errors import DataError
 from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.weights import first_line
 from llast.training.dataset import TrainingRows
 from llast.training.sampler import Example
 
@@ -26,15 +28,18 @@ def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> P
     Args:
         model: on its device, without adapters or with fresh ones.
         rows: where the clips are taken from.
+
+    Raises:
+        DataError: the LLM cannot even take separate rows.
     """
     numbers, starts, counts = np.unique(rows.clip_of_row, return_index=True, return_counts=True)
     several = np.flatnonzero(counts > 1)[:CLIPS]
+    if not len(several):  # clips share a sequence, too
+        several = np.arange(len(numbers))[:CLIPS]
     packed = [
         Example(int(numbers[clip]), tuple(range(starts[clip], starts[clip] + counts[clip])))
         for clip in several
     ]
-    if not packed:
-        return Packing(packed=True)
     separate = [Example(example.clip, (row,)) for example in packed for row in example.rows]
     training, before = model.training, model.packs_rows
     model.eval()
@@ -47,7 +52,11 @@ def check_packing(model: LlastForConditionalGeneration, rows: TrainingRows) -> P
         raise
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         if not model.packs_rows:
-            raise  # not even separate rows: nothing can be trained
+            llm = model.llm.config
+            raise DataError(
+                f"{llm._name_or_path} is of model_type '{llm.model_type}', which cannot be trained here "
+                f"({type(error).__name__}: {first_line(error).rstrip('.')}). Choose another LLM, see docs/models.md."
+            ) from error
         return Packing(
             packed=False, reason=f"it fails under a mask of branches ({type(error).__name__}: {error})"
         )

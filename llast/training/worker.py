@@ -19,6 +19,7 @@ from llast.config.experiment import TrainingOptions
 from llast.model.checkpointing import checkpoint_activations
 from llast.model.lora import add_adapters
 from llast.model.modeling import LlastForConditionalGeneration
+from llast.model.prefix import require_readable
 from llast.model.processing import LlastProcessor
 from llast.training import checkpoint
 from llast.training.dataset import TrainingRows
@@ -177,6 +178,7 @@ def set_up(run_folder: Path) -> Trainer:
     rows = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack)
     has_dev = MixSummary.read(spec.mix).details.dev_rows > 0
     dev = TrainingRows(spec.mix, spec.audio, processor, options.adaptor.stack, "dev") if has_dev else None
+    require_readable(model.llm)  # what cannot be decoded from is not worth a training
     for some in (rows, dev):
         if some is not None:
             some.check_positions(model.llm)
