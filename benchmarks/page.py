@@ -7,6 +7,8 @@ from typing import Any
 
 from record import number
 
+from llast.markup import markdown_row
+
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 Record = Mapping[str, Any]
 
@@ -70,7 +72,7 @@ def _row(record: Record) -> str:
         record["date"],
         f"`{record['command']}`",
     ]
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return markdown_row(cells)
 
 
 def _named(value: float | None, unit: str, what: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from llast.languages import PAIRS
+from llast.markup import markdown_row
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- written by tools/readme_table.py -->\n", "<!-- end -->\n"
@@ -39,13 +40,13 @@ def markdown(table: Path, experiments: list[str], pairs: list[str], test_rows: i
     names = {"avg_x_en": "**average X→en**"}
     heads = [names.get(name, name.replace("-CN", "").replace("_", "→")) for name in columns]
     lines = [
-        f"| BLEU on test ({test_rows} rows a pair) | {' | '.join(heads)} |",
+        markdown_row([f"BLEU on test ({test_rows} rows a pair)", *heads]),
         "|---" + "|---:" * len(columns) + "|",
     ]
     for experiment, row in chosen.items():
         scores = [f"{float(row[name]):.1f}" for name in columns]
         scores[len(into)] = f"**{scores[len(into)]}**"
-        lines.append(f"| `{experiment}` | {' | '.join(scores)} |")
+        lines.append(markdown_row([f"`{experiment}`", *scores]))
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -10,6 +10,8 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from llast.markup import markdown_row
+
 if TYPE_CHECKING:
     from llast.config.resolved import ResolvedConfig
 
@@ -102,7 +104,8 @@ def markdown_keys() -> str:
             lines += [f"### {title}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
             for key in describe(model):
                 default = f"`{key.default}`" if key.default else ""
-                lines.append(f"| `{key.name}` | {key.type} | {default} | {key.text} |".replace("  ", " "))
+                row = markdown_row([f"`{key.name}`", key.type, default, key.text])
+                lines.append(row.replace("  ", " "))
             lines.append("")
     return "\n".join(lines)
 

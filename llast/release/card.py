@@ -1,5 +1,7 @@
 """The model card of an exported folder."""
 
+import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from llast.config.steps import TrainSpec
 from llast.errors import DataError
 from llast.evaluation.metrics import METRICS
 from llast.languages import PAIRS, language, split_pair
+from llast.markup import markdown_line, markdown_row
 from llast.model.bases import known_bases
 from llast.release.trained import TrainedCheckpoint
 from llast.results.averages import AVERAGES
@@ -69,24 +72,24 @@ class Card(Artifact):
         trained = "the adaptor" + (f", and LoRA on the {' and the '.join(lora)}" if lora else "")
         sections = [
             "---\n" + yaml.safe_dump(head, sort_keys=False, allow_unicode=True) + "---",
-            f"# {name}",
+            f"# {markdown_line(name)}",
             "Speech translation after [LLaST](https://arxiv.org/abs/2407.15415): a speech encoder, a three-layer "
-            f"adaptor and an LLM. {self.origin} "
+            f"adaptor and an LLM. {markdown_line(self.origin)} "
             + (
                 "This is the whole model."
                 if merged
                 else "These are adapters: the bases are loaded from elsewhere."
             ),
-            *self.notes,
+            *map(markdown_line, self.notes),
             "## Use",
             "```python\n"
             "from llast import LlastForConditionalGeneration, LlastProcessor\n\n"
-            f'model = LlastForConditionalGeneration.from_pretrained("{name}")\n'
-            f'processor = LlastProcessor.from_pretrained("{name}")\n\n'
+            f"model = LlastForConditionalGeneration.from_pretrained({json.dumps(name, ensure_ascii=False)})\n"
+            f"processor = LlastProcessor.from_pretrained({json.dumps(name, ensure_ascii=False)})\n\n"
             f'inputs = processor(samples, source="{source}", target="{target}")  # samples: (n,) float, 16 kHz\n'
             "print(processor.decode(model.generate(**inputs, num_beams=5)))\n"
             "```",
-            f"Audio files: `llast translate speech.mp3 --model {name} --from {source} --to {target}`",
+            f"Audio files: `llast translate speech.mp3 --model {shlex.quote(name)} --from {source} --to {target}`",
             "## Training",
             f"Directions: {pairs}. Tasks: {', '.join(spec.mixture.tasks)}. Trained: {trained}; both bases are frozen. "
             f"The encoder sees {'30 s windows' if spec.encoder.window == '30s' else 'the real frames of a clip'}.",
@@ -104,7 +107,7 @@ def _licence(part: str, reference: str) -> str:
     licence = (
         f"{base.licence}. {base.note}" if base else "not known here; look it up before you pass this on."
     )
-    return f"- {part}: `{reference}`: {licence}".rstrip()
+    return f"- {part}: `{markdown_line(reference)}`: {licence}".rstrip()
 
 
 def score_lines(checkpoint: TrainedCheckpoint) -> list[str]:
@@ -114,13 +117,15 @@ def score_lines(checkpoint: TrainedCheckpoint) -> list[str]:
     if not scored or not pairs:
         return []
     metrics = [METRICS[name] for name in ("bleu", "bleu_lc", "chrf2")]
-    titles = " | ".join(metric.title for metric in metrics)
-    lines = [f"| on test | {titles} | rows |", "|---|---:|---:|---:|---:|"]
+    lines = [
+        markdown_row(["on test", *(metric.title for metric in metrics), "rows"]),
+        "|---|---:|---:|---:|---:|",
+    ]
     for pair in pairs:
         own = scored.test[pair]
-        values = " | ".join(f"{own.scored[metric.name].value:.{metric.digits}f}" for metric in metrics)
-        lines.append(f"| {pair} | {values} | {own.rows} of {own.expected} |")
+        values = [f"{own.scored[metric.name].value:.{metric.digits}f}" for metric in metrics]
+        lines.append(markdown_row([pair, *values, f"{own.rows} of {own.expected}"]))
     averages = {name: scored.averages[name] for name in AVERAGES if name in scored.averages}
-    lines += [f"| **{name}** | **{mean:.1f}** | | | |" for name, mean in averages.items()]
+    lines += [markdown_row([f"**{name}**", f"**{mean:.1f}**", "", "", ""]) for name, mean in averages.items()]
     signatures = sorted({scored.test[pair].scored["bleu"].signature for pair in pairs})
     return [*lines, "", "sacreBLEU: " + "; ".join(f"`{signature}`" for signature in signatures)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from tabulate import tabulate
 
+from llast.markup import markdown_cell, markdown_line
+
 
 @dataclass(frozen=True)
 class Section:
@@ -25,8 +27,10 @@ def as_markdown(sections: Sequence[Section]) -> str:
     parts: list[str] = []
     for number, section in enumerate(sections):
         align = ["left", *["right"] * (len(section.header) - 1)]
-        table = tabulate(section.rows, section.header, "pipe", disable_numparse=True, colalign=align)
-        parts += [f"{'#' if number == 0 else '##'} {section.title}", section.text, table]
+        header, *rows = ([*map(markdown_cell, row)] for row in (section.header, *section.rows))
+        table = tabulate(rows, header, "pipe", disable_numparse=True, colalign=align)
+        heading = f"{'#' if number == 0 else '##'} {markdown_line(section.title)}"
+        parts += [heading, markdown_line(section.text), table]
         if section.notes:
-            parts.append("\n".join(f"- {note}" for note in section.notes))
+            parts.append("\n".join(f"- {markdown_line(note)}" for note in section.notes))
     return "\n\n".join(parts) + "\n"

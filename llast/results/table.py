@@ -7,6 +7,7 @@ import pandas as pd
 
 from llast.artifacts import write_text
 from llast.artifacts.comparison import Comparison
+from llast.markup import csv_cell
 from llast.results.averages import AVERAGES, Case
 from llast.results.checkpoints import KEY, Results, read_results
 from llast.results.markdown import as_markdown
@@ -78,5 +79,6 @@ def _seeds(results: Results) -> pd.DataFrame:
 
 
 def _csv(frame: pd.DataFrame, digits: int) -> str:
-    text: str = frame.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n")
+    safe = frame.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    text: str = safe.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n")
     return text

@@ -48,6 +48,7 @@ STYLE: dict[str, Any] = {
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": MUTED,
     "text.color": INK,
+    "text.parse_math": False,  # a name may have dollar signs
     "hatch.linewidth": 0.5,
 }
 POINTS_PER_LINE = 200

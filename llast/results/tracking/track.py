@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from llast.artifacts import Artifact, Typed, spec_hash
 from llast.disk import refusal_in, refusal_of
 from llast.errors import DataError
+from llast.markup import csv_cell
 from llast.progress import progress
 from llast.results.averages import Case
 from llast.results.checkpoints import Checkpoint, read_results
@@ -217,7 +218,8 @@ def _write_samples(checkpoints: Sequence[Checkpoint], path: Path) -> None:
         for kind, samples in kinds.items()
         for sample in samples.get(pair, [])
     ]
-    pd.DataFrame(rows).to_csv(path, index=False)
+    table = pd.DataFrame(rows).map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    table.to_csv(path, index=False)
 
 
 def _send_scores(store: Store, run_id: str, checkpoints: Sequence[Checkpoint]) -> int:
