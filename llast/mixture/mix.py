@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llast.artifacts.corpus import FilterSummary, Leakage, MixDetails, MixedRows, MixSummary
+from llast.artifacts.corpus import FilteredSplit, FilterSummary, Leakage, MixDetails, MixedRows, MixSummary
 from llast.config.experiment import MixtureOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.errors import ConfigError, DataError
-from llast.languages import source_languages, split_pair
+from llast.languages import CorpusSplit, source_languages, split_pair
 from llast.mixture.dev import dev_rows
 from llast.mixture.rows import ROWS, write_rows
 from llast.mixture.sampling import draw_speeds, repeat_rows, repetitions, uniform
@@ -55,11 +55,19 @@ def mix(filtered: list[Path], output: Path, options: MixtureOptions, seed: int) 
 
     Raises:
         ConfigError: a pair is not in the corpus.
-        DataError: no row is left.
+        DataError: a pair has no train row, or no row is left.
     """
     began = time.monotonic()
-    folders = {pair: path.parent for path in filtered for pair in FilterSummary.read(path).details.pairs}
+    folders: dict[str, Path] = {}
+    filtering: dict[str, dict[CorpusSplit, FilteredSplit]] = {}
+    for path in filtered:
+        own = FilterSummary.read(path).details.pairs
+        filtering |= own
+        folders |= dict.fromkeys(own, path.parent)
     _check(options, folders)
+    for pair in options.pairs:
+        if not pq.read_metadata(folders[pair] / f"{pair}.train.parquet").num_rows:
+            raise _without_rows(pair, filtering[pair]["train"])
     held_out = _held_out_texts(folders)
     parts: list[pa.Table] = []
     dropped: Counter[str] = Counter()
@@ -120,6 +128,20 @@ def _check(options: MixtureOptions, folders: dict[str, Path]) -> None:
             f"mixture.pairs: {' '.join(unknown)} not in this corpus, which has {' '.join(folders)}. "
             "Take the pair out of the experiment, or add it to the corpus's file."
         )
+
+
+def _without_rows(pair: str, train: FilteredSplit) -> DataError:
+    """The error of a pair that is to be trained on and has no train row."""
+    if train.rows_in:
+        lost = f"all {train.rows_in:,} were dropped ({train.dropped}). Widen filter in the corpus's file"
+    else:
+        lost = (
+            "none of its table. The summary.json of the step join counts the labels that are of no split: say in the "
+            "corpus's file which of them is train, such as splits: {training: train}"
+        )
+    return DataError(
+        f"mixture.pairs: {pair} has no train rows: {lost}, or take the pair out of the experiment."
+    )
 
 
 def _candidates(

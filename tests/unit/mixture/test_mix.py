@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llast.artifacts.corpus import FilterDetails, FilterSummary, Leakage, MixedRows, MixSummary
+from llast.artifacts.corpus import FilterDetails, FilteredSplit, FilterSummary, Leakage, MixedRows, MixSummary
 from llast.config.experiment import MixtureOptions
 from llast.corpus.filter import ROWS
 from llast.corpus.official import official_table
@@ -40,6 +40,16 @@ def filter_summary(path: Path, pairs: list[str]) -> Path:
     details = FilterDetails(pairs={pair: {} for pair in pairs})
     FilterSummary(version=1, rows_in=0, rows_out=0, details=details).write(path)
     return path
+
+
+def no_train_rows(path: Path, pair: str, rows_in: int, dropped: dict[str, int]) -> None:
+    """Change a summary of the step filter as if it had left no train row of a pair."""
+    train = FilteredSplit(
+        rows_in=rows_in, rows_out=0, dropped=dropped, repaired=0, missing_audio=0, seconds=0.0
+    )
+    found = FilterSummary.read(path)
+    details = FilterDetails(pairs={**found.details.pairs, pair: {"train": train}})
+    found.model_copy(update={"details": details}).write(path)
 
 
 @pytest.fixture
@@ -207,6 +217,18 @@ def test_what_cannot_be_mixed_is_refused(corpus: list[Path]) -> None:
         run(corpus, pairs=["fr_en"], tasks={"st": 1.5})
     with pytest.raises(DataError, match=r"\b3\b"):
         run(corpus, pairs=["fr_en"], tasks={"asr": 1e-9})
+
+
+def test_a_pair_without_train_rows_is_refused_with_where_they_went(tmp_path: Path) -> None:
+    rows = {"train": [("fr0", "phrase", "sentence")]}
+    corpus = [filtered(tmp_path, "fr", {"fr_en": rows}), filtered(tmp_path, "de", {"de_en": {}})]
+    no_train_rows(corpus[1], "de_en", 0, {})
+    with pytest.raises(DataError, match=r"de_en .*\bjoin\b.*splits: \{training: train\}"):
+        run(corpus, pairs=["fr_en", "de_en"])
+    no_train_rows(corpus[1], "de_en", 7, {"audio_missing": 7})
+    with pytest.raises(DataError, match=r"de_en .*\b7\b.*audio_missing"):
+        run(corpus, pairs=["fr_en", "de_en"])
+    assert run(corpus, pairs=["fr_en"])
 
 
 OFFICIAL = official_table()
