@@ -83,7 +83,7 @@ class Results:
         runs: the runs, in the order in which they were named.
         case: the BLEU that counts.
         checkpoints: all of them, run after run. Of each run the one with the best dev average is chosen; the earlier
-            of equals; the last one where dev says nothing.
+            of equals; the last one where no dev set was scored (`dev_sets: false` of the corpus).
         scores: every score, a row each, see `COLUMNS`; faults (`faults_...`) and ends of intervals
             (`..._ci95_low`, `..._ci95_high`) among the metrics. Scores of transcripts have the spoken language in
             place of a pair, and `trained` is None.
@@ -167,7 +167,7 @@ def read_results(runs: Sequence[Path], scores: Sequence[Path], case: Case = "cas
 
     Raises:
         DataError: a file is broken; a run twice; scores of a run that is not among `runs`, or of a checkpoint and
-            split that has others; a run without scores.
+            split that has others; a run without scores, or with dev sets that say nothing of its checkpoints.
     """
     by_key: dict[tuple[str, int], Run] = {}
     for path in runs:
@@ -205,6 +205,8 @@ def read_results(runs: Sequence[Path], scores: Sequence[Path], case: Case = "cas
     wide = {split: _wide(table, HEADLINES[case], split, by_key, index) for split in ("dev", "test")}
     dev = {key: _values(wide["dev"].loc[key], AVERAGES) for key in order}
     chosen = {_choose(run, [key for key in order if key[:2] == run.key], dev) for run in by_key.values()}
+    for run in by_key.values():
+        _require_choice(run, [key for key in order if key[:2] == run.key], files, dev)
     checkpoints = [
         Checkpoint(
             run=by_key[key[:2]],
@@ -240,6 +242,28 @@ def _check_metrics(path: Path, file: ScoreFile) -> None:
 
 def _direction(run: Run) -> str:
     return "avg_x_en" if set(run.trained_pairs) & set(X_EN) else "avg_en_x"
+
+
+def _require_choice(
+    run: Run,
+    keys: Sequence[tuple[str, int, int]],
+    files: Mapping[tuple[str, int, int], Mapping[Split, ScoreFile]],
+    dev: Mapping[tuple[str, int, int], Mapping[str, float]],
+) -> None:
+    """Refuse to take the last checkpoint where there are dev scores, but none to choose by: it has to be asked for."""
+    scored = [files[key]["dev"] for key in keys if "dev" in files[key]]
+    if len(keys) < 2 or not scored or any(_direction(run) in dev[key] for key in keys):
+        return
+    without = [
+        pair
+        for pair in run.trained_pairs
+        if not any(pair in file.pairs and file.pairs[pair].scored for file in scored)
+    ]
+    raise DataError(
+        f"{run.experiment} seed {run.seed}: no checkpoint can be chosen on dev, which has no score of "
+        f"{', '.join(without)}. Complete these dev sets, or set dev_sets: false in the corpus's file: the last "
+        "checkpoint is then taken."
+    )
 
 
 def _choose(
