@@ -64,7 +64,10 @@ def test_the_earlier_of_equals_and_the_last_without_dev(tmp_path: Path) -> None:
     assert chosen(tmp_path) == ["1"]
     assert "chosen on dev" in markdown(tmp_path)
     nothing: list[Bleu] = [{"fr_en": None}, {"fr_en": None}]
-    last = scored_run(tmp_path, "b", ["fr_en"], nothing, equal)
+    unscored = scored_run(tmp_path, "b", ["fr_en"], nothing, equal)
+    with pytest.raises(DataError, match=r"b seed 1.*fr_en.*dev_sets: false"):
+        make_table(tmp_path, unscored)
+    last = ScoredRun(unscored.run, [path for path in unscored.scores if "test" in path.name])
     make_table(tmp_path, last)
     assert chosen(tmp_path) == ["2"]
     assert "the last of each run" in markdown(tmp_path)
