@@ -2,6 +2,7 @@
 
 import re
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from itertools import compress
@@ -29,6 +30,7 @@ from llast.corpus.store import AudioStore
 from llast.corpus.tsv import Table, read_tsv_file, write_tsv
 from llast.errors import DataError
 from llast.languages import SPLITS, CorpusSplit
+from llast.normalisation import normalised
 
 ROWS = pa.schema(
     [
@@ -166,19 +168,20 @@ def _unfit(source: str, target: str, seconds: float, options: FilterOptions) -> 
         return "remove"
     if max(len(source), len(target)) > options.max_characters:
         return "long_text"
-    if _first(source) == _first(target) and _plain(source) == _plain(target):
+    if _first(source) == _first(target) and _letters(source) == _letters(target):
         return "source_equals_target"
     return None
 
 
 def _first(text: str) -> str:
-    """What `_plain` begins with, much sooner."""
-    return text.lstrip()[:1].casefold()[:1]
+    """What `_letters` begins with, but for accents and signs, much sooner."""
+    letter = next(filter(str.isalnum, text), "")
+    return unicodedata.normalize("NFKD", letter)[:1].casefold()[:1]
 
 
-def _plain(text: str) -> str:
-    """Without case and spaces."""
-    return "".join(text.casefold().split())
+def _letters(text: str) -> str:
+    """The normal form without spaces."""
+    return normalised(text).replace(" ", "")
 
 
 def _mark_unusual(

@@ -11,6 +11,7 @@ from llast.artifacts.corpus import FilteredSplit, FilterSummary, JoinSummary, Re
 from llast.corpus.official import official_table
 from llast.errors import DataError
 from llast.languages import PAIRS, SPLITS, CorpusSplit
+from llast.normalisation import normalised
 
 COLUMNS = (
     "pair",
@@ -42,7 +43,7 @@ MEASURES = ("hours", "mean_seconds", "source_characters", "target_characters")
 def statistics(corpus: list[Path], output: Path, official_counts: bool = False) -> None:
     """Write a CSV with a row for every pair and split; see `COLUMNS`.
 
-    Two sentences are the same if they differ in case and outer spaces only.
+    Two sentences are the same if their normal forms are (`llast.normalisation`).
 
     Args:
         corpus: summaries of the steps resample, join and filter, of every source language; others are passed over.
@@ -114,7 +115,7 @@ def _pair(
     named = rows[rows["client_id"] != ""]
     for what, shared in (
         ("speakers", _shared(named["client_id"], named["split"])),
-        ("sentences", _shared(rows["sentence"].str.strip().str.lower(), rows["split"])),
+        ("sentences", _shared(pd.Series(map(normalised, rows["sentence"]), rows.index), rows["split"])),
     ):
         part[what] = np.diag(shared)
         for split in SPLITS:

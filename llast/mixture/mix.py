@@ -1,7 +1,6 @@
 """Choose the rows that an experiment trains on: translation, recognition and both-in-one rows of its directions."""
 
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from llast.languages import CorpusSplit, source_languages, split_pair
 from llast.mixture.dev import dev_rows
 from llast.mixture.rows import ROWS, write_rows
 from llast.mixture.sampling import draw_speeds, repeat_rows, repetitions, uniform
+from llast.normalisation import normalised
 
 
 @dataclass(frozen=True)
@@ -157,13 +157,13 @@ def _candidates(
             folders[pair] / f"{pair}.train.parquet", columns=["clip", "sentence", "translation", "seconds"]
         )
         clips, sentences, translations, seconds = (column.to_pylist() for column in table.columns)
-        source_leaks = _leaks(sentences, held_out[source])
+        source_leaks = _leaks(sentences, source, held_out)
         if "asr" in wanted:
             for clip, *row in zip(clips, sentences, seconds, source_leaks.tolist(), strict=True):
                 clips_of[source].setdefault(clip, (row[0], row[1], row[2]))
         if not wanted & {"st", "cot"}:
             continue
-        leaks = source_leaks | _leaks(translations, held_out[target])
+        leaks = source_leaks | _leaks(translations, target, held_out)
         if "st" in wanted:
             yield _Candidates(source, "st", target, clips, translations, seconds, leaks)
         if "cot" in wanted:
@@ -182,17 +182,14 @@ def _held_out_texts(folders: dict[str, Path]) -> dict[str, set[str]]:
         for split in ("dev", "test"):
             table = pq.read_table(folder / f"{pair}.{split}.parquet", columns=["sentence", "translation"])
             for code, column in zip(split_pair(pair), table.columns, strict=True):
-                texts.setdefault(code, set()).update(map(_normalise, column.to_pylist()))
+                normal = (normalised(text, code) for text in column.to_pylist())
+                texts.setdefault(code, set()).update(normal)
     return {code: known - {""} for code, known in texts.items()}
 
 
-def _normalise(text: str) -> str:
-    """Without case, runs of spaces and what Unicode can write in several ways: accents, full-width letters."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _leaks(texts: list[str], held_out: set[str]) -> np.ndarray:
-    return np.fromiter((_normalise(text) in held_out for text in texts), dtype=bool, count=len(texts))
+def _leaks(texts: list[str], code: str, held_out: dict[str, set[str]]) -> np.ndarray:
+    known = held_out[code]
+    return np.fromiter((normalised(text, code) in known for text in texts), dtype=bool, count=len(texts))
 
 
 def _stepped(candidates: _Candidates, step: int) -> np.ndarray:

@@ -192,17 +192,16 @@ def _transcripts(results: Results) -> list[Section]:
     codes = transcribed(results)
     if not codes:
         return []
-    rows, signatures, notes, nothing = [], set(), list[str](), False
-    for code, metric in codes.items():
+    rows, notes, nothing = [], dict[str, None](), False
+    for code, metric in codes:
         scores = [checkpoint.test_transcripts.get(code) for checkpoint in results.chosen]
         found = [own.scored.get(metric) if own else None for own in scores]
-        signatures |= {score.signature for score in found if score}
         parts = {
             f"{code} {own.rows:,} of {own.expected:,}": None
             for own in scores
             if own and own.rows < own.expected
         }
-        notes += parts
+        notes |= parts
         nothing |= any(own and not score for own, score in zip(scores, found, strict=True))
         rows.append(
             [
@@ -217,13 +216,15 @@ def _transcripts(results: Results) -> list[Section]:
         Section(
             "Recognition errors on test",
             "; ".join(
-                f"{METRICS[name].title}: {METRICS[name].reading}" for name in dict.fromkeys(codes.values())
+                f"{METRICS[name].title}: {METRICS[name].reading}"
+                for name in METRICS
+                if name in {metric for _, metric in codes}
             )
             + ".",
             ["language", *(results.names[checkpoint.run.key] for checkpoint in results.chosen)],
             rows,
             [
-                *(f"`{signature}`" for signature in sorted(signatures)),
+                *(f"`{signature}`" for signature in transcript_signatures(results)),
                 *([f"‡ transcripts of a part of the clips: {'; '.join(notes)}."] if notes else []),
                 *([f"{NOTHING} nothing to score: no clip, or no sentence with a word."] if nothing else []),
             ],
@@ -231,16 +232,28 @@ def _transcripts(results: Results) -> list[Section]:
     ]
 
 
-def transcribed(results: Results) -> dict[str, str]:
-    """Spoken languages whose test transcripts were scored, each with the name of its metric."""
+def transcribed(results: Results) -> list[tuple[str, str]]:
+    """Spoken languages whose test transcripts were scored, each with the name of each of its metrics."""
     found = {
-        code: next(iter(scores.metrics))
+        (code, name)
         for checkpoint in results.chosen
         for code, scores in checkpoint.test_transcripts.items()
-        if scores.metrics
+        for name in scores.metrics
     }
     sources = dict.fromkeys(split_pair(pair)[0] for pair in (*X_EN, *EN_X))
-    return {code: found[code] for code in sources if code in found}
+    return [(code, name) for name in METRICS for code in sources if (code, name) in found]
+
+
+def transcript_signatures(results: Results) -> list[str]:
+    """How the error rates of `transcribed` were computed."""
+    return sorted(
+        {
+            score.signature
+            for checkpoint in results.chosen
+            for scores in checkpoint.test_transcripts.values()
+            for score in scores.scored.values()
+        }
+    )
 
 
 def _published(case: str, systems: Sequence[PublishedSystem], pairs: Sequence[str]) -> Section:

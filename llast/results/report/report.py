@@ -14,7 +14,6 @@ from llast.artifacts.scores import SampleKind
 from llast.errors import DataError
 from llast.evaluation.faults import KINDS
 from llast.evaluation.metrics import METRICS
-from llast.evaluation.metrics.error_rate import NORMALISATION
 from llast.languages import EN_X, X_EN, language, split_pair
 from llast.results import sections
 from llast.results.averages import AVERAGE_NAMES, AVERAGES, Case
@@ -117,7 +116,7 @@ def report(
         varying=varying_options(trained),
         signatures=sections.signatures(results),
         transcribed=sections.transcribed(results),
-        normalisation=NORMALISATION,
+        transcript_signatures=sections.transcript_signatures(results),
         fault_names=KINDS.values(),
         faults={row.run.key: sections.fault_counts(row) for row in results.chosen},
         by_pair=plots.bleu_by_pair(results),

@@ -183,7 +183,7 @@ def test_transcripts_are_scored_by_language(tmp_path: Path) -> None:
     summary.model_copy(update={"details": details}).write(path)
     result = score([path], "test", tmp_path / "score.json")
     english = result.transcripts["en"]
-    assert (english.rows, english.expected, list(english.scored)) == (1, 2, ["wer"])
+    assert (english.rows, english.expected, list(english.scored)) == (1, 2, ["wer", "wer_whisper"])
     assert english.scored["wer"].value == 20.0
     assert "punctuation removed except apostrophe and hyphen" in english.scored["wer"].signature
     assert list(result.pairs) == ["en_de"]

@@ -116,11 +116,16 @@ def test_error_rates_of_transcripts(results: Callable[..., Any], tmp_path: Path)
     small = results(tmp_path, ["fr_en"], {"x": ["fr_en"]}, checkpoints=1)
     assert "50.0" not in Page(make(small)).text
     path = next(path for path in small.scores if "test" in path.name)
-    wer = MetricScore(value=50.0, signature="wer|any")
-    transcripts = {"fr": SetScores(metrics={"wer": wer}, rows=1, expected=1)}
+    rates = {
+        name: MetricScore(value=value, signature=f"{name}|any")
+        for name, value in (("wer", 50.0), ("wer_whisper", 40.0))
+    }
+    transcripts = {"fr": SetScores(metrics=rates, rows=1, expected=1)}
     ScoreFile.read(path).model_copy(update={"transcripts": transcripts}).write(path)
     text = Page(make(small)).text
-    assert "run fr x 50.0 " in text
+    assert re.search(r"run fr WER fr WER, Whisper\S+ normaliser x 50\.0 40\.0 ", text)
+    assert "wer|any" in text
+    assert "wer_whisper|any" in text
 
 
 def test_lower_cased_scores_are_named(results: Callable[..., Any], tmp_path: Path) -> None:
