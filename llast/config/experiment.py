@@ -163,7 +163,7 @@ class TrainingOptions(Model):
     warmup: float = Field(
         0.03, ge=0, le=1, description="Share of the steps with linear warm-up; then cosine to 0."
     )
-    betas: tuple[Share, Share] = Field((0.9, 0.999), description="Of AdamW.")
+    betas: tuple[Share, Share] = Field((0.9, 0.999), strict=False, description="Of AdamW.")  # a list in JSON
     weight_decay: float = Field(0.0, ge=0, le=1, description="Of AdamW.")
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient of an update.")
     loss_limit: float = Field(
