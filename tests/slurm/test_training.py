@@ -1,6 +1,7 @@
 """Whatever happens to a training on the cluster, it ends with the same weights and one continuous curve."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -58,14 +59,21 @@ def node_lost(training: Training) -> None:
 
 
 def rank_killed(training: Training) -> None:
-    """The kernel kills a process, for whatever reason."""
+    """The kernel kills a process, for whatever reason: while the other waits for it at the rendezvous, and later."""
     training.start()
-    training.reach(10)
-    job = training.job()["job_id"]
-    training.rank(1).kill()
+    for condition in (
+        lambda: training.starts() or training.steps(),
+        lambda: max(training.steps(), default=0) >= 10,
+    ):
+        training.wait_for(condition)
+        job, began = training.job()["job_id"], time.monotonic()
+        training.rank(1).kill()
+        training.wait_for(lambda job=job: training.job()["job_id"] not in (job, None))  # type: ignore[misc]
+        assert time.monotonic() - began < 120, (
+            "a job that failed cannot be requeued: another one goes on, soon"
+        )
     training.end()
-    assert training.job()["job_id"] != job, "a job that failed cannot be requeued: another one goes on"
-    assert "rank 1: ended without a result: it was killed" in training.said()
+    assert training.said().count("rank 1: ended without a result: it was killed") == 2
     assert "Traceback" not in training.said()
 
 
