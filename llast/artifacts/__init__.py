@@ -8,7 +8,6 @@ from llast.artifacts.files import (
     read_json,
     sha256_of,
     spec_hash,
-    sweep,
     write_json,
     write_text,
 )
@@ -25,7 +24,6 @@ __all__ = [
     "read_summary",
     "sha256_of",
     "spec_hash",
-    "sweep",
     "write_json",
     "write_text",
 ]

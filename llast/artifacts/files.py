@@ -4,26 +4,23 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from llast.config.layout import model_files
 from llast.errors import DataError
+from llast.temporary import temporary_file
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success sync it and rename it to `path`.
 
-    The suffix is kept, for writers that look at it. On an error nothing is left behind.
+    The suffix is kept, for writers that look at it. On an error nothing is left behind; after a kill, until the next
+    file is written to the folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with temporary_file(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -31,15 +28,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; other users of a cluster read ours
         temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def sweep(folder: Path, start: str) -> None:
-    """Delete what killed runs have left of `atomic_path` for files whose name starts like this."""
-    for stray in folder.glob(f".{start[:40]}*.*"):
-        stray.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ Nothing heavy is imported before a verb runs: `llast --help` has to be quick.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -108,7 +109,8 @@ def _nobody_reads() -> bool:
 
 
 def _say(verb: Verb, message: str, code: int) -> int:
-    print(f"llast {verb.name}: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a full disk holds the terminal's copy, too: then the exit code tells
+        print(f"llast {verb.name}: {message}", file=sys.stderr)
     return code
 
 

@@ -17,10 +17,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from llast.artifacts import sweep, write_text
+from llast.artifacts import write_text
 from llast.corpus.remote import Remote, TryAgain, connect
 from llast.errors import DataError
 from llast.progress import byte_progress
+from llast.temporary import sweep
 
 CHUNK_BYTES = 1 << 20
 WAITS_S = (1.0, 2.0, 5.0, 15.0, 30.0)
@@ -48,7 +49,7 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
     with _alone(target):
         if target.exists():
             return
-        sweep(target.parent, target.name)
+        sweep(target.parent)
         part = _PartialFile(target)
         try:
             remote = _bring(locate, part, waits)

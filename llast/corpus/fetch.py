@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from llast.artifacts import sha256_of, sweep
+from llast.artifacts import sha256_of
 from llast.artifacts.corpus import FetchDetails, FetchedTable, FetchSummary
 from llast.config.steps import STEP_VERSIONS, FetchOptions
 from llast.corpus.damage import write_sound_rows
@@ -11,6 +11,7 @@ from llast.corpus.download import require_recorded
 from llast.corpus.sources.base import Folders
 from llast.corpus.tables import SPLIT_OF_LABEL, PairTable, check_sentences, check_table, read_pair
 from llast.errors import DataError
+from llast.temporary import sweep
 
 
 def fetch(
@@ -43,8 +44,7 @@ def fetch(
             needed is empty; rows cannot be told apart.
     """
     began = time.monotonic()
-    for name in ("summary", "validated", "covost_v2"):  # not all hidden files: the folder may be a user's
-        sweep(output, name)
+    sweep(output)
     found = options.source.fetch(
         source, pairs, Folders(output, downloads, synthesized and synthesized.parent)
     )

@@ -5,7 +5,6 @@ import fcntl
 import os
 import shutil
 import sqlite3
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from llast.doctor.check import Check
 from llast.results.tracking.address import database_of, without_password
+from llast.temporary import temporary_folder
 
 SHARED = {
     "nfs",
@@ -34,14 +34,14 @@ OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 def check_folder(folder: Path, needs_shared: bool) -> Check:
     """The working folder: whether files can be locked, synced and renamed in it, and whether nodes share it."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".llast-doctor-", dir=folder) as scratch:
-            first = Path(scratch) / "first"
+        with temporary_folder(folder / "doctor") as scratch:
+            first = scratch / "first"
             with first.open("w", encoding="utf-8") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.write("x")
                 file.flush()
                 os.fsync(file.fileno())
-            first.rename(Path(scratch) / "second")
+            first.rename(scratch / "second")
     except OSError as error:
         remedy = "work in a folder where files can be written, locked and renamed"
         return Check("folder", "BAD", f"{folder}: {error.strerror}", remedy)

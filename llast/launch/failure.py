@@ -97,7 +97,7 @@ def find_failure(job: TrainingJob) -> Failure:
             return Failure(rank, said[-1][:MOST_CHARACTERS], job.log(rank), "disk", refusal)
     if state in ENDED_BY_SLURM:
         return Failure(killed or 0, f"Slurm ended the job: {state}", job.log(killed or 0), "transient")
-    if (heard := _stop(logs)) and not memory:
+    if (heard := _stop(logs)) and not (memory or event):  # srun asks the others to stop where one is killed
         rank, cause = heard
         return Failure(rank, cause, job.log(rank), "transient")
     if killed is not None and (refusal := refusal_of(job.folder)):  # the log lacks its error, too

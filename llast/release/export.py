@@ -16,6 +16,7 @@ from llast.model.modeling import DTYPES, LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.release.card import Card, score_lines
 from llast.release.trained import find_checkpoint
+from llast.temporary import temporary_folder
 
 CARD = "llast.json"
 """What the model card was written from, in the exported folder."""
@@ -120,12 +121,10 @@ def new_folder(output: Path) -> Iterator[Path]:
     """
     if output.exists():
         raise ConfigError(f"{output} exists. Name a new folder, or remove that one.")
-    place = output.resolve().parent / f".{output.name}.partial"
-    shutil.rmtree(place, ignore_errors=True)
-    partial = place / output.name
-    partial.mkdir(parents=True)
-    try:
+    with temporary_folder(output.resolve()) as place:
+        partial = place / output.name
+        partial.mkdir()
         yield partial
+        if output.exists():  # another export was quicker
+            raise ConfigError(f"{output} exists. Name a new folder, or remove that one.")
         partial.rename(output)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ from llast.model.lora import load_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
 from llast.results.checkpoints import Checkpoint, read_results
+from llast.temporary import temporary_folder
 from llast.training.averaging import evaluated_adapter
 from llast.training.run_folder import CheckpointFolder, checkpoint_at
 
@@ -64,8 +65,8 @@ class TrainedCheckpoint:
             for saved in Run.read(run).checkpoints
             if saved.folder and run.parent / saved.folder == self.folder
         )
-        with TemporaryDirectory() as place:
-            mean = evaluated_adapter(run, number, self.average_last, Path(place))
+        with temporary_folder(Path(gettempdir()) / "adapter") as place:
+            mean = evaluated_adapter(run, number, self.average_last, place)
             assert mean is not None
             yield mean
 

@@ -64,6 +64,14 @@ def save(engine: Any, run: RunFolder, record: CheckpointRecord, kept: list[int])
     torch.distributed.barrier()
 
 
+def sweep_unfinished(run: RunFolder) -> None:
+    """Delete what a killed training was saving or loading; rank 0 calls this before anything else is saved."""
+    shutil.rmtree(run.resharded, ignore_errors=True)
+    for folder in run.checkpoints():
+        if not folder.complete:  # not needed any more, or left by a save that was interrupted
+            shutil.rmtree(folder.path, ignore_errors=True)
+
+
 def load_newest(engine: Any, run: RunFolder, spec: RunSpec) -> CheckpointRecord | None:
     """Continue from the newest checkpoint that is whole and has the optimiser's state; every rank calls this.
 
@@ -239,6 +247,4 @@ def _prune(run: RunFolder, kept: list[int]) -> None:
             shutil.rmtree(folder.engine, ignore_errors=True)
         else:
             folder.marker.unlink()
-    for folder in run.checkpoints():
-        if not folder.complete:  # not needed any more, or left by a save that was interrupted
-            shutil.rmtree(folder.path, ignore_errors=True)
+    sweep_unfinished(run)

@@ -102,6 +102,8 @@ def train(run_folder: Path, stop: Callable[[], bool] = lambda: False) -> bool:
     steps = total_steps(len(trainer.rows), options)
     kept = checkpoint_steps(steps, options.checkpoints)
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    if rank == 0:
+        checkpoint.sweep_unfinished(run)
     resumed = checkpoint.load_newest(trainer.engine, run, spec)
     done = resumed.step if resumed else 0
     first_loss = resumed.first_loss if resumed else None

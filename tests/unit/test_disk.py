@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -123,3 +124,12 @@ def test_a_place_is_asked_itself(place: str, tmp_path: Path) -> None:
     assert refusal is not None
     assert named in refusal.says + refusal.remedy
     assert list(tmp_path.glob("tmp*")) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_file_that_takes_no_message() -> None:
+    """`llast ... > results.txt` on a full disk: the exit code tells what the message cannot."""
+    command = [sys.executable, "-m", "llast", "config"]
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run([*command, "keys"], stdout=full, check=False).returncode == 3
+        assert subprocess.run([*command, "check", "nowhere.yaml"], stderr=full, check=False).returncode == 2

@@ -16,6 +16,7 @@ from llast.config.steps import ScoreOptions
 from llast.errors import ConfigError, DataError
 from llast.evaluation.metrics.base import Metric
 from llast.languages import Language
+from llast.temporary import temporary_folder
 
 _SCORE = re.compile(r"\tscore: (-?[\d.]+)\s*$", re.MULTILINE)
 
@@ -36,10 +37,10 @@ def comet(rows: Sequence[Hypothesis], target: Language, options: ScoreOptions) -
     command = options.comet_command
     if command is None or not any(row.reference.strip() for row in rows):
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder(Path(tempfile.gettempdir()) / "comet") as folder:
         files = {}
         for name in ("sentence", "hypothesis", "reference"):
-            files[name] = Path(folder) / f"{name}.txt"
+            files[name] = folder / f"{name}.txt"
             # a text a line: separators inside a text would make two of it
             lines = "".join(" ".join(getattr(row, name).split()) + "\n" for row in rows)
             files[name].write_text(lines, encoding="utf-8")

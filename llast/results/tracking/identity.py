@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llast.artifacts import Artifact
 from llast.errors import DataError
+from llast.temporary import temporary_folder
 
 
 class FolderId(Artifact):
@@ -68,18 +69,17 @@ def folder_id(folder: Path) -> str:
     """
     path = _id_file(folder)
     if not path.exists():
-        own = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
+        with temporary_folder(path) as place:
+            own = place / path.name
             FolderId(id=uuid.uuid4().hex).write(own)
-            os.link(
-                own, path
-            )  # unlike a rename, it does not replace what another process was quicker to write
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            own.replace(path)
-        finally:
-            own.unlink(missing_ok=True)
+            try:
+                os.link(
+                    own, path
+                )  # unlike a rename, it does not replace what another process was quicker to write
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links
+                own.replace(path)
     return FolderId.read(path).id
 
 

@@ -25,6 +25,7 @@ from llast.results.tracking.identity import RunIdentity
 from llast.results.tracking.scores import score_metrics
 from llast.results.tracking.store import EXPERIMENT, Store, StoreError, first_line, open_store
 from llast.results.training import TrainingCurve, read_curve, varying_options
+from llast.temporary import temporary_folder
 
 WORKFLOW = "llast.workflow"
 DESCRIPTION = "mlflow.note.content"
@@ -108,7 +109,7 @@ def track(
         for number, curve in enumerate(progress(curves, "track", unit="run")):
             options = {name: values[number] for name, values in varying.items() if values[number]}
             checkpoints = [checkpoint for checkpoint in results.checkpoints if checkpoint.run is curve.run]
-            sent.append(_send_run(store, workflow, identities[number], curve, checkpoints, options))
+            sent.append(_send_run(store, workflow, identities[number], curve, checkpoints, options, output))
         result = Tracking(tracking_uri=shown_uri, workflow_run_id=workflow, runs=sent)
     except (StoreError, MlflowException, OSError) as error:
         _require_room(tracking_uri, error)
@@ -168,8 +169,9 @@ def _send_run(
     curve: TrainingCurve,
     checkpoints: Sequence[Checkpoint],
     options: Mapping[str, str],
+    output: Path,
 ) -> TrackedRun:
-    """One run: its records, scores, parameters and configuration."""
+    """One run: its records, scores, parameters and configuration, which are written beside `output` for a moment."""
     run, records = curve.run, curve.records
     started = milliseconds(records[0]) if records else 0
     run_id = store.run(identity.key, identity.name, started, identity.folder)
@@ -182,11 +184,11 @@ def _send_run(
     what = f"{run.steps} steps on" if run.trained else f"not trained ({run.kind}),"
     described = f"{what} {len(run.trained_pairs)} pairs: {' '.join(run.trained_pairs)}"
     store.client.log_batch(run_id, tags=[RunTag(WORKFLOW, workflow), RunTag(DESCRIPTION, described)])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.yaml"
+    with temporary_folder(output) as folder:
+        path = folder / "config.yaml"
         path.write_text(yaml.safe_dump(run.to_json(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-        _write_samples(checkpoints, Path(folder) / "samples.csv")
-        store.client.log_artifacts(run_id, folder)
+        _write_samples(checkpoints, folder / "samples.csv")
+        store.client.log_artifacts(run_id, str(folder))
     store.client.set_terminated(
         run_id, "FINISHED", end_time=milliseconds(records[-1]) if records else started
     )

@@ -67,7 +67,7 @@ def test_nothing_that_came_is_asked_for_again(tmp_path: Path, server: Server) ->
 def test_an_interrupted_download_goes_on_where_it_was(tmp_path: Path, server: Server) -> None:
     server.files["a.tar"] = DATA
     (tmp_path / "a.tar.part").write_bytes(DATA[:1000])
-    (tmp_path / ".a.tar.xyz.sha256").write_text("half a record of a killed run")
+    (tmp_path / ".a.tar.llast-xyz.sha256").write_text("half a record of a killed run")
     assert bring(server, tmp_path) == DATA
     assert server.requests == [("/a.tar", "bytes=1000-")]
     assert left(tmp_path) == ["a.tar", "a.tar.sha256"]

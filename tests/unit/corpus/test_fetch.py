@@ -36,7 +36,7 @@ def test_local_files_are_used_in_place(tmp_path: Path, release: Release) -> None
 def test_what_killed_runs_left_is_deleted_and_nothing_else(tmp_path: Path, release: Release) -> None:
     output = tmp_path / "fetch"
     output.mkdir()
-    left = [".validated.a1b2c3d4.tsv", ".summary.a1b2c3d4.json", ".covost_v2.fr_en.a1b2c3d4.tsv"]
+    left = [".validated.llast-b2c3d4.tsv", ".summary.llast-b2c3d4.json", ".covost_v2.fr_en.llast-b2c3d4.tsv"]
     for name in (*left, ".pre-commit-config.yaml"):
         (output / name).write_text("x")
     release.fetch(tmp_path)

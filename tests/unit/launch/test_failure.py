@@ -104,6 +104,13 @@ def test_a_stop_is_no_lack_of_memory(tmp_path: Path, end: str, told: str) -> Non
     assert "memory" not in str(found)
 
 
+def test_a_rank_that_srun_asked_to_stop_is_not_the_culprit(tmp_path: Path) -> None:
+    asked = f"{STARTS}\nsrun: error: node2: task 1: Killed\n{ASKED} SIGTERM: saving after this step\n"
+    found = failure(tmp_path, "slurm", asked, STARTS)
+    assert (found.rank, found.kind) == (1, "transient")
+    assert "SIGTERM" not in str(found)
+
+
 def test_a_rank_that_ended_because_of_another_is_not_the_culprit(tmp_path: Path) -> None:
     found = failure(
         tmp_path, "local", f"{STARTS}\n{ENDED} rank 1 is gone\n", STARTS, f"{STARTS}\n{ENDED} rank 1\n"
