@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import BloomConfig, BloomForCausalLM, Lfm2Config, Lfm2ForCausalLM
@@ -68,6 +69,15 @@ def test_an_llm_that_differs_is_found_out(
     found = check_packing(load(bases), rows_of(bases, training_rows))
     assert not found.packed
     assert found.reason
+
+
+def test_clips_of_one_row_each_tell_it_too(base_models: Path, training_rows: Rows, tmp_path: Path) -> None:
+    """They share sequences."""
+    bases = bases_with(bloom, base_models, tmp_path / "bases")
+    rows = rows_of(bases, training_rows)
+    rows.clip_of_row = np.arange(len(rows), dtype=np.int32)
+    assert not check_packing(load(bases), rows).packed
+    assert check_packing(load(base_models), rows).packed
 
 
 @pytest.mark.slow

@@ -26,3 +26,12 @@ def test_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
     assert learning_rate(1, 100, TrainingOptions(learning_rate=1.0, warmup=0)) == pytest.approx(
         1.0, abs=0.001
     )
+
+
+def test_the_warm_up_is_the_released_one_but_for_where_it_starts() -> None:
+    """mmengine's LinearLR from 1e-5 of the peak, as the released configuration has it, whose warm-up is 3 %."""
+    steps = 8070
+    options, warmup = TrainingOptions(learning_rate=1.0, warmup=0.03), int(0.03 * steps)
+    released = [1e-5 + (1 - 1e-5) * step / (warmup - 1) for step in range(warmup)]
+    ours = [learning_rate(step, steps, options) for step in range(1, warmup + 1)]
+    assert max(abs(a - b) for a, b in zip(released, ours, strict=True)) < 1 / warmup

@@ -12,7 +12,7 @@ from llast.config.experiment import LoraOptions
 from llast.errors import ConfigError
 from llast.model.encoders.base import load_encoder
 from llast.model.encoders.whisper import WhisperSpeechEncoder
-from llast.model.features import log_mel_30s
+from llast.model.features import encoder_positions, log_mel_30s
 from llast.model.lora import lora_config
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import pad_audio
@@ -102,3 +102,11 @@ def test_lora_goes_where_the_family_says(base_models: Path, monkeypatch: pytest.
 def test_what_is_no_speech_encoder_is_refused(base_models: Path) -> None:
     with pytest.raises(ConfigError, match=r"'llama'.*hubert.*whisper"):
         load_encoder(base_models / "llama", "clip", torch.float32)
+
+
+def test_a_clip_has_the_positions_of_the_released_code_but_for_those_that_it_loses_to_rounding() -> None:
+    """The released code counts `int(samples / 480000 * 3000) // 2`; `docs/decisions.md` says how often that differs."""
+    lengths = range(320, 480_001)
+    more = [n for n in lengths if encoder_positions(n) != int(n / 480_000 * 3000) // 2]
+    assert len(more) == 78
+    assert all(encoder_positions(n) == int(n / 480_000 * 3000) // 2 + 1 for n in more)
