@@ -4,6 +4,7 @@ from llast.artifacts.base import Artifact, Summary, Typed
 from llast.artifacts.files import (
     atomic_path,
     differences,
+    follow_umask,
     model_digest,
     read_json,
     sha256_of,
@@ -19,6 +20,7 @@ __all__ = [
     "Typed",
     "atomic_path",
     "differences",
+    "follow_umask",
     "model_digest",
     "read_json",
     "read_summary",

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from llast.artifacts import follow_umask
 from llast.config.experiment import LoraOptions
 from llast.errors import ConfigError, DataError
 from llast.model.encoders.base import speech_encoder
@@ -104,6 +105,7 @@ def save_adapters(model: PreTrainedModel | PeftModel, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         state = model.get_submodule("adaptor").state_dict()
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / ADAPTOR_FILE)
+    follow_umask(folder)
 
 
 def load_adapters(model: Llast, folder: Path) -> Llast:

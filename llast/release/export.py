@@ -8,6 +8,7 @@ from typing import Any
 
 import transformers
 
+from llast.artifacts import follow_umask
 from llast.config.layout import is_folder
 from llast.config.steps import TrainSpec
 from llast.errors import ConfigError, DataError
@@ -125,6 +126,7 @@ def new_folder(output: Path) -> Iterator[Path]:
         partial = place / output.name
         partial.mkdir()
         yield partial
+        follow_umask(partial)
         if output.exists():  # another export was quicker
             raise ConfigError(f"{output} exists. Name a new folder, or remove that one.")
         partial.rename(output)

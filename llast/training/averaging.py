@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from llast.artifacts import read_json, write_text
+from llast.artifacts import follow_umask, read_json, write_text
 from llast.artifacts.run import Run
 from llast.training.run_folder import CheckpointFolder
 
@@ -42,6 +42,7 @@ def average_adapters(folders: list[Path], output: Path) -> None:
     if config.exists():  # not where the adaptor alone is trained
         value = _wider(read_json(config), len(folders))
         write_text(output / config.name, json.dumps(value, indent=2, sort_keys=True))
+    follow_umask(output)
 
 
 def _wider(config: dict[str, Any], times: int) -> dict[str, Any]:
