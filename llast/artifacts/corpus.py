@@ -196,7 +196,7 @@ class FilteredSplit(Typed):
         rows_in: rows read.
         rows_out: rows written.
         dropped: rows left out, by reason.
-        repaired: source sentences that were changed.
+        repaired: texts whose CSV quoting was undone, sentences and translations.
         missing_audio: rows without audio.
         seconds: of audio of the rows written.
     """

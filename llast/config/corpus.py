@@ -21,7 +21,11 @@ class ResampleOptions(Model):
 class FilterOptions(Model):
     """Which train rows are kept. dev and test are never filtered."""
 
-    repair_source: bool = Field(True, description="Undo CSV quoting residue in source sentences.")
+    repair_source: bool = Field(
+        True,
+        description="Undo CSV quoting in source sentences, where Common Voice 4 has left it, and in translations of "
+        "tables that were written with it, which is pandas' default.",
+    )
     drop_unfit: bool = Field(
         True,
         description="Drop train rows beyond these thresholds, or with an empty text, a target marked REMOVE or a "

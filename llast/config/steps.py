@@ -26,7 +26,7 @@ STEP_VERSIONS: dict[str, int] = {
     "fetch_model": 1,
     "resample": 2,
     "join": 4,
-    "filter": 4,
+    "filter": 5,
     "statistics": 3,
     "mix": 6,
     "train": 7,

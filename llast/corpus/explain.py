@@ -58,9 +58,9 @@ def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
     reasons = {(row["pair"], row["split"]): row["reason"] for row in dropped}
     changes = read_tsv_file(filtered / "repaired.tsv", REPAIRED)
     repaired = {
-        (pair, split): after
-        for pair, split, repaired_clip, after in zip(
-            *(changes[name] for name in ("pair", "split", "clip", "after")), strict=True
+        (pair, split, before): after
+        for pair, split, repaired_clip, before, after in zip(
+            *(changes[name] for name in REPAIRED), strict=True
         )
         if repaired_clip == clip
     }
@@ -75,10 +75,10 @@ def _rows(clip: str, corpus: Path, source: str) -> Iterator[str]:
                     continue
                 reason = reasons.get((pair, split))
                 yield f"  {pair} {split}: {f'dropped: {reason}' if reason else 'kept'}"
-                yield f"    sentence     {sentence}"
-                if (pair, split) in repaired:
-                    yield f"    repaired to  {repaired[pair, split]}"
-                yield f"    translation  {translation}"
+                for column, text in (("sentence", sentence), ("translation", translation)):
+                    yield f"    {column:<12} {text}"
+                    if (pair, split, text) in repaired:
+                        yield f"    repaired to  {repaired[pair, split, text]}"
 
 
 def _unjoined(clip: str, fetched: Path) -> Iterator[str]:

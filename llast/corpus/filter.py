@@ -25,7 +25,7 @@ from llast.config.corpus import FilterOptions
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import clip_id
 from llast.corpus.join import COLUMNS
-from llast.corpus.repair import repair_sentence
+from llast.corpus.repair import repair_text, written_as_csv
 from llast.corpus.store import AudioStore
 from llast.corpus.tsv import Table, read_tsv_file, write_tsv
 from llast.errors import DataError
@@ -70,8 +70,8 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
     `too_short`, `too_long`, `empty_source`, `empty_target`, `remove` (a translation marked REMOVE),
     `long_text`, `source_equals_target` (but for case and spaces), `spoken_too_fast`, `spoken_too_slow`,
     `length_ratio`. The last three are measured against the medians of the rows that pass all others. dev and test rows
-    are never dropped; one without audio has null seconds. `repaired.tsv` lists every changed source sentence, of
-    dropped rows too.
+    are never dropped; one without audio has null seconds. `repaired.tsv` lists every text whose quoting was undone, of
+    dropped rows too: source sentences, and the translations of a pair whose table was written as CSV.
 
     Args:
         joined: summary of the step join.
@@ -91,9 +91,12 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
     repaired: dict[str, list[str]] = {name: [] for name in REPAIRED}
     for pair in found.counts:
         pairs[pair] = {}
-        for split in SPLITS:
-            table = read_tsv_file(joined.parent / f"covost_v2.{pair}.{split}.tsv", COLUMNS)
-            kept = _filter(table, split, durations, quarantine, options)
+        tables = {
+            split: read_tsv_file(joined.parent / f"covost_v2.{pair}.{split}.tsv", COLUMNS) for split in SPLITS
+        }
+        as_csv = written_as_csv(text for table in tables.values() for text in table["translation"])
+        for split, table in tables.items():
+            kept = _filter(table, split, as_csv, durations, quarantine, options)
             _write(output / f"{pair}.{split}.parquet", kept.rows, ROWS)
             for clip, reason in kept.dropped:
                 for name, value in zip(DROPPED.names, (pair, split, clip, reason), strict=True):
@@ -126,11 +129,18 @@ def filter_rows(joined: Path, resampled: Path, output: Path, options: FilterOpti
 
 
 def _filter(
-    table: Table, split: str, durations: dict[str, float], quarantine: dict[str, str], options: FilterOptions
+    table: Table,
+    split: str,
+    as_csv: bool,
+    durations: dict[str, float],
+    quarantine: dict[str, str],
+    options: FilterOptions,
 ) -> _Kept:
     clips = [clip_id(path) for path in table["path"]]
-    before, targets = table["sentence"], table["translation"]
-    sources = [repair_sentence(text) for text in before] if options.repair_source else before
+    sources, targets = table["sentence"], table["translation"]
+    if options.repair_source:
+        sources = list(map(repair_text, sources))
+        targets = list(map(repair_text, targets)) if as_csv else targets
     seconds = [durations.get(clip) for clip in clips]
     reasons: list[str | None] = [None] * len(clips)
     if split == "train":
@@ -147,7 +157,12 @@ def _filter(
     return _Kept(
         rows={name: list(compress(column, kept)) for name, column in zip(ROWS.names, columns, strict=True)},
         dropped=[(clip, reason) for clip, reason in zip(clips, reasons, strict=True) if reason],
-        repaired=[row for row in zip(clips, before, sources, strict=True) if row[1] != row[2]],
+        repaired=[
+            (clip, before, after)
+            for column, texts in (("sentence", sources), ("translation", targets))
+            for clip, before, after in zip(clips, table[column], texts, strict=True)
+            if before != after
+        ],
         missing_audio=seconds.count(None),
     )
 

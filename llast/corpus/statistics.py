@@ -30,7 +30,7 @@ COLUMNS = (
     *(
         f"{what}_in_{split}" for what in ("speakers", "sentences") for split in SPLITS
     ),  # those that occur there too
-    "repaired",  # source sentences freed of CSV residue, those of dropped rows too
+    "repaired",  # texts freed of CSV quoting, those of dropped rows too
 )
 """Columns of the table; behind them one for every reason: `dropped_{reason}`, and `no_audio_{reason}` for rows without
 audio, which train loses and dev and test keep. What stands between `rows` and the reasons is about those rows."""

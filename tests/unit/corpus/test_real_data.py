@@ -22,7 +22,7 @@ from llast.corpus.fetch import fetch
 from llast.corpus.filter import filter_rows
 from llast.corpus.join import COLUMNS, join
 from llast.corpus.parquet import inspect
-from llast.corpus.repair import repair_sentence
+from llast.corpus.repair import repair_text
 from llast.corpus.resample import resample
 from llast.corpus.sources.local import LocalSource
 from llast.corpus.sources.prepared import PreparedSource
@@ -153,7 +153,7 @@ def test_every_text_reaches_training_as_it_was_but_for_repaired_sentences(tmp_pa
             )
             for path, translation in zip(table["path"], table["translation"], strict=True):
                 if path in corpus.sentences:
-                    expected |= {(pair, translation), (source, repair_sentence(corpus.sentences[path]))}
+                    expected |= {(pair, translation), (source, repair_text(corpus.sentences[path]))}
         corpus.clips = dict.fromkeys(corpus.sentences, sound)
         summary = corpus.fetch(folder)
         resample(summary, folder / "resample", ResampleOptions())
@@ -193,11 +193,11 @@ def test_repair_leaves_no_residue_in_real_sentences(real: Path) -> None:
         for pair in PAIRS
         for text in read_tsv_file(real / "covost2_rows" / pair / "validated.tsv", ("sentence",))["sentence"]
     }
-    changed = {text: repair_sentence(text) for text in sentences if repair_sentence(text) != text}
+    changed = {text: repair_text(text) for text in sentences if repair_text(text) != text}
     assert changed
     for raw, repaired in changed.items():
         assert csv.reader([raw]).__next__() == [repaired]
-    assert not [text for text in map(repair_sentence, sentences) if '""' in text]
+    assert not [text for text in map(repair_text, sentences) if '""' in text]
 
 
 # seconds as soundfile decodes them, rate of the file
