@@ -76,6 +76,7 @@ class JobRecord(Artifact):
 
     Attributes:
         name: name of the job, of which there is one per folder of a run.
+        folder: that folder, as it is called where the job was started.
         machine: where it runs.
         job_id: process id of submitit's local controller, or the Slurm job id; None while it is being submitted.
         place: where it was started, if that is where it runs; None on Slurm.
@@ -88,6 +89,7 @@ class JobRecord(Artifact):
 
     format: int = 2
     name: str
+    folder: Path
     machine: Machine
     job_id: str | None = None
     place: Place | None = None

@@ -19,6 +19,7 @@ from llast.config.steps import Machine, sbatch_options
 from llast.errors import ConfigError, DataError
 from llast.launch import slurm
 from llast.launch.place import here, started
+from llast.launch.record import job_record
 from llast.launch.task import TrainingTask
 from llast.training.run_folder import RunFolder
 
@@ -117,11 +118,10 @@ def find(run: RunFolder) -> TrainingJob | None:
     """
     if not run.spec.exists():
         return None
-    try:
-        saved = JobRecord.read(run.job)
-    except DataError:
+    saved = job_record(run)
+    if saved is None:
         spec = RunSpec.read(run.spec)
-        saved = JobRecord(name=_name(run, spec.name), machine=spec.machine)
+        saved = JobRecord(name=_name(run, spec.name), folder=run.path, machine=spec.machine)
     local = saved.machine.cluster == "local"
     if saved.ended or (local and saved.place not in (None, here())):
         return None  # `llast.launch.lock` tells about those of other places
@@ -170,7 +170,7 @@ def submit(run: RunFolder, label: str, machine: Machine) -> TrainingJob:
     kept = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
         local = machine.cluster == "local"
-        record = JobRecord(name=name, machine=machine, place=here() if local else None)
+        record = JobRecord(name=name, folder=run.path, machine=machine, place=here() if local else None)
         record.write(run.job)
         slurm_conf = os.environ.get("SLURM_CONF")
         with clean_env():

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from llast.artifacts.training import JobRecord, LockHolder
+from llast.artifacts.training import LockHolder
 from llast.errors import DataError, JobError
 from llast.launch.place import here
+from llast.launch.record import job_record
 from llast.training.run_folder import RunFolder
 
 PATIENCE_S = {"local": 20.0, "slurm": 180.0}
@@ -92,9 +93,8 @@ def require_known(run: RunFolder, has_locks: bool) -> None:
     Raises:
         JobError: that cannot be known from here; with the command that settles it.
     """
-    try:
-        record = JobRecord.read(run.job)
-    except DataError:
+    record = job_record(run)
+    if record is None:
         return
     there, now = record.place, here()
     if record.ended or record.machine.cluster != "local" or there is None or there == now:
@@ -108,11 +108,3 @@ def require_known(run: RunFolder, has_locks: bool) -> None:
         f"{now.host} whether it still runs. On {there.host}, see: ps -p {record.job_id}. If it does not, delete "
         f"{run.job} and run the same command again; if it does, follow it there with the same command."
     )
-
-
-def note_end(run: RunFolder) -> None:
-    """Write down that a local job has ended: another machine cannot look for its processes."""
-    with contextlib.suppress(DataError):
-        record = JobRecord.read(run.job)
-        if record.machine.cluster == "local":
-            record.model_copy(update={"ended": True}).write(run.job)

@@ -11,7 +11,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from llast.launch import restarts, slurm
-from llast.launch.lock import PATIENCE_S, locked, note_end
+from llast.launch.lock import PATIENCE_S, locked
+from llast.launch.record import note_end
 from llast.launch.watch import watch
 from llast.training.run_folder import RunFolder
 

@@ -25,7 +25,8 @@ from llast.launch import job as jobs
 from llast.launch import restarts
 from llast.launch.failure import find_failure
 from llast.launch.follow import Forwarder, follow
-from llast.launch.lock import PATIENCE_S, locked, note_end, require_known
+from llast.launch.lock import PATIENCE_S, locked, require_known
+from llast.launch.record import note_end
 from llast.training.identity import changes_since, identity_of, rounds, settings_of
 from llast.training.run_folder import RunFolder
 from llast.training.schedule import checkpoint_steps, total_steps

@@ -1,5 +1,6 @@
 """A job whose record is missing, broken or without an id is found by its name or its folder."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def leave(run: RunFolder, machine: Machine, record: str) -> None:
     if record == "broken":
         run.job.write_text("{")
     elif record == "without id":
-        JobRecord(name=jobs._name(run, "tiny-seed1"), machine=machine).write(run.job)
+        JobRecord(name=jobs._name(run, "tiny-seed1"), folder=run.path, machine=machine).write(run.job)
 
 
 @RECORDS
@@ -82,7 +83,12 @@ def test_a_process_of_another_place_is_not_taken_for_the_job(
     leave(run, Machine(), "missing")
     began = started(controller.pid)
     record = JobRecord(
-        name="name", machine=Machine(), job_id=str(controller.pid), place=here(), started=began
+        name="name",
+        folder=run.path,
+        machine=Machine(),
+        job_id=str(controller.pid),
+        place=here(),
+        started=began,
     )
     record.write(run.job)
     job = jobs.find(run)
@@ -92,3 +98,25 @@ def test_a_process_of_another_place_is_not_taken_for_the_job(
     for other in ({"place": elsewhere}, {"ended": True}):
         record.model_copy(update=other).write(run.job)
         assert jobs.find(run) is None
+
+
+@pytest.mark.parametrize("cluster", ["local", "slurm"])
+def test_a_copy_does_not_follow_the_job_of_the_original(
+    tmp_path: Path, controller: psutil.Process, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    """Nor would Ctrl-C there end it; a folder that was moved, or is called otherwise here, keeps its job."""
+    run, copy = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "copy")
+    machine = Machine.model_validate({"cluster": cluster})
+    leave(run, machine, "missing")
+    job_id = str(controller.pid) if cluster == "local" else "12"
+    record = JobRecord(name="of the original", folder=run.path, machine=machine, job_id=job_id)
+    record.model_copy(update={"started": started(controller.pid)}).write(run.job)
+    monkeypatch.setattr("llast.launch.slurm.in_queue", lambda name: {"12": "RUNNING"} if "of" in name else {})
+    shutil.copytree(run.path, copy.path)
+    assert jobs.find(copy) is None
+    original = jobs.find(run)
+    assert original is not None
+    assert original.running()
+    shutil.rmtree(copy.path)
+    run.path.rename(copy.path)
+    assert jobs.find(copy) is not None

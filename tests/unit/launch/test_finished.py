@@ -48,7 +48,7 @@ def finished(
         run.checkpoint(1).marker
     )
     Packing(packed=True).write(run.packing)
-    JobRecord(name="name", machine=MACHINE, job_id="1").write(run.job)
+    JobRecord(name="name", folder=run.path, machine=MACHINE, job_id="1").write(run.job)
     Starts(step=0, in_vain=0).write(run.restarts)
     run.metrics.write_text(as_line(training_record(1)))
     monkeypatch.setattr(jobs, "submit", None)  # nothing is trained again

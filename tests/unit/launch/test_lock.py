@@ -13,8 +13,9 @@ from llast.config.steps import Machine
 from llast.errors import JobError
 from llast.launch import job as jobs
 from llast.launch import lock, train
-from llast.launch.lock import locked, note_end, require_known
+from llast.launch.lock import locked, require_known
 from llast.launch.place import here, started
+from llast.launch.record import note_end
 from llast.training.run_folder import RunFolder
 from tests.training_ranks import tiny_spec
 
@@ -35,7 +36,9 @@ def test_what_is_known_of_a_training_that_holds_no_lock(
 ) -> None:
     run = RunFolder(tmp_path)
     if there:
-        JobRecord(name="llast-tiny", machine=LOCAL, job_id="4711", place=there, started=5).write(run.job)
+        JobRecord(
+            name="llast-tiny", folder=run.path, machine=LOCAL, job_id="4711", place=there, started=5
+        ).write(run.job)
     if known:
         require_known(run, has_locks=True)
     else:
@@ -47,10 +50,14 @@ def test_what_is_known_of_a_training_that_holds_no_lock(
 
 def test_without_locks_a_container_is_not_known(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    JobRecord(name="llast-tiny", machine=LOCAL, job_id="4711", place=CONTAINER).write(run.job)
+    JobRecord(name="llast-tiny", folder=run.path, machine=LOCAL, job_id="4711", place=CONTAINER).write(
+        run.job
+    )
     with pytest.raises(JobError, match="4711"):
         require_known(run, has_locks=False)
-    JobRecord(name="llast-tiny", machine=SLURM, job_id="4711").write(run.job)  # which Slurm tells
+    JobRecord(name="llast-tiny", folder=run.path, machine=SLURM, job_id="4711").write(
+        run.job
+    )  # which Slurm tells
     require_known(run, has_locks=False)
 
 
@@ -114,7 +121,9 @@ def test_a_training_starts_only_where_there_is_none(call: Callable[[], RunFolder
     run = call()
     with locked(run, 0), pytest.raises(JobError, match=f"kill {os.getpid()}"):
         call()
-    JobRecord(name="llast-tiny", machine=LOCAL, job_id="4711", place=ELSEWHERE).write(run.job)
+    JobRecord(name="llast-tiny", folder=run.path, machine=LOCAL, job_id="4711", place=ELSEWHERE).write(
+        run.job
+    )
     with pytest.raises(JobError, match="4711"):
         call()
     run.job.unlink()  # as the message says
