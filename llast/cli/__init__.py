@@ -66,6 +66,14 @@ def _call(verb: Verb, values: Mapping[str, Any]) -> Any:
         from llast.doctor.places import OFFLINE
 
         os.environ.update(dict.fromkeys(OFFLINE, "1"))  # read when Hugging Face's libraries are imported
+    if endpoint := os.environ.get("HF_ENDPOINT", "").strip():  # the hub's client cannot be imported with some
+        from llast.config.base import is_server
+
+        if not is_server(endpoint):
+            raise ConfigError(
+                f"HF_ENDPOINT is '{endpoint}', which is no address of a server: unset it, or export "
+                "https://huggingface.co."
+            )
     if "threads" in given and not verb.machine:
         os.environ["OMP_NUM_THREADS"] = str(given["threads"])  # read when torch is imported
     if verb.options:

@@ -64,7 +64,7 @@ def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
     return _audio(path, root, path.stat().st_size, digest.hexdigest(), example), found[root]
 
 
-def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Path]]:
     """Yield id and bytes of each wanted clip, once each, in the order of the archive (of a folder: by name).
 
     Args:
@@ -87,7 +87,7 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
     if path.is_dir():
         names = sorted_files(path / folder, "A Common Voice folder has clips/ beside validated.tsv.")
         for clip, name in wanted_files(names, left):
-            yield clip, (path / folder / name).read_bytes()
+            yield clip, clip_content(path / folder / name)
         return
     with open_file(path) as file:
         for member in members(file, path):
@@ -96,6 +96,11 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
                 yield clip, member.read(MAX_CLIP_BYTES)
                 if not left:
                     return
+
+
+def clip_content(path: Path) -> bytes | Path:
+    """What a file of a clip holds; of one that is too large for any, its path, since it is not to be read."""
+    return path if path.stat().st_size > MAX_CLIP_BYTES else path.read_bytes()
 
 
 def read_table(path: Path) -> bytes:
@@ -143,7 +148,12 @@ def _choose_root(roots: list[str], path: Path, language: str) -> str:
     )
 
 
-def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
+def find_root(path: Path, language: str) -> str:
+    """Where in a folder the release of a language is; links to folders are followed, each once.
+
+    Raises:
+        DataError: nowhere, or in several places.
+    """
     roots = []
     seen = {path.resolve()}
     for folder, subfolders, files in os.walk(path, followlinks=True):
@@ -153,7 +163,11 @@ def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
         seen.update(target for _, target in inner)
         if "validated.tsv" in files:
             roots.append(Path(folder).relative_to(path).as_posix())
-    root = _choose_root(["" if root == "." else root for root in roots], path, language)
+    return _choose_root(["" if root == "." else root for root in roots], path, language)
+
+
+def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
+    root = find_root(path, language)
     with open_file(path / root / "validated.tsv") as file:
         validated = read_whole(file, path / root / "validated.tsv")
     digest = hashlib.sha256(validated)

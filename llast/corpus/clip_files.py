@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from llast.artifacts.corpus import FetchedAudio
-from llast.corpus.archive import sorted_files, wanted_files
+from llast.corpus.archive import clip_content, sorted_files, wanted_files
 
 
 def inspect(folder: Path, in_place: bool) -> FetchedAudio:
@@ -40,7 +40,7 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
     folder = Path(audio.path)
     for clip, name in wanted_files(_names(folder), wanted):
         path = (folder / name).absolute()
-        yield clip, path if audio.in_place else path.read_bytes()
+        yield clip, path if audio.in_place else clip_content(path)
 
 
 def _names(folder: Path) -> list[str]:

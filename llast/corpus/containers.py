@@ -99,6 +99,8 @@ def open_file(path: Path) -> "io.BufferedReader":
     """
     if not path.exists():
         raise DataError(f"{path} does not exist. Run the step fetch again, or correct the corpus's source.")
+    if path.is_dir():
+        raise _refused(path, "is a folder, not a file", "correct the corpus's source")
     if not path.is_file():
         raise _refused(path, *_NO_FILE)
     return path.open("rb")
@@ -246,7 +248,7 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _refused(path: Path, reason: str, remedy: str) -> DataError:
-    return DataError(f"{path} {reason}: {remedy}.")
+    return DataError(f"{path} {reason}. {remedy[0].upper()}{remedy[1:]}.")
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

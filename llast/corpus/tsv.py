@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
 from llast.artifacts import atomic_path
+from llast.corpus.containers import open_file
 from llast.errors import DataError
 
 MAX_LINE = 1 << 20
@@ -130,12 +131,11 @@ def read_tsv(file: BinaryIO, name: str, columns: Sequence[str]) -> Table:
 
 
 def read_tsv_file(path: Path, columns: Sequence[str]) -> Table:
-    """Read some columns of a table in a plain file; errors as in `read_tsv`, or if it is missing."""
-    try:
-        with path.open("rb") as file:
-            return read_tsv(file, str(path), columns)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist. Run the step that writes it first.") from None
+    """Read some columns of a table in a plain file; errors as in `read_tsv`, or if there is no regular file."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Run the step that writes it first.")
+    with open_file(path) as file:
+        return read_tsv(file, str(path), columns)
 
 
 def write_tsv(path: Path, columns: Mapping[str, Sequence[str]]) -> None:

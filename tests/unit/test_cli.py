@@ -156,6 +156,16 @@ def test_missing_data_is_a_message_and_exit_code_3(tmp_path: Path) -> None:
     assert not (tmp_path / "out/summary.json").exists()
 
 
+@pytest.mark.parametrize("endpoint", ["http://[::1", "http://hub:99999", "https://", "hub"])
+def test_a_hub_that_cannot_be_is_said_whatever_the_verb(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    output = str(tmp_path / "summary.json")
+    assert cli.main(["fetch-model", "--reference", "org/name@main", "--output", output]) == 2
+    assert f"HF_ENDPOINT is '{endpoint}'" in capsys.readouterr().err
+
+
 def test_an_output_that_is_no_summary_is_refused(tmp_path: Path) -> None:
     result = llast("join", "--fetched", "a", "--output", str(tmp_path))
     assert result.returncode == 2

@@ -1,14 +1,15 @@
 """Source `local`: Common Voice that is already here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from llast.artifacts.corpus import FetchedAudio
-from llast.corpus.sources.base import Amount, Folders
+from llast.corpus.sources.base import Amount, Folders, Readiness
 from llast.corpus.sources.covost import AudioAddress, CovostSource, read_release, require, require_language
+from llast.errors import DataError
 
 
 class LocalSource(CovostSource):
@@ -26,6 +27,19 @@ class LocalSource(CovostSource):
 
     def files(self, language: str, pairs: Sequence[str]) -> list[Path]:
         return [self._audio(language), *super().files(language, pairs)]
+
+    def check(self, languages: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Readiness:
+        from llast.corpus.archive import find_root
+
+        ready = super().check(languages, environment)
+        for language in languages if not ready.remedy else ():
+            if (folder := self._audio(language)).is_dir():
+                try:
+                    find_root(folder, language)
+                except DataError as error:
+                    found, _, remedy = str(error).partition(". ")
+                    return Readiness(found, f"name the folder of a release in source.audio: {remedy}")
+        return ready
 
     def download_size(self, amount: Amount) -> float:
         return amount.tables_bytes if self.downloads else 0.0

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,10 @@ from tests.unit.corpus.conftest import tone
 
 ROWS = {"train": 6, "dev": 3, "test": 3}
 
-Edit = Callable[[str], str | bytes]
-Clips = dict[str, bytes]
+Content = str | bytes | None
+"""What a file holds; None: it is a named pipe, into which nobody writes."""
+Edit = Callable[[str], Content]
+Clips = dict[str, Content]
 
 
 def tar(folder: Path) -> bytes:
@@ -74,7 +77,7 @@ class Small:
     clips: Callable[[Clips], Clips] = dict
     pack: str = ""
     packed: Callable[[Path], bytes] = tar
-    archive: Callable[[bytes], bytes] = bytes
+    archive: Callable[[bytes], Content] = bytes
     layout: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     corpus: Mapping[str, Any] = field(default_factory=dict)
@@ -111,14 +114,14 @@ class Small:
                 found.append({**parts, "name": self.name.format(**parts)})
         return found
 
-    def _sentences(self) -> str | bytes:
+    def _sentences(self) -> Content:
         rows = [
             f"spk{row['n'] % 5}\t{self.in_sentences.format(**row)}\tSatz Nummer {row['n']}.\n"
             for row in self._names()
         ]
         return self.sentences("client_id\tpath\tsentence\n" + "".join(rows))
 
-    def _table(self, pair: str) -> str | bytes:
+    def _table(self, pair: str) -> Content:
         rows = [
             "{}\tThis is {} {}.\t{}\n".format(
                 self.in_tables.format(**row), pair, row["n"], self.labels.get(row["split"], row["split"])
@@ -236,6 +239,9 @@ def _speech(number: int) -> bytes:
     return tone(1.0, rate=16_000, kind="WAV", pitch=200.0 + number % 100)
 
 
-def _write(path: Path, content: str | bytes) -> None:
+def _write(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -622,6 +622,62 @@ LINES += [
 ]
 
 
+def pipe(what: object) -> None:
+    """A named pipe in its place."""
+
+
+LINES += [
+    fails(
+        "a table that is a pipe",
+        "fetch",
+        TABLE + " is no regular file",
+        doctor="no regular file",
+        tables=pipe,
+    ),
+    fails("sentences that are a pipe", "fetch", r"validated\.tsv is no regular file", sentences=pipe),
+    fails(
+        "an archive that is a pipe",
+        "fetch",
+        r"de\.tar is no regular file",
+        doctor="no regular file",
+        pack=".tar",
+        archive=pipe,
+    ),
+    fails(
+        "a prepared table that is a pipe",
+        "fetch",
+        r"\.tsv is no regular file",
+        doctor="no regular file",
+        layout="prepared",
+        tables=pipe,
+    ),
+    works("a clip that is a pipe", left=FIVE, clips=lambda clips: clips | {"common_voice_de_1001.wav": None}),
+    works(
+        "a clip that is a folder",
+        left=FIVE,
+        clips=lambda clips: {
+            **{n: c for n, c in clips.items() if "1001" not in n},
+            "common_voice_de_1001.wav/x": b"",
+        },
+    ),
+    fails(
+        "a table that is a folder",
+        "fetch",
+        r"data/de is a folder.*source",
+        doctor=r"data/de is a folder.*source",
+        tables=None,
+        source={"tables": "{data}/de"},
+    ),
+    fails(
+        "a folder of something else",
+        "fetch",
+        r"de/clips holds no validated\.tsv",
+        doctor="holds no validated.*source.audio",
+        source={"audio": "{data}/{lang}/clips"},
+    ),
+]
+
+
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.what.replace(" ", "-"))
 def test_an_odd_corpus_stops_with_a_remedy_or_keeps_its_rows(line: Line, tmp_path: Path) -> None:
     small = Small(**line.odd)
