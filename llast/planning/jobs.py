@@ -166,7 +166,7 @@ class Estimates:
         for source in source_languages(pairs):
             output = Path(layout.decode_summary(folder, checkpoint, source))
             yield self._decode_job(name, source, pairs_from(source, pairs), output)
-        for split in ("dev", "test"):
+        for split in self._resolved.corpus.evaluated:
             scored = sum(self._evaluated(pair, split) for pair in pairs)
             cost = self._cores(scored / self._value("score_speed"))
             output = Path(layout.score_file(folder, checkpoint, split))
@@ -205,7 +205,7 @@ class Estimates:
         experiment, cost = self._resolved.experiments[name], self._costs[name]
         rows = seconds = prefill = decoding = batches = 0.0
         prompt, target = self._value("prompt_tokens"), self._value("tokens_per_row")
-        for split in ("dev", "test"):
+        for split in self._resolved.corpus.evaluated:
             counts = [self._evaluated(pair, split) for pair in pairs]
             clips, length = max(counts), self.amounts.seconds(source, split)
             limit = self._resolved.config.asr_rows if experiment.transcribes else 0

@@ -105,6 +105,8 @@ def test_a_change_of_an_experiment_reaches_the_rules_that_read_it(
         ({"filter": {"max_seconds": 20}}, {"filter corpus"}),
         ({"official_counts": True}, {"join corpus", "statistics corpus"}),
         ({"source": {"options": {"train": 6}}}, {"synthesize corpus"}),
+        ({"splits": {"validation": "dev"}}, {"fetch corpus"}),
+        ({"dev_sets": False}, {"fetch corpus", "decode one", "decode two"}),
         (
             {"source": {"kind": "local", "audio": "{lang}", "tables": "{pair}", "options": None}},
             {"synthesize corpus", "fetch corpus"},
@@ -202,6 +204,14 @@ def test_the_rules_write_where_the_layout_says() -> None:
     table = found.pop("table")
     assert found == {rule: [path] for rule, path in expected.items()}
     assert {layout.TABLE, layout.SCORES} <= set(table)
+
+
+def test_a_corpus_without_dev_sets_decodes_and_scores_none(here: Path) -> None:
+    config = resolved(WORKFLOW, {**CORPUS, "dev_sets": False}, EXPERIMENT)
+    scores = ResultsRules(config).score_files
+    assert scores
+    assert not [path for path in scores if ".dev." in path]
+    assert any(".dev." in path for path in ResultsRules(resolved(WORKFLOW, CORPUS, EXPERIMENT)).score_files)
 
 
 def test_published_scores_stand_beside_real_data_only(here: Path) -> None:
