@@ -60,9 +60,7 @@ def _acquire(handle: int, run: RunFolder, patience_s: float) -> bool:
         if waited > patience_s:
             raise JobError(_held(run))
         if waited > SAY_AFTER_S and not said:
-            print(
-                f"train: waiting for {_holder(run)}, to whom {run.path} belongs", file=sys.stderr, flush=True
-            )
+            print(f"train: {_holder(run)} trains in {run.path}; is it ending?", file=sys.stderr, flush=True)
             said = True
         time.sleep(LOOK_S)
 
