@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb runs: `llast --help` has to be quick.
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import select
@@ -23,6 +24,7 @@ from llast.disk import refusal_in
 from llast.errors import ConfigError, DataError, UserError
 
 INTERRUPTED = 130
+_NO_PATH = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST)
 NO_READER = 141
 """What a shell says of a program that SIGPIPE ended."""
 
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return NO_READER
             if debug:
                 traceback.print_exc()
-            user_error = _as_user_error(error)
+            user_error = _as_user_error(error) or _wrong_path(error, values)
             if not user_error and log and not debug:
                 traceback.print_exc(file=log)
             for link in _chain(error):
@@ -136,6 +138,35 @@ def _as_user_error(error: BaseException) -> UserError | None:
             where = f" (while writing {file})" if file else ""
             return DataError(f"{refusal.says}{where}. {refusal.remedy}")
     return None
+
+
+def _wrong_path(error: BaseException, values: Mapping[str, Any]) -> DataError | None:
+    """A path that cannot be, or a given one that is not there: an argument that the user can correct."""
+    for link in _chain(error):
+        if isinstance(link, OSError) and isinstance(link.filename, str):
+            given = link.errno == errno.ENOENT and any(_near(link.filename, path) for path in _paths(values))
+            if given or link.errno in _NO_PATH:
+                reason = (link.strerror or "").lower()
+                return DataError(
+                    f"{link.filename:.200}: {reason}. Correct the path, or move away what is in it."
+                )
+    return None
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    """The paths among a verb's arguments."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _paths(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _paths(inner)
+
+
+def _near(name: str, path: Path) -> bool:
+    """Whether a file is at a path, or next to it: temporary files are."""
+    return Path(name).parent in (path, path.parent) or Path(name) in (path, *path.parents)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

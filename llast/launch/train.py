@@ -20,7 +20,7 @@ from llast.artifacts.corpus import MixSummary
 from llast.artifacts.run import Run, RunCheckpoint
 from llast.artifacts.training import CheckpointRecord, Packing, RunSpec, Settings
 from llast.config.steps import Machine, TrainSpec
-from llast.errors import DataError, JobError
+from llast.errors import ConfigError, DataError, JobError
 from llast.launch import job as jobs
 from llast.launch import restarts
 from llast.launch.failure import find_failure
@@ -64,12 +64,18 @@ def launch(
 
     Raises:
         DataError: the run's folder disagrees with its own spec, the job cannot be submitted, or a base is broken.
-        ConfigError: a base cannot be used as the options say.
+        ConfigError: a base cannot be used as the options say, or there are more checkpoints than steps.
         JobError: the job failed; what it saved is kept, and the next call goes on from there.
     """
     rows = MixSummary.read(mix).rows_out
     if rows == 0:
         raise DataError(f"{mix}: the mixture has no rows. That file says what was dropped and why.")
+    steps = total_steps(rows, options.training)
+    if steps < options.training.checkpoints:
+        raise ConfigError(
+            f"experiment '{experiment}': training.checkpoints is {options.training.checkpoints}, and its {rows:,} rows "
+            f"give {steps} steps. Lower it, or give more epochs or fewer rows_per_update."
+        )
     spec = RunSpec(
         experiment=experiment,
         seed=seed,
@@ -89,7 +95,6 @@ def launch(
         print(
             f"train: {output.parent / folder} stays, of another run: {', '.join(different)}", file=sys.stderr
         )
-    steps = total_steps(rows, options.training)
     kept = checkpoint_steps(steps, options.training.checkpoints)
 
     if not run.finished(kept):

@@ -14,9 +14,8 @@ def total_steps(rows: int, options: TrainingOptions) -> int:
 
 
 def checkpoint_steps(steps: int, checkpoints: int) -> list[int]:
-    """Steps after which a checkpoint is kept: evenly spaced, the last at the end. Fewer steps than checkpoints
-    repeat a step, so that the plan's count of checkpoints always holds."""
-    return [max(1, round(steps * (k + 1) / checkpoints)) for k in range(checkpoints)]
+    """Steps after which a checkpoint is kept, evenly spaced, the last at the end; there are at least as many steps."""
+    return [round(steps * (k + 1) / checkpoints) for k in range(checkpoints)]
 
 
 def learning_rate(step: int, steps: int, options: TrainingOptions) -> float:

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -166,6 +167,33 @@ def test_a_hub_that_cannot_be_is_said_whatever_the_verb(
     assert f"HF_ENDPOINT is '{endpoint}'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "config schema --output file/x",
+        "config schema --output /proc/x",
+        f"config schema --output {'a' * 300}",
+        "table --runs folder --scores file --output out/bleu_table.csv",
+        "join --fetched folder --output out/summary.json",
+        "statistics --corpus folder --output s.csv",
+        "statistics --corpus loop --output s.csv",
+        'mix --filtered folder --seed 1 --output o/summary.json --options \'{"pairs": ["fr_en"]}\'',
+        "score --translated folder --split dev --output o.json",
+    ],
+)
+def test_a_path_that_cannot_be_is_no_defect(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("folder").mkdir()
+    Path("loop").symlink_to("loop")
+    assert cli.main(shlex.split(line)) == 3
+    (said,) = capsys.readouterr().err.splitlines()
+    assert any(word[:200] in said for word in line.split()[2:])
+    assert "defect" not in said
+
+
 def test_an_output_that_is_no_summary_is_refused(tmp_path: Path) -> None:
     result = llast("join", "--fetched", "a", "--output", str(tmp_path))
     assert result.returncode == 2
@@ -197,6 +225,8 @@ def chained(inner: BaseException) -> BaseException:
         (OSError(errno.ENOSPC, "No space left on device", "out/shard.arrow"), 3, "out/shard.arrow"),
         (chained(OSError(errno.ENOSPC, "No space")), 3, "disk"),
         (PermissionError(errno.EACCES, "Permission denied", "cv/fr.tar.gz"), 3, "cv/fr.tar.gz"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "results/one"), 3, "results/one"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "what/no/argument/names"), 1, "--debug"),
         (KeyboardInterrupt(), 130, ""),
         (KeyError("x"), 1, "--debug"),
     ],

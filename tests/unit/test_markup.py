@@ -117,9 +117,13 @@ def test_the_report(tree: Any, tmp_path: Path) -> None:
         output=output,
         title=NASTY,
         note=NASTY,
+        tracking_uri="http://me:secret@host; touch EXECUTED",
         published=tree.folder / "published.csv",
     )
+    text = output.read_text(encoding="utf-8")
     page = Tags()
-    page.feed(output.read_text(encoding="utf-8"))
+    page.feed(text)
     assert "script" not in page.found
-    assert output.read_text(encoding="utf-8").count("&lt;script&gt;") > 5
+    assert text.count("&lt;script&gt;") > 5
+    assert "secret" not in text
+    assert "mlflow ui --backend-store-uri &#39;http://me:***@host; touch EXECUTED&#39;<" in text

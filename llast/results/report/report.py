@@ -1,5 +1,6 @@
 """The step `report`: one self-contained HTML page about all experiments: scores, training, rows, samples."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from llast.results.report.audio import clips_of
 from llast.results.report.funnel import funnel_steps
 from llast.results.report.statistics import read_statistics
 from llast.results.samples import SAMPLE_KINDS, SampleRow, gather_samples
+from llast.results.tracking.address import without_password
 from llast.results.training import read_curve, varying_options
 
 
@@ -134,7 +136,7 @@ def report(
         beside=breakdowns.bleu_beside_published(groups, CASES),
         published=groups,
         cases=CASES,
-        tracking_uri=tracking_uri,
+        store=shlex.quote(without_password(tracking_uri, tracking_uri)),
     )
     write_text(output, page)
 

@@ -1,10 +1,14 @@
 """How long a training is, where its checkpoints stand, and its learning rate."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from llast.config.experiment import TrainingOptions
+from llast.config.steps import Machine, TrainSpec
+from llast.errors import ConfigError
+from llast.launch.train import launch
 from llast.training.schedule import checkpoint_steps, learning_rate, total_steps
 
 
@@ -14,6 +18,19 @@ def test_steps_and_checkpoints() -> None:
     assert total_steps(1000, TrainingOptions(max_steps=7)) == 7
     assert checkpoint_steps(300, 2) == [150, 300]
     assert checkpoint_steps(10, 3) == [3, 7, 10]
+
+
+def test_more_checkpoints_than_the_rows_give_steps_are_refused(
+    training_rows: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    mix, audio = training_rows
+    training = {"training": {"epochs": 1, "rows_per_update": 40, "checkpoints": 2}, "adaptor": {}}
+    bases = {"encoder": {"base": "./encoder"}, "llm": {"base": "./llm"}}
+    spec = TrainSpec.model_validate({**training, **bases, "mixture": {"pairs": ["fr_en"]}})
+    place = Path("base"), Path("base"), tmp_path / "run.json"
+    with pytest.raises(ConfigError, match=r"'one': training\.checkpoints is 2, .* 40 rows give 1 steps"):
+        launch("one", 1, mix, audio, *place, spec, Machine())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
