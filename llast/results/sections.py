@@ -321,7 +321,7 @@ def _checkpoints(results: Results) -> Section:
     ]
     return Section(
         "Every checkpoint",
-        "Chosen by the average dev BLEU; the other columns are averages on test.",
+        f"Those that stand for a run are {results.choice}; the averages are on test, but for the dev average.",
         ["experiment", "checkpoint", "step", "chosen", "dev average", *averages],
         rows,
     )

@@ -1,6 +1,7 @@
 """Inputs and params of the rules in results.smk."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from llast.config import layout
 from llast.config.resolved import ResolvedConfig
@@ -45,8 +46,12 @@ class ResultsRules:
         return [layout.mix_summary(layout.run_folder(name, seed)) for name, seed in runs]
 
     def published(self, wildcards: Wildcards) -> list[str]:
-        """Scores of the literature, which stand beside real ones only. A method: the folder is a user's text."""
-        return [] if self.resolved.synthetic else [f"{self.resolved.config.config_dir}/published.csv"]
+        """Scores of the literature, where there are any; they stand beside real ones only.
+
+        A method: the folder is a user's text.
+        """
+        file = f"{self.resolved.config.config_dir}/published.csv"
+        return [file] if not self.resolved.synthetic and Path(file).is_file() else []
 
     @property
     def official_counts(self) -> str:

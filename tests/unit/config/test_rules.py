@@ -127,7 +127,10 @@ def test_a_corpus_without_dev_sets_decodes_and_scores_none(here: Path) -> None:
 def test_published_scores_stand_beside_real_data_only(here: Path) -> None:
     local = {**CORPUS, "source": {"kind": "local", "audio": "{lang}", "tables": "{pair}"}}
     config = resolved(WORKFLOW, local, EXPERIMENT)
+    assert ResultsRules(config).published(SimpleNamespace()) == [], "there is no such file"
+    Path("config/published.csv").touch()
     assert ResultsRules(config).published(SimpleNamespace()) == ["config/published.csv"]
+    assert ResultsRules(resolved(WORKFLOW, CORPUS, EXPERIMENT)).published(SimpleNamespace()) == []
     assert CorpusRules(config).synthesized == []
 
 
