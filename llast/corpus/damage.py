@@ -75,7 +75,7 @@ def write_sound_rows(validated: bytes, name: str, needed: Set[str], output: Path
     again = Rows(io.BytesIO(validated), name, COLUMNS)
     _write(output, _as_bytes(again, (row for row in again if row.number not in numbers)))
     print(
-        f"fetch: {len(damaged):,} rows of {name} are damaged, such as {_say(damaged[0])}; no table needs them. "
+        f"fetch: {name}: rows that are damaged: {len(damaged):,}, such as {_say(damaged[0])}; no table needs them. "
         f"They are set aside in {aside}",
         file=sys.stderr,
     )

@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from llast.artifacts import write_text
-from llast.corpus.remote import Remote, TryAgain, connect
+from llast.corpus.remote import Remote, TryAgain, connect, number
 from llast.errors import DataError
 from llast.progress import byte_progress
 from llast.temporary import sweep
@@ -250,8 +250,8 @@ def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
     if offset and part.version.differs(version):  # some servers take no notice of If-Range
         part.restart()
         raise TryAgain("the file on the server has changed: starting again from the beginning")
-    length = response.headers.get("Content-Length", "")
-    total = offset + int(length) if length.isdecimal() else None
+    length = number(response.headers.get("Content-Length", ""))
+    total = None if length is None else offset + length
     chunks = _chunks(response)
     first = next(chunks, b"")
     # Checked before what came earlier is thrown away: a proxy answers ranges with its page, too.
@@ -307,8 +307,7 @@ def _is_web_page(response: Any, first: bytes) -> bool:
 
 
 def _range_start(response: Any) -> int | None:
-    start = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
-    return int(start) if start.isdigit() else None
+    return number(response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0])
 
 
 def _say(part: _PartialFile, text: str) -> None:

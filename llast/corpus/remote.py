@@ -162,9 +162,14 @@ def _refusal(remote: Remote, error: urllib.error.HTTPError) -> Exception:
 def _retry_after(error: urllib.error.HTTPError) -> float:
     """Seconds, given as such or as a date."""
     text = error.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
+    if (seconds := number(text)) is not None:
+        return float(seconds)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
+
+
+def number(text: str) -> int | None:
+    """A number in a header; None if it is none that counts seconds or bytes."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

@@ -23,7 +23,8 @@ class Server(http.server.ThreadingHTTPServer):
         files: content by path.
         faults: one for each request in turn, then none: an HTTP status (`429 7`: with `Retry-After: 7`), `cut` (half of
             what is left), `break` (half of it, then the connection is reset), `no ranges`, `cut no ranges`, `html`,
-            `other range`, `cut chunked` (half of it, without saying how much it will be), `endless`.
+            `other range`, `range X` and `length X` (that claim X), `cut chunked` (half of it, without saying how much
+            it will be), `endless`.
         requests: path and Range header of each request.
         data_sets: of Data Collective, path of the archive by id; `accepted`: those whose terms are.
         repository: of the hub, `org/name@revision`; its files are those of `files` below `hub/`.
@@ -168,7 +169,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         if start:
-            claimed = 0 if fault == "other range" else start
+            claimed = fault[6:] if fault.startswith("range ") else 0 if fault == "other range" else start
             self.send_header("Content-Range", f"bytes {claimed}-{len(data) - 1}/{len(data)}")
         if self.server.etags:
             self.send_header("ETag", etag)
@@ -185,7 +186,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with contextlib.suppress(OSError):
                 while True:
                     self.wfile.write(data)
-        self.send_header("Content-Length", "many" if fault == "odd length" else str(len(rest)))
+        self.send_header("Content-Length", fault[7:] if fault.startswith("length ") else str(len(rest)))
         self.end_headers()
         if "cut" in fault or fault == "break":
             rest = rest[: len(rest) // 2]

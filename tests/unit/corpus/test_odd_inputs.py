@@ -352,7 +352,7 @@ LINES = [
     ),
 ]
 
-ASIDE = r"1 rows of \S+/de\S* \(validated\.tsv\) are damaged, such as data row 13 .*validated\.damaged\.tsv"
+ASIDE = r"de\S* \(validated\.tsv\): rows that are damaged: 1, such as data row 13 .*validated\.damaged\.tsv"
 """Said of a damaged row behind the twelve that are needed."""
 NEEDED = (r"\(validated\.tsv\): data row 2 .*common_voice_de_1001", "kind: local, audio:")
 """Said of one that is needed."""
@@ -381,7 +381,7 @@ LINES += [
     works("a needless row with a NUL", ASIDE, sentences=adds("spk\ta.wav\t\0\n")),
     works("a needless row without a sentence", ASIDE, sentences=adds("spk\ta.wav\n")),
     works("half a row at the end", ASIDE, sentences=adds("spk\tcommon_voi")),
-    works("a megabyte of zeros at the end", "are damaged", sentences=adds(bytes(1 << 20))),
+    works("a megabyte of zeros at the end", "are damaged: ", sentences=adds(bytes(1 << 20))),
     fails("a needed row with a tab too many", "fetch", *NEEDED, sentences=damages("Satz", "Satz\t")),
     fails("a needed row with a tab too few", "fetch", *NEEDED, sentences=damages(".wav\t", ".wav ")),
     fails("a needed row with a bad byte", "fetch", *NEEDED, sentences=damages("Satz", b"S\xe4tze")),
