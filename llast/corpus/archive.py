@@ -16,6 +16,7 @@ from typing import Any
 from llast.artifacts.corpus import FetchedAudio
 from llast.corpus.containers import is_archive, members, open_file
 from llast.errors import DataError
+from llast.languages import LANGUAGES
 from llast.progress import progress
 
 MAX_CLIP_BYTES = 64 << 20
@@ -141,6 +142,12 @@ def _choose_root(roots: list[str], path: Path, language: str) -> str:
     named = [root for root in roots if posixpath.basename(root) == language]
     chosen = named if len(roots) > 1 else roots
     if len(chosen) == 1:
+        name = posixpath.basename(chosen[0])
+        if name in LANGUAGES and name != language:
+            raise DataError(
+                f"{path} holds the release of '{name}' ({chosen[0]}), not of '{language}'. Put the right one there, or "
+                "correct source in the corpus's file."
+            )
         return chosen[0]
     found = f"has several: {', '.join(sorted(roots))}" if roots else "holds no validated.tsv"
     raise DataError(

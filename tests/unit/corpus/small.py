@@ -32,12 +32,12 @@ Edit = Callable[[str], Content]
 Clips = dict[str, Content]
 
 
-def tar(folder: Path) -> bytes:
-    """A `.tar.gz` of a folder."""
+def tar(folder: Path, root: str = "") -> bytes:
+    """A `.tar.gz` of a folder, below another one."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         for path in sorted(folder.rglob("*"), reverse=True):  # validated.tsv first
-            archive.add(path, path.relative_to(folder).as_posix(), recursive=False)
+            archive.add(path, root + path.relative_to(folder).as_posix(), recursive=False)
     return content.getvalue()
 
 

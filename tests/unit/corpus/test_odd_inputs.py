@@ -276,6 +276,15 @@ LINES = [
         pairs=("de_en", "fr_en"),
         source={"kind": "mdc", "datasets": {"de": "a", "fr": "a"}, "audio": None},
     ),
+    works("a release in folders", pack=".tar.gz", packed=partial(tar, root="cv-corpus-5/de/")),
+    fails(
+        "a release of another language",
+        "fetch",
+        r"de\.tar\.gz",
+        "'fr'",
+        pack=".tar.gz",
+        packed=partial(tar, root="cv-corpus-5/fr/"),
+    ),
     # one key
     works("sentences without an ending", in_sentences="{name}"),
     works("sentences with another ending", in_sentences="{name}.mp3"),
