@@ -31,7 +31,7 @@ VERBS = (
                 "type": Path,
                 "nargs": "+",
                 "metavar": "FILE",
-                "help": "wav, mp3, flac, ... of any length",
+                "help": "wav, mp3, flac, ... of up to 12 hours",
             },
             **MODEL,
             "--from": {

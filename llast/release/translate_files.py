@@ -65,7 +65,7 @@ def translate_files(
     """Translate audio files, in their order; a file that cannot be read does not stop the others.
 
     Args:
-        files: wav, mp3, flac, ogg; of any length: long ones are cut at pauses.
+        files: wav, mp3, flac, ogg; of up to `MAX_HOURS`: long ones are cut at pauses.
         model: a run, a checkpoint or an exported folder.
         source: code of the spoken language.
         target: code of the language to write; the same as `source`: a transcript.

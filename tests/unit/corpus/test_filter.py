@@ -40,7 +40,9 @@ def dirty(mp3: bytes) -> Release:
     release.add("remove.mp3", mp3, "Texte.", "REMOVE")
     release.add("removed.mp3", mp3, "Enlever ?", "REMOVED the last one")
     release.add("wordy.mp3", mp3, "mots", "word " * 10)
-    release.add("same.mp3", mp3, "San  Francisco.", " san francisco. ")
+    release.add(
+        "same.mp3", mp3, "San  Francisco \u2013 l\u2019\xe9t\xe9.", " san francisco - l'e\u0301te\u0301. "
+    )
     return release
 
 
