@@ -137,6 +137,8 @@ def _as_user_error(error: BaseException) -> UserError | None:
             file = getattr(link, "filename", None)
             where = f" (while writing {file})" if file else ""
             return DataError(f"{refusal.says}{where}. {refusal.remedy}")
+        if problem := _of_the_machine(link):
+            return DataError(problem)
     return None
 
 
@@ -167,6 +169,19 @@ def _paths(value: Any) -> Iterator[Path]:
 def _near(name: str, path: Path) -> bool:
     """Whether a file is at a path, or next to it: temporary files are."""
     return Path(name).parent in (path, path.parent) or Path(name) in (path, *path.parents)
+
+
+def _of_the_machine(error: BaseException) -> str:
+    """What the machine lacks; empty if that is not it."""
+    code = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or code == errno.ENOMEM or "can't allocate memory" in str(error):
+        return "memory is used up. Give it more, or run fewer steps at once (--cores), and run it again."
+    if code in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open. Allow more (ulimit -n 4096) and run it again."
+    if code in (errno.EIO, errno.ESTALE, errno.ENOTCONN):
+        where = f" of {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        return f"the file system{where} fails ({os.strerror(code)}). Run it again when it can be read and written."
+    return ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -16,6 +16,7 @@ from llast.launch.watch import ENDED
 Kind = Literal["transient", "defect", "memory", "gpu memory", "disk", "cancelled"]
 
 MOST_LINES, MOST_CHARACTERS, TAIL_BYTES = 4, 300, 200_000
+MEMORY = ("MemoryError", "can't allocate memory", "Cannot allocate memory")
 GPU_MEMORY = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory")
 CONNECTION_LOST = (
     "Connection closed",
@@ -148,6 +149,8 @@ def _killed(job: TrainingJob, logs: list[list[str]], with_error: set[int]) -> tu
 def _kind(error: Sequence[str]) -> Kind:
     if _contains(error, GPU_MEMORY):
         return "gpu memory"
+    if _contains(error, MEMORY):
+        return "memory"
     return "transient" if _contains(error, TRANSIENT) and not _contains(error, DEFECT) else "defect"
 
 

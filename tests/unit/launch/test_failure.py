@@ -36,6 +36,7 @@ def failure(folder: Path, cluster: str, *logs: str) -> Failure:
         ("torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered", "transient", ""),
         ("torch.AcceleratorError: CUDA error: device-side assert triggered", "defect", ""),
         ("OSError: [Errno 28] No space left on device: 'step-000100/engine'", "disk", ""),
+        ("RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried 8 GiB", "memory", "mem_mb"),
         ("OSError: [Errno 122] Disk quota exceeded", "disk", ""),
         ("OSError: [Errno 30] Read-only file system: 'metrics.jsonl'", "disk", ""),
         ("RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 640 vs 534", "disk", ""),
