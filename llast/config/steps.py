@@ -30,7 +30,7 @@ STEP_VERSIONS: dict[str, int] = {
     "statistics": 3,
     "mix": 6,
     "train": 7,
-    "describe": 2,
+    "describe": 3,
     "decode": 5,
     "score": 5,
     "compare": 3,

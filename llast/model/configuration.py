@@ -8,6 +8,7 @@ from transformers import AutoConfig, PretrainedConfig
 from llast.artifacts import read_json
 from llast.config.steps import TrainSpec
 from llast.model.encoders.base import speech_encoder
+from llast.model.weights import reading
 
 
 class LlastConfig(PretrainedConfig):
@@ -56,10 +57,14 @@ class LlastConfig(PretrainedConfig):
 
         Raises:
             ConfigError: LLaST cannot use the encoder.
+            DataError: a configuration is missing or broken.
         """
-        config = AutoConfig.from_pretrained(encoder)
-        normalize = speech_encoder(config, str(encoder)).normalizes(encoder)
-        return cls(config, AutoConfig.from_pretrained(llm), normalize=normalize, **options)
+        with reading(encoder):
+            speech = AutoConfig.from_pretrained(encoder, trust_remote_code=False)
+        with reading(llm):
+            text = AutoConfig.from_pretrained(llm, trust_remote_code=False)
+        normalize = speech_encoder(speech, str(encoder)).normalizes(encoder)
+        return cls(speech, text, normalize=normalize, **options)
 
 
 def model_options(spec: TrainSpec) -> dict[str, Any]:
