@@ -1,5 +1,6 @@
 """What a Snakemake profile says that an estimate has to know: the configuration files and where the GPUs are."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,12 @@ from llast.config.yaml_file import read_yaml
 from llast.errors import ConfigError
 
 DEFAULT_CONFIG = Path("config/config.yaml")  # the Snakefile's own, which every other is laid over
+FORMS: dict[str, tuple[type, ...]] = {
+    "set-resources": (dict, list),
+    "default-resources": (dict, list),
+    "configfile": (str, list),
+    "executor": (str,),
+}
 SITE = ("slurm_partition", "slurm_account", "slurm_extra", "container_image")
 
 
@@ -47,13 +54,16 @@ def read_profile(profile: Path | None) -> Machines:
     if not found:
         raise ConfigError(f"--profile: there is no profile.yaml in {profile}.")
     values = read_yaml(found[0])
+    for key, form in FORMS.items():
+        if not isinstance(values.get(key), (*form, type(None))):
+            raise ConfigError(f"{found[0]}: '{key}': {values[key]!r:.60} is of no form that Snakemake reads.")
     resources = _by_rule(values.get("set-resources"))
     train, decode = resources.get("train", {}), resources.get("decode", {})
 
     def whole(rule: str, name: str, default: int, least: int) -> int:
         """A count that the profile gives a rule."""
         value = resources.get(rule, {}).get(name, default)
-        if not str(value).isdecimal() or int(value) < least:
+        if not re.fullmatch(r"[0-9]{1,9}", str(value)) or int(value) < least:
             raise ConfigError(
                 f"{found[0]}: 'set-resources.{rule}.{name}': must be a whole number of at least {least}, not {value!r}."
             )
@@ -71,7 +81,7 @@ def read_profile(profile: Path | None) -> Machines:
         train_gpus=nodes * whole("train", "gpus_per_node", 0, 0),
         train_cores=nodes * whole("train", "tasks_per_node", 2, 1) * whole("train", "cpus_per_task", 1, 1),
         decode_gpus=whole("decode", "gpu", 0, 0) or int("gres" in decode),
-        configfiles=tuple(Path(file) for file in ([files] if isinstance(files, str) else files)),
+        configfiles=tuple(Path(str(file)) for file in ([files] if isinstance(files, str) else files)),
         slurm=values.get("executor") == "slurm" or train.get("cluster") == "slurm",
         partitions=tuple(dict.fromkeys(partitions)),
         site={rule: texts for rule, texts in site.items() if texts},
@@ -82,7 +92,7 @@ def _settings(values: Any) -> dict[str, Any]:
     """`default-resources`: a map, or a list of `name=value`."""
     if isinstance(values, Mapping):
         return dict(values)
-    return dict(str(item).split("=", 1) for item in values or [])
+    return {name: value for name, _, value in (str(item).partition("=") for item in values or [])}
 
 
 def _by_rule(values: Any) -> dict[str, dict[str, Any]]:

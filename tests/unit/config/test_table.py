@@ -418,6 +418,42 @@ def test_there_are_many() -> None:
     assert len(CASES) >= 250
 
 
+PROFILES: dict[str, str] = {
+    "set-resources: 5": "'set-resources'",
+    "set-resources: text": "'set-resources'",
+    "default-resources: 5": "'default-resources'",
+    "configfile: 5": "'configfile'",
+    "configfile: [5]": "5 does not exist",
+    "configfile: nowhere.yaml": "nowhere.yaml",
+    "executor: [slurm]": "'executor'",
+    "set-resources: {train: {nodes: 0}}": "'set-resources.train.nodes'",
+    "set-resources: {train: {nodes: true}}": "'set-resources.train.nodes'",
+    "set-resources: {train: {nodes: .inf}}": "'set-resources.train.nodes'",
+    "set-resources: {train: {nodes: 1.5}}": "'set-resources.train.nodes'",
+    "set-resources: {train: {nodes: [2]}}": "'set-resources.train.nodes'",
+    "set-resources: {train: {tasks_per_node: 0}}": "'set-resources.train.tasks_per_node'",
+    "set-resources: {train: {gpus_per_node: -1}}": "'set-resources.train.gpus_per_node'",
+    f"set-resources: {{decode: {{gpu: '{'9' * 5000}'}}}}": "'set-resources.decode.gpu'",
+    "set-resources: ['train:nodes=0']": "'set-resources.train.nodes'",
+    "set-resources: [5]\ndefault-resources: [a]\nconfigfile: nowhere.yaml": "nowhere.yaml",
+    "set-resources: &a {train: *a}": "set-resources",
+    "? [a]\n: 1": "profile.yaml:1",
+    "site: 2020-99-99": "profile.yaml:1",
+}
+
+
+@pytest.mark.parametrize("text", PROFILES)
+def test_a_profile(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("profile.yaml").write_text(text)
+    assert cli.main(["plan", "--profile", "."]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert PROFILES[text] in said
+    assert "defect" not in said
+
+
 SPEC = (
     '{"encoder": {"base": "./w"}, "adaptor": {}, "llm": {"base": "./w"}, "mixture": {"pairs": ["fr_en"]}, '
     '"training": {}}'
