@@ -7,7 +7,6 @@ from torch import nn
 from transformers import LlamaConfig, WhisperConfig
 
 from llast.config.experiment import LoraOptions
-from llast.model.checkpointing import checkpoint_activations
 from llast.model.configuration import LlastConfig
 from llast.model.lora import add_adapters
 from llast.model.modeling import LlastForConditionalGeneration
@@ -50,7 +49,7 @@ def whisper_config(shape: Shape) -> WhisperConfig:
 
 
 def build(shape: Shape, window: str, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A LLaST model with LoRA on both sides, activations computed again in the backward pass, as in the presets."""
+    """A LLaST model with LoRA on both sides."""
     width, layers, heads, ffn = shape.llm
     llm = LlamaConfig(
         hidden_size=width,
@@ -64,8 +63,6 @@ def build(shape: Shape, window: str, device: torch.device, dtype: torch.dtype) -
     with torch.device(device):
         model = LlastForConditionalGeneration(LlastConfig(whisper_config(shape), llm, window=window))
     model.to(dtype).requires_grad_(False)
-    checkpoint_activations(model.encoder)
-    checkpoint_activations(model.llm)
     # The presets' dropout of 0.05 would cost both sides the same; without it their losses can be compared.
     ranks = [LoraOptions(rank=rank, alpha=max(1, rank // 2)) for rank in shape.ranks]
     adapted: nn.Module = add_adapters(model, *ranks).to(device, dtype)  # peft leaves them in float32

@@ -46,9 +46,13 @@ class Sides:
         rows: rows of the update.
         budget: most LLM positions of one of our micro-batches.
         folder: for the rows' files.
+        recompute: whether ours computes activations again, as it does where memory asks; the released step always does.
     """
 
-    def __init__(self, shape: str, device: str, rows: int, budget: int, folder: Path) -> None:
+    def __init__(
+        self, shape: str, device: str, rows: int, budget: int, folder: Path, recompute: bool = False
+    ) -> None:
+        self._recompute = recompute
         self._shape, self.device = SHAPES[shape], torch.device(device)
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         self._model: Any = build(self._shape, "30s", self.device, dtype)
@@ -80,9 +84,9 @@ class Sides:
 
     def _batches(self, examples: list[sampler.Example]) -> list[dict[str, torch.Tensor]]:
         lengths = [self.rows.length(example) for example in examples]
-        return [
-            self.rows.batch(part) for part in sampler.micro_batches(examples, lengths, 1, self._budget)[0]
-        ]
+        together = examples is self.update
+        divided = sampler.micro_batches(examples, lengths, 1, self._budget, padded=not together)[0]
+        return [self.rows.batch(part, together) for part in divided]
 
     def prepare(self, side: str) -> None:
         """Make what a side needs before its first step."""
@@ -96,7 +100,9 @@ class Sides:
         micro-batches."""
         model: nn.Module = self._released if side == "released" else self._model
         self._switch(side)
-        optimizer = self._optimizers.setdefault(side, torch.optim.AdamW(trainable_parameters(model), lr=1e-5))
+        optimizer = self._optimizers.setdefault(
+            side, torch.optim.AdamW(trainable_parameters(model), lr=1e-5, fused=True)
+        )
         total = torch.zeros((), device=self.device)
         if side == "released":
             for batch in self._released_batches:
@@ -122,7 +128,7 @@ class Sides:
                     self._model(**self._placed(batch))
 
         executed = flops(lambda: self.step(side))
-        return executed, flops_of_blocks(ahead)
+        return executed, flops_of_blocks(ahead) if self._recompute else 0
 
     def kernel_share(self, side: str) -> float:
         """Share of a step's time inside torch's operators, on a GPU inside kernels; the rest is Python and waiting."""
@@ -149,8 +155,10 @@ class Sides:
         for part in (llast.encoder, llast.llm):
             if side == "released":
                 part.activation_checkpointing_enable({"use_reentrant": False})
-            else:
+            elif self._recompute:
                 checkpoint_activations(part)
+            else:
+                part.activation_checkpointing_disable()
 
     def _placed(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         dtype = next(self._model.parameters()).dtype
@@ -169,7 +177,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # All rows at once: as many rows are held as the other side holds.
-        sides = Sides(arguments.shape, arguments.device, arguments.rows, 1_000_000, Path(folder))
+        sides = Sides(arguments.shape, arguments.device, arguments.rows, 1_000_000, Path(folder), True)
         sides.prepare(arguments.side)
         if arguments.device == "cuda":
             torch.cuda.reset_peak_memory_stats()  # the model was built in float32

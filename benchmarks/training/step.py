@@ -59,7 +59,7 @@ class Plain:
     def __init__(self, model: nn.Module) -> None:
         self.module = model
         self._parameters = trainable_parameters(model)
-        self.optimizer = torch.optim.AdamW(self._parameters, lr=1e-5)
+        self.optimizer = torch.optim.AdamW(self._parameters, lr=1e-5, fused=True)
         self._last, self._norm = False, torch.zeros(())
 
     def __call__(self, **batch: torch.Tensor) -> Any:

@@ -181,8 +181,13 @@ class TrainingOptions(Model):
         100, ge=1, description="Optimiser steps between measurements of the loss on `mixture.dev_rows`."
     )
     precision: Literal["bf16", "float32"] = Field("bf16", description="Of the bases and of the arithmetic.")
-    gradient_checkpointing: bool = Field(
-        False, description="Compute activations again in the backward pass: less memory, more time."
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description="Compute activations again when going back: less memory, more time. By default if memory asks.",
+    )
+    compile: bool | None = Field(
+        None,
+        description="Compile the blocks (torch.compile). By default on a GPU with a compiler, unless memory asks.",
     )
     deepspeed: Annotated[dict[str, Any], AfterValidator(check_engine)] = Field(
         {"zero_optimization": {"stage": 2}},

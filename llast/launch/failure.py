@@ -39,7 +39,7 @@ USER_ERRORS = {f"{error.__module__}.{error.__name__}: ": error for error in (Con
 
 ADVICE: dict[Kind, str] = {
     "memory": "Give it more memory: mem_mb of the rule train (per node).",
-    "gpu memory": "Lower training.tokens_per_micro_batch, or set training.gradient_checkpointing.",
+    "gpu memory": "Lower training.tokens_per_micro_batch, or set training.gradient_checkpointing: true.",
 }
 
 

@@ -32,32 +32,31 @@ class LoraLinear(Linear):
             return other
         dropped = self.lora_dropout[name](x)
         output: torch.Tensor = _LoraProduct.apply(
-            x, dropped, base.weight, base.bias, down, up, self.scaling[name], dropped is x
+            x, None if dropped is x else dropped, base.weight, base.bias, down, up, self.scaling[name]
         )
         return output
 
 
 class _LoraProduct(torch.autograd.Function):
-    """x W' + b + scaling (dropped A') B', for a frozen W and b."""
+    """x W' + b + scaling (dropped A') B', for a frozen W and b; without dropout, `dropped` is None."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: torch.Tensor,
-        dropped: torch.Tensor,
+        dropped: torch.Tensor | None,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
         down: torch.Tensor,
         up: torch.Tensor,
         scaling: float,
-        same: bool,
     ) -> torch.Tensor:
-        flat = dropped.reshape(-1, dropped.shape[-1])
+        flat = (x if dropped is None else dropped).reshape(-1, x.shape[-1])
         low = flat @ down.t()
         output = nn.functional.linear(x, weight, bias)
         output.view(-1, output.shape[-1]).addmm_(low, up.t(), alpha=scaling)
         ctx.save_for_backward(flat, low, weight, down, up)
-        ctx.scaling, ctx.same = scaling, same
+        ctx.scaling, ctx.same = scaling, dropped is None
         return output
 
     @staticmethod
@@ -67,7 +66,9 @@ class _LoraProduct(torch.autograd.Function):
         (output,) = gradients
         shape = (*output.shape[:-1], weight.shape[1])
         gradient = output.reshape(-1, output.shape[-1])
-        of_low = (gradient @ up).mul_(ctx.scaling)
+        # With beta 0, what is added is not read and only lends its shape: products that are scaled as they are made.
+        scaled = {"beta": 0, "alpha": ctx.scaling}
+        of_low = torch.addmm(low, gradient, up, **scaled)
         of_x = of_dropped = None
         if ctx.needs_input_grad[0]:
             of_x = gradient @ weight
@@ -76,8 +77,8 @@ class _LoraProduct(torch.autograd.Function):
             of_x = of_x.view(shape)
         if ctx.needs_input_grad[1] and not ctx.same:
             of_dropped = (of_low @ down).view(shape)
-        of_down, of_up = of_low.t() @ flat, (gradient.t() @ low).mul_(ctx.scaling)
-        return of_x, of_dropped, None, None, of_down, of_up, None, None
+        of_down, of_up = of_low.t() @ flat, torch.addmm(up, gradient.t(), low, **scaled)
+        return of_x, of_dropped, None, None, of_down, of_up, None
 
 
 def fuse(model: nn.Module, fused: bool = True) -> None:

@@ -22,11 +22,12 @@ from llast.config.steps import TrainSpec
 from llast.errors import ConfigError
 from llast.model.adaptor import Adaptor, stacked
 from llast.model.bases import base_folder, config_without_dropout, folder_of
-from llast.model.branches import logits_alone, logits_of, read_branches
+from llast.model.branches import logits_alone, read_branches
 from llast.model.configuration import LlastConfig, model_options
 from llast.model.encoders.base import load_encoder, speech_encoder
 from llast.model.layout import audio_layout
 from llast.model.limits import check_vocabulary
+from llast.model.loss import target_loss
 from llast.model.processing import LlastProcessor
 from llast.model.weights import load_whole
 
@@ -257,10 +258,10 @@ class LlastForConditionalGeneration(PreTrainedModel, GenerationMixin):
         embeddings = embeddings.flatten(0, 1).index_copy(0, speech_at, speech).view_as(embeddings)
         if self.packs_rows:
             hidden = read_branches(self.llm, embeddings, clip, branch, position_ids)
-            logits = logits_of(self.llm, hidden.flatten(0, 1).index_select(0, labels_at))
+            loss = target_loss(self.llm, hidden.flatten(0, 1).index_select(0, labels_at), labels)
         else:
             logits = logits_alone(self.llm, embeddings, clip >= 0, labels_at)
-        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+            loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
         return LlastOutput(loss=loss, target_tokens=len(labels))
 
     @torch.no_grad()

@@ -184,7 +184,9 @@ class LlastCost:
 
         An encoder without adapters has no backward pass at all.
         """
-        recomputed = self.experiment.training.gradient_checkpointing
+        recomputed = (
+            self.experiment.training.gradient_checkpointing is True
+        )  # `auto`: as long as memory suffices
         audio = self.positions(seconds)
         positions = audio + rows * (prompt + target)
         encoder = self.encoder_forward(seconds)

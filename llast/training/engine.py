@@ -35,14 +35,18 @@ def init_process_group() -> torch.device:
 
 
 def start_engine(model: nn.Module, options: TrainingOptions) -> Any:
-    """A DeepSpeed engine over the model's trainable parameters, with torch's AdamW.
+    """A DeepSpeed engine over the model's trainable parameters, with torch's fused AdamW.
 
     One backward pass after the other accumulates; the caller marks the last of an update with
     `engine.set_gradient_accumulation_boundary`. Gradients are averaged over ranks by the engine.
     """
     parameters = trainable_parameters(model)
     optimizer = torch.optim.AdamW(
-        parameters, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
+        parameters,
+        lr=options.learning_rate,
+        betas=options.betas,
+        weight_decay=options.weight_decay,
+        fused=True,
     )
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": 1,
@@ -56,6 +60,10 @@ def start_engine(model: nn.Module, options: TrainingOptions) -> Any:
         "wall_clock_breakdown": False,
     }
     config |= options.deepspeed
+    zero = config.get("zero_optimization")
+    if isinstance(zero, dict) and zero.get("stage", 0) in (1, 2):
+        # Otherwise each of a thousand small gradients is copied by itself before they are reduced together.
+        config["zero_optimization"] = {"contiguous_gradients": False, **zero}
     engine, *_ = deepspeed.initialize(
         model=model, model_parameters=parameters, optimizer=optimizer, config=config, dist_init_required=False
     )

@@ -60,6 +60,7 @@ EFFECTS: dict[str, Effect] = {
     "options.training.dev_every": "neither",
     "options.training.precision": "decides",
     "options.training.gradient_checkpointing": "rounding",
+    "options.training.compile": "rounding",
     "options.training.deepspeed": "decides",
     "machine.cluster": "neither",
     "machine.nodes": "rounding",

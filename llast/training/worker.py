@@ -16,7 +16,8 @@ import transformers
 from llast.artifacts.corpus import MixSummary
 from llast.artifacts.training import CheckpointRecord, RunSpec, TrainingRecord
 from llast.config.experiment import TrainingOptions
-from llast.model.checkpointing import checkpoint_activations
+from llast.model.checkpointing import checkpoint_activations, memory_asks
+from llast.model.compilation import can_compile, compile_blocks
 from llast.model.lora import add_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.prefix import require_readable
@@ -33,6 +34,9 @@ from llast.training.sampler import UpdateSampler
 from llast.training.schedule import checkpoint_steps, learning_rate, total_steps
 from llast.training.step import optimise
 from llast.training.usage import usage
+
+PROBED = 2
+"""Clips whose activations say what a micro-batch needs."""
 
 
 @dataclass(frozen=True)
@@ -169,9 +173,6 @@ def set_up(run_folder: Path) -> Trainer:
 
     torch.manual_seed(spec.seed)
     model = LlastForConditionalGeneration.from_spec(options, spec.encoder, spec.llm)
-    if options.training.gradient_checkpointing:
-        checkpoint_activations(model.encoder)
-        checkpoint_activations(model.llm)
     adapted = add_adapters(model, options.encoder.lora, options.llm.lora)
     adapted.to(device)  # type: ignore[arg-type]
     adapted.train()
@@ -185,6 +186,7 @@ def set_up(run_folder: Path) -> Trainer:
         if some is not None:
             some.check_positions(model.llm)
     model.packs_rows = _packs_rows(model, rows, device, run)
+    _prepare_blocks(adapted, model, rows, options.training, device)
     engine = start_engine(adapted, options.training)
     return Trainer(spec, engine, rows, dev, model.packs_rows, model.speech.pads_clips, device)
 
@@ -202,3 +204,57 @@ def _packs_rows(
         if not packed:
             print(f"a sequence per row, not per clip: {found.reason}", file=sys.stderr, flush=True)
     return packed
+
+
+def _probe(
+    rows: TrainingRows, options: TrainingOptions, packed: bool, device: torch.device
+) -> tuple[dict[str, torch.Tensor], float]:
+    """A batch of a few clips of middling length, and how many times as large a micro-batch may be."""
+    update = next(UpdateSampler(rows.clip_of_row, options.rows_per_update, seed=0).epoch(0))
+    update.sort(key=rows.length)
+    few = update[len(update) // 2 :][:PROBED]
+    ranks = torch.distributed.get_world_size()
+    largest = min(options.tokens_per_micro_batch, math.ceil(sum(map(rows.length, update)) / ranks))
+    batch = {name: tensor.to(device) for name, tensor in rows.batch(few, packed).items()}
+    return batch, largest / sum(map(rows.length, few))
+
+
+def _prepare_blocks(
+    adapted: torch.nn.Module,
+    model: LlastForConditionalGeneration,
+    rows: TrainingRows,
+    options: TrainingOptions,
+    device: torch.device,
+) -> None:
+    """Have activations computed again if memory asks, and blocks compiled where that can be; alike on all ranks."""
+    batch, times = _probe(rows, options, model.packs_rows, device)
+    first = torch.distributed.get_rank() == 0
+    again = options.gradient_checkpointing
+    if again is None:
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", torch.distributed.get_world_size()))
+        again = _on_any_rank(memory_asks(adapted, batch, times, processes), device)
+        if again and first:
+            print(
+                "activations are computed again: there is not the memory to keep them",
+                file=sys.stderr,
+                flush=True,
+            )
+    if again:
+        checkpoint_activations(model.encoder)
+        checkpoint_activations(model.llm)
+    partitioned = (
+        options.deepspeed.get("zero_optimization", {}).get("stage") == 3
+    )  # weights come and go by hooks
+    wanted = options.compile
+    if wanted is None:
+        wanted = can_compile(device) and not again and not partitioned
+    if wanted:
+        reason = compile_blocks(adapted, batch)
+        if reason and first:
+            print(f"blocks are not compiled: {reason}", file=sys.stderr, flush=True)
+
+
+def _on_any_rank(value: bool, device: torch.device) -> bool:
+    agreed = torch.tensor(float(value), device=device)
+    torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
+    return bool(agreed > 0)

@@ -85,6 +85,7 @@ def inputs(base_models: Path, training_rows: Rows, tmp_path: Path) -> tuple[Path
         ("training.loss_limit", 7.0, False),
         ("training.tokens_per_micro_batch", 7, False),
         ("training.gradient_checkpointing", True, False),
+        ("training.compile", True, False),
     ],
 )
 def test_options(inputs: tuple[Path, list[Path], Path, Path], name: str, value: Any, other_run: bool) -> None:
