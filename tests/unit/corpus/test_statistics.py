@@ -1,7 +1,10 @@
 import csv
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from llast.config.corpus import FilterOptions, ResampleOptions
 from llast.corpus.filter import filter_rows
@@ -80,6 +83,14 @@ def test_every_pair_and_split_is_counted(tmp_path: Path, corpus: Release) -> Non
     assert (dev["rows"], dev["no_audio_missing"], dev["mean_seconds"]) == ("2", "1", "1.5")
     assert (dev["speakers"], dev["speakers_in_train"], dev["sentences_in_train"]) == ("2", "1", "1")
     assert (test["joined"], test["not_validated"], test["speakers_in_dev"]) == ("1", "1", "1")
+
+
+def test_digital_silence_is_counted(tmp_path: Path, corpus: Release) -> None:
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(48_000), 48_000, format="MP3")
+    corpus.clips |= dict.fromkeys(["b.mp3", "h.mp3"], silence.getvalue())
+    found = run(corpus, tmp_path)
+    assert [row["no_audio_silent"] for row in found.values()] == ["1", "0", "1"]
 
 
 def test_without_the_filter_there_is_nothing_to_count(tmp_path: Path, corpus: Release) -> None:

@@ -161,8 +161,10 @@ def test_a_broken_file_does_not_stop_the_others(
     run: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
-    bad = [tmp_path / "none.wav", tmp_path / "silent.wav"]
-    assert cli.main(arguments([bad[0], files[0], bad[1], files[2]], run)) == 3
+    soundfile.write(tmp_path / "slow.wav", noise(10), 1)  # 44 hours, in a header
+    os.mkfifo(tmp_path / "pipe.wav")
+    bad = [tmp_path / name for name in ("none.wav", "silent.wav", "slow.wav", "pipe.wav")]
+    assert cli.main(arguments([bad[0], files[0], *bad[1:], files[2]], run)) == 3
     output = capsys.readouterr()
     assert [line.split("\t")[0] for line in output.out.splitlines()] == [str(files[0]), str(files[2])]
     assert all(str(file) in output.err for file in bad)
