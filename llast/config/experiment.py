@@ -78,7 +78,7 @@ class AdaptorOptions(Model):
 
 
 class LlmOptions(Model):
-    """The language model: any causal LM of transformers."""
+    """The language model: a causal LM of transformers; `docs/models.md` says which families can be used."""
 
     base: ModelReference = Field(
         description="`org/name@revision` on the Hugging Face hub, or a folder, starting with ./ or /."
