@@ -21,6 +21,7 @@ from llast.artifacts.corpus import (
 )
 from llast.corpus.official import official_table
 from llast.corpus.store import INDEX
+from llast.corpus.tables import SPLIT_OF_LABEL
 from llast.languages import PAIRS, SPLITS, pairs_from
 
 OFFICIAL = official_table()
@@ -91,7 +92,9 @@ def _texts(draw: random.Random) -> Iterator[str]:
 def _fetched(folder: Path, source: str, archive: Path, tables: dict[str, Path]) -> None:
     audio = FetchedAudio(reader="release", path=str(archive), bytes=archive.stat().st_size, sha256="none")
     files = {pair: FetchedTable(path=str(path), bytes=0, sha256="none") for pair, path in tables.items()}
-    details = FetchDetails(source=source, audio=audio, validated="validated.tsv", tables=files)
+    details = FetchDetails(
+        source=source, audio=audio, validated="validated.tsv", tables=files, splits=SPLIT_OF_LABEL
+    )
     FetchSummary(version=1, rows_in=0, rows_out=0, details=details).write(folder / "summary.json")
 
 
