@@ -79,9 +79,11 @@ def test_a_checkpoint_of_another_run_is_refused(
     write_spec(tmp_path, tiny_spec(), base_models, training_rows)
     marker = tmp_path / "checkpoints/step-000002/complete.json"
     marker.rename(tmp_path / "kept.json")
+    RunFolder(tmp_path).resharded.mkdir()  # as a kill leaves it
     assert on_ranks(1, train_and_stop, tmp_path, 0, 1) == [False], "without its marker it counts for nothing"
     assert RunFolder(tmp_path).complete_steps() == steps_of(tmp_path) == [1]
-    assert not marker.parent.exists(), "gigabytes that nothing reads"
+    for left in (marker.parent, RunFolder(tmp_path).resharded):
+        assert not left.exists(), "gigabytes that nothing reads"
 
 
 @pytest.mark.parametrize(
