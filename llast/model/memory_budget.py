@@ -85,9 +85,18 @@ def _attempt(work: Callable[[Sequence[Item]], Result], batch: Sequence[Item]) ->
         return []
 
 
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "bad_alloc",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+"""What errors say that are not of a class of their own: of the CPU's allocator, and of CUDA outside of torch's."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that an allocation failed, on a GPU or on the CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return any(sign in text for sign in ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "bad_alloc"))
+    return any(sign in text for sign in OUT_OF_MEMORY)

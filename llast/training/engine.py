@@ -13,6 +13,7 @@ import deepspeed
 from torch import nn
 
 from llast.config.experiment import TrainingOptions
+from llast.errors import ConfigError
 from llast.model.lora import trainable_parameters
 
 
@@ -21,9 +22,18 @@ def init_process_group() -> torch.device:
 
     Returns:
         the device of this rank.
+
+    Raises:
+        ConfigError: there are more ranks than GPUs on this machine.
     """
     if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if rank >= gpus:
+            raise ConfigError(
+                f"{os.environ['LOCAL_WORLD_SIZE']} training processes on a node with {gpus} GPUs: each needs its own. "
+                "Lower gpus-per-node in the profile, or --processes."
+            )
+        device = torch.device("cuda", rank)
         torch.cuda.set_device(device)
         deepspeed.init_distributed(dist_backend="nccl", auto_mpi_discovery=False, verbose=False)
         return device

@@ -19,6 +19,7 @@ def usage(device: torch.device) -> dict[str, float]:
     }
     if device.type == "cuda":
         found["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-        with contextlib.suppress(ModuleNotFoundError, RuntimeError):  # no nvidia-ml-py, or it may not look
+        # No nvidia-ml-py, or it may not look, or its own NVMLError: a figure to look at ends no training.
+        with contextlib.suppress(Exception):
             found["gpu_percent"] = float(torch.cuda.utilization(device))
     return found

@@ -235,6 +235,10 @@ def test_memory_that_is_not_enough_for_one_item(capsys: pytest.CaptureFixture[st
 def test_an_error_of_the_gpu_is_known_too() -> None:
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
     assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"))
+    assert is_out_of_memory(torch.AcceleratorError("CUDA error: out of memory"))
+    assert not is_out_of_memory(
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+    )
 
 
 def test_batches_go_from_long_clips_to_short_and_leave_out_what_nobody_asks_for() -> None:
