@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from llast.artifacts import write_json
-from llast.config.evaluation_only import WhisperExperiment
+from llast.config.evaluation_only import CascadeExperiment, WhisperExperiment
 from llast.config.experiment import DecodingOptions, LoraOptions
 from llast.errors import DataError
 from llast.evaluation.systems.base import SystemInputs
+from llast.evaluation.systems.cascade import CascadeSystem
 from llast.evaluation.systems.whisper import WhisperSystem
-from llast.model.decoding import Request, decode
+from llast.model.decoding import Clip, Request, decode
 from llast.model.lora import add_adapters, load_adapters, save_adapters
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.processing import LlastProcessor
@@ -225,3 +226,24 @@ def test_whisper_is_held_to_the_same(base_models: Path, tmp_path: Path) -> None:
     tensors(f"whisper/{WEIGHTS}", nan)(bases)
     with pytest.raises(DataError, match=f"{bases}/whisper"):
         system()
+
+
+@pytest.mark.parametrize(("positions", "refused"), [(200, False), (52, True)])
+def test_a_cascades_llm_has_to_have_room_for_its_prompt(
+    base_models: Path, tmp_path: Path, positions: int, refused: bool
+) -> None:
+    bases = gpt2(shutil.copytree(base_models, tmp_path / "bases"), positions)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(bases / "llama" / name, bases / "whisper")
+    options = {"kind": "cascade", "whisper": {"base": "./whisper"}, "precision": "float32"}
+    options |= {"llm": {"base": "./llama", "template": "llama2", "prompt": "{text}"}}
+    folders = {"whisper": bases / "whisper", "llm": bases / "llama"}
+    decoding = DecodingOptions(num_beams=1, max_new_tokens=50)
+    inputs = SystemInputs(None, folders, decoding, torch.device("cpu"))
+    system = CascadeSystem(CascadeExperiment.model_validate(options), inputs)
+    clip = Clip(1.0, lambda: np.zeros(16_000, np.float32), (Request("st", "fr", "en"),))
+    if refused:
+        with pytest.raises(DataError, match=rf"{bases}/llama has 52 .*max_new_tokens 50"):
+            list(system([clip]))
+    else:
+        assert [len(texts) for batch in system([clip]) for texts in batch.texts] == [1]
