@@ -97,11 +97,12 @@ def _collate(parts: list[dict[str, torch.Tensor]], mels: int) -> dict[str, torch
     before, after, labels = [], [], []
     for part in parts:
         first, last = int(part["speech_at"][0]), int(part["speech_at"][-1])
+        length = int((part["clip"][0] >= 0).sum())
         aligned = torch.full_like(part["input_ids"][0], IGNORE)
         aligned[part["labels_at"]] = part["labels"]
         before.append(part["input_ids"][0, :first])
-        after.append(part["input_ids"][0, last + 1 :])
-        labels.append(aligned[last + 1 :])
+        after.append(part["input_ids"][0, last + 1 : length])
+        labels.append(aligned[last + 1 : length])
     pad = nn.utils.rnn.pad_sequence
     lengths = torch.tensor([len(tokens) for tokens in after])
     after_mask = torch.arange(int(lengths.max())) < lengths[:, None]

@@ -14,7 +14,7 @@ import torch
 from llast.model.adaptor import stacked
 
 MULTIPLE = 8
-"""Lengths of shared sequences are multiples of this: fused attention reads a mask in steps of 16 bytes."""
+"""Lengths of sequences are multiples of this: fused attention reads a mask in steps of 16 bytes."""
 SPAN = 8192
 """Length at which attention to a whole sequence costs about as much as all else that LLaST-2B computes of it."""
 TRIED = 32
@@ -46,8 +46,8 @@ def arrange(lengths: Sequence[int], together: bool) -> Arrangement:
     """
     if not together:
         items = len(lengths)
-        return Arrangement(np.arange(items), np.zeros(items, dtype=np.int64), items, max(lengths))
-    shortest, all_of_them = (-(-length // MULTIPLE) * MULTIPLE for length in (max(lengths), sum(lengths)))
+        return Arrangement(np.arange(items), np.zeros(items, dtype=np.int64), items, _rounded(max(lengths)))
+    shortest, all_of_them = _rounded(max(lengths)), _rounded(sum(lengths))
     step = max(MULTIPLE, shortest // TRIED // MULTIPLE * MULTIPLE)
     # The longer the sequences the less padding there is, and the more attention to positions that are masked.
     tried = [_filled(lengths, room) for room in (*range(shortest, 2 * shortest, step), all_of_them)]
@@ -64,7 +64,11 @@ def _filled(lengths: Sequence[int], room: int) -> Arrangement:
         start[item] = room - left
         insort(free, (left - lengths[item], int(sequence[item])))
     length = room - free[0][0]
-    return Arrangement(sequence, start, len(free), -(-length // MULTIPLE) * MULTIPLE)
+    return Arrangement(sequence, start, len(free), _rounded(length))
+
+
+def _rounded(length: int) -> int:
+    return -(-length // MULTIPLE) * MULTIPLE
 
 
 def audio_layout(positions: Sequence[int], stack: int, together: bool) -> dict[str, torch.Tensor]:

@@ -54,7 +54,10 @@ def split(
     lengths = [rows.length(example) for example in examples]
     for part in micro_batches(examples, lengths, ranks, budget, alike or not packed)[rank]:
         # With fewer clips than ranks, a rank repeats one without counting it: collectives need every rank.
-        yield MicroBatch(part, rows.batch(part or examples[:1], packed), bool(part))
+        tensors = rows.batch(part or examples[:1], packed)
+        if torch.cuda.is_available():  # from other memory, no copy goes beside what a GPU computes
+            tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
+        yield MicroBatch(part, tensors, bool(part))
 
 
 @dataclass(frozen=True)
