@@ -157,7 +157,9 @@ class TrainingOptions(Model):
         256, ge=1, description="Rows (clip, task, target) in a step, over all ranks."
     )
     tokens_per_micro_batch: int = Field(
-        16384, ge=1, description="Most LLM positions, padding included, that one rank holds at once."
+        16384,
+        ge=1,
+        description="Most LLM positions that one rank holds at once, but for a few per cent of padding.",
     )
     learning_rate: float = Field(2e-4, gt=0, le=1, description="At its peak, after the warm-up.")
     warmup: float = Field(
