@@ -17,6 +17,7 @@ from llast.model.decoding import TEXT_POSITIONS, Clip, DecodedBatch, Request, Te
 from llast.model.limits import check_vocabulary, positions_missing, positions_of
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
+from llast.model.prefix import require_readable
 from llast.model.processing import LlastProcessor
 from llast.model.weights import load_whole
 
@@ -46,6 +47,7 @@ class CascadeSystem:
         self._decoding = decoding
         self._budget = MemoryBudget(decoding.batch_tokens)
         check_vocabulary(self._processor, model, folder)
+        require_readable(self._model)
 
     def __call__(self, clips: Sequence[Clip]) -> Iterator[DecodedBatch]:
         """Decode clips in batches, from long to short."""

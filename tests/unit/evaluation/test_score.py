@@ -280,7 +280,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         ([doubled], "test", f"{doubled.parent}/fr_en.test.jsonl: lines 4 and 12"),
         ([gone], "test", f"{gone.parent}/fr_en.test.jsonl"),
         ([good], "dev", f"{good}"),
-        ([], "test", ""),
+        ([], "test", "no "),
     ]
     for translated, split, named in cases:
         with pytest.raises(DataError, match=re.escape(named)):

@@ -9,8 +9,11 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from llast.config.evaluation_only import CascadeExperiment
 from llast.config.experiment import DecodingOptions
 from llast.errors import DataError
+from llast.evaluation.systems.base import SystemInputs
+from llast.evaluation.systems.cascade import CascadeSystem
 from llast.model.decoding import Request, decode
 from llast.model.modeling import LlastForConditionalGeneration
 from llast.model.prefix import require_readable
@@ -18,6 +21,7 @@ from llast.model.processing import LlastProcessor
 from llast.training.dataset import TrainingRows
 from llast.training.packing import check_packing
 
+DEMO = Path(__file__).parents[3] / "llast/demo/base_models"
 TOKENS = {"vocab_size": 400, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 USUAL: dict[str, Any] = {
     "hidden_size": 32,
@@ -96,3 +100,18 @@ def test_those_that_cannot_are_named(base_models: Path, tmp_path: Path, family: 
     assert f"'{family}'" in str(error.value)
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 3
+
+
+def test_a_cascade_names_them_too(base_models: Path, tmp_path: Path) -> None:
+    """RWKV takes padding for text, so that a sentence would depend on those beside it."""
+    load(base_models, tmp_path, "rwkv", REFUSED["rwkv"])
+    options = {
+        "kind": "cascade",
+        "whisper": {"base": "./whisper", "window": "clip"},
+        "llm": {"base": "./llm", "template": "llama2"},
+        "precision": "float32",
+    }
+    bases = {"whisper": DEMO / "whisper", "llm": tmp_path}
+    inputs = SystemInputs(None, bases, DecodingOptions(), torch.device("cpu"))
+    with pytest.raises(DataError, match=r"'rwkv'"):
+        CascadeSystem(CascadeExperiment.model_validate(options), inputs)
