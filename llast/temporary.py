@@ -17,6 +17,8 @@ MARK = ".llast-"
 """In the names of all of them, after that of what they become: other hidden files are a user's."""
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What flock says on a file system that has no locks."""
+
 OLD_S = 24 * 3600.0
 """Where the file system has no locks, what was not changed for so long is taken to be nobody's."""
 

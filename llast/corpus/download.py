@@ -1,7 +1,6 @@
 """Download one file over HTTP so that an interruption costs nothing: resumed by range, retried, verified."""
 
 import hashlib
-import http.client
 import json
 import os
 import sys
@@ -18,19 +17,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from llast.artifacts import write_text
-from llast.corpus.remote import Remote, TryAgain, connect, number
+from llast.corpus.remote import CHUNK_BYTES, LEAST_BYTES, WINDOW_S, Remote, TryAgain, chunks, connect, number
 from llast.errors import DataError
 from llast.progress import byte_progress
 from llast.temporary import sweep
 
-CHUNK_BYTES = 1 << 20
 WAITS_S = (1.0, 2.0, 5.0, 15.0, 30.0)
-"""Pauses before each retry; an attempt that brought new bytes starts the count again."""
+"""Pauses before each retry; an attempt that brought new bytes, and not next to none, starts the count again."""
 MAX_WAIT_S = 900.0
 """A server that wants to be left alone for longer gets its wish in another run."""
 
 
-def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] = WAITS_S) -> None:
+def download(
+    locate: Callable[[], Remote], target: Path, waits: Sequence[float] = WAITS_S, window_s: float = WINDOW_S
+) -> None:
     """Bring a file to `target` unless it is there; `{target}.sha256` keeps the digest of what came.
 
     A `{target}.part` from an interrupted run is continued, if the server can do that and still has the same file.
@@ -39,9 +39,11 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
         locate: says where the file is; asked before each attempt, since some addresses expire.
         target: file to write.
         waits: seconds to wait before each retry.
+        window_s: see `chunks`.
 
     Raises:
-        DataError: the server refuses, the connection keeps breaking, or what came is not what was expected.
+        DataError: the server refuses, the connection keeps breaking or brings next to nothing, or what came is not what
+            was expected.
     """
     if target.exists():
         return
@@ -52,7 +54,7 @@ def download(locate: Callable[[], Remote], target: Path, waits: Sequence[float] 
         sweep(target.parent)
         part = _PartialFile(target)
         try:
-            remote = _bring(locate, part, waits)
+            remote = _bring(locate, part, waits, window_s)
             part.sync()
             _verify(remote, part)
             write_text(target.with_name(target.name + ".sha256"), part.digest.hexdigest() + "\n")
@@ -191,16 +193,18 @@ class _PartialFile:
         self.path.rename(target)
 
 
-def _bring(locate: Callable[[], Remote], part: _PartialFile, waits: Sequence[float]) -> Remote:
+def _bring(
+    locate: Callable[[], Remote], part: _PartialFile, waits: Sequence[float], window_s: float
+) -> Remote:
     """Make attempts until the part is whole."""
     failures, most = 0, part.size
     while True:
         try:
             remote = locate()
-            _attempt(remote, part)
+            _attempt(remote, part, window_s)
             return remote
         except TryAgain as error:
-            failures = 1 if part.size > most else failures + 1
+            failures = 1 if part.size >= most + LEAST_BYTES else failures + 1
             most = max(most, part.size)
             if failures > len(waits) or error.wait_s > MAX_WAIT_S:
                 message = (
@@ -216,7 +220,7 @@ def _bring(locate: Callable[[], Remote], part: _PartialFile, waits: Sequence[flo
             time.sleep(wait)
 
 
-def _attempt(remote: Remote, part: _PartialFile) -> None:
+def _attempt(remote: Remote, part: _PartialFile, window_s: float) -> None:
     """Bring the part to its full size, or raise TryAgain."""
     version = part.version
     if part.size and version.sha256 and version.sha256 != remote.sha256:
@@ -238,10 +242,10 @@ def _attempt(remote: Remote, part: _PartialFile) -> None:
         part.restart()
         raise TryAgain("the file on the server is shorter than what was downloaded before") from None
     with response:
-        _receive(remote, response, part)
+        _receive(remote, response, part, window_s)
 
 
-def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
+def _receive(remote: Remote, response: Any, part: _PartialFile, window_s: float) -> None:
     offset = part.size if response.status == 206 else 0
     version = _Version.of(remote, response.headers)
     if response.status == 206 and _range_start(response) != offset:
@@ -252,8 +256,8 @@ def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
         raise TryAgain("the file on the server has changed: starting again from the beginning")
     length = number(response.headers.get("Content-Length", ""))
     total = None if length is None else offset + length
-    chunks = _chunks(response)
-    first = next(chunks, b"")
+    coming = chunks(response, window_s)
+    first = next(coming, b"")
     # Checked before what came earlier is thrown away: a proxy answers ranges with its page, too.
     if not offset and _is_web_page(response, first):
         raise DataError(
@@ -268,7 +272,7 @@ def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
         part.restart()
     if not offset or part.version == _Version():
         part.belong_to(version)
-    for chunk in byte_progress(chain([first], chunks), f"fetch {part.name}", offset, remote.size or total):
+    for chunk in byte_progress(chain([first], coming), f"fetch {part.name}", offset, remote.size or total):
         part.append(chunk)
         if remote.size is not None and part.size > remote.size:
             return  # it is another file, perhaps one without an end
@@ -277,15 +281,6 @@ def _receive(remote: Remote, response: Any, part: _PartialFile) -> None:
     expected = remote.size or total
     if expected is not None and part.size < expected:
         raise TryAgain(f"the connection ended after {part.size:,} of {expected:,} bytes")
-
-
-def _chunks(response: Any) -> Iterator[bytes]:
-    """What comes, as it comes: a connection that breaks costs nothing that had arrived."""
-    try:
-        while chunk := response.read1(CHUNK_BYTES):
-            yield chunk
-    except (OSError, http.client.HTTPException) as error:
-        raise TryAgain(f"the connection broke ({error})") from None
 
 
 def _verify(remote: Remote, part: _PartialFile) -> None:

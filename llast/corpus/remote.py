@@ -9,7 +9,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +19,11 @@ from llast.config.base import is_server
 from llast.errors import ConfigError, DataError
 
 TIMEOUT_S = 60.0
+CHUNK_BYTES = 1 << 20
+LEAST_BYTES, WINDOW_S = 1 << 16, 60.0
+"""A connection that brings less in this time of waiting for it is given up, as with curl's --speed-limit: a server that
+sends a byte now and then never runs into the timeout."""
+
 MAX_ANSWER_BYTES = 1 << 20
 """Answers that are no files have some hundred bytes."""
 
@@ -123,17 +128,49 @@ def connect(remote: Remote, headers: Mapping[str, str], method: str = "GET") -> 
         ) from None
 
 
+def chunks(response: http.client.HTTPResponse, window_s: float = WINDOW_S) -> Iterator[bytes]:
+    """What comes, as it comes: a connection that breaks costs nothing that had arrived.
+
+    Args:
+        response: of `connect`.
+        window_s: seconds of waiting in which `LEAST_BYTES` have to come.
+
+    Raises:
+        TryAgain: the connection broke, or brings next to nothing.
+    """
+    came, waited = 0, 0.0
+    while True:
+        began = time.monotonic()
+        try:
+            chunk = response.read1(CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise TryAgain(f"the connection broke ({error})") from None
+        if not chunk:
+            return
+        came, waited = came + len(chunk), waited + time.monotonic() - began
+        yield chunk
+        if came >= LEAST_BYTES:
+            came, waited = 0, 0.0
+        elif waited > window_s:
+            raise TryAgain(f"the server is too slow: {came:,} bytes in {waited:.0f} s")
+
+
 def ask(remote: Remote, method: str = "GET") -> Any:
     """The JSON that a server answers with; raises as `connect`, and DataError for what is not JSON."""
     with connect(remote, {"Accept": "application/json"}, method) as response:
+        answer = b""
         try:
-            return json.loads(response.read(MAX_ANSWER_BYTES))
+            for chunk in chunks(response):
+                answer += chunk
+                if len(answer) > MAX_ANSWER_BYTES:
+                    break
+            return json.loads(answer)
         except ValueError:
             raise DataError(
                 f"{remote.shown} did not answer with JSON: is a proxy in between? Run the step again later."
             ) from None
-        except (OSError, http.client.HTTPException) as error:
-            raise TryAgain(f"{remote.shown}: the connection broke ({error})") from None
+        except TryAgain as error:
+            raise TryAgain(f"{remote.shown}: {error}") from None
 
 
 def _no_address(shown: str) -> ConfigError:

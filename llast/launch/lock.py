@@ -5,7 +5,6 @@ containers and, over NFS and most shared file systems, from other machines.
 """
 
 import contextlib
-import errno
 import fcntl
 import os
 import sys
@@ -16,13 +15,13 @@ from llast.artifacts.training import LockHolder
 from llast.errors import DataError, JobError
 from llast.launch.place import here
 from llast.launch.record import job_record
+from llast.temporary import NO_LOCKS
 from llast.training.run_folder import RunFolder
 
 PATIENCE_S = {"local": 20.0, "slurm": 180.0}
 """Time to wait for a holder that is about to end; a file server gives a node that failed up to two minutes."""
 
 LOOK_S, SAY_AFTER_S = 0.2, 3.0
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager

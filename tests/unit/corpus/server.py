@@ -24,7 +24,7 @@ class Server(http.server.ThreadingHTTPServer):
         faults: one for each request in turn, then none: an HTTP status (`429 7`: with `Retry-After: 7`), `cut` (half of
             what is left), `break` (half of it, then the connection is reset), `no ranges`, `cut no ranges`, `html`,
             `other range`, `range X` and `length X` (that claim X), `cut chunked` (half of it, without saying how much
-            it will be), `endless`.
+            it will be), `endless`, `drip` (a byte now and then).
         requests: path and Range header of each request.
         data_sets: of Data Collective, path of the archive by id; `accepted`: those whose terms are.
         repository: of the hub, `org/name@revision`; its files are those of `files` below `hub/`.
@@ -188,6 +188,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.wfile.write(data)
         self.send_header("Content-Length", fault[7:] if fault.startswith("length ") else str(len(rest)))
         self.end_headers()
+        if fault == "drip":
+            with contextlib.suppress(OSError):
+                for byte in rest:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.01)
+            return
         if "cut" in fault or fault == "break":
             rest = rest[: len(rest) // 2]
         with self.counted():

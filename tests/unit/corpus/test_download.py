@@ -183,6 +183,17 @@ def test_a_server_that_stays_broken_is_given_up_and_the_part_kept(tmp_path: Path
     assert bring(server, tmp_path) == DATA
 
 
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(tmp_path: Path, server: Server) -> None:
+    server.files["a.tar"] = DATA
+    server.faults = ["cut", *["drip"] * 9]
+    with pytest.raises(DataError, match=r"a\.tar.*slow.*\b3 "):
+        download(lambda: remote_at(server.url("a.tar")), tmp_path / "a.tar", (0.0, 0.0), window_s=0.05)
+    assert len(server.requests) == 3
+    server.faults = ["drip"]
+    download(lambda: remote_at(server.url("a.tar")), tmp_path / "a.tar", (0.0, 0.0), window_s=0.05)
+    assert (tmp_path / "a.tar").read_bytes() == DATA
+
+
 def test_without_ranges_a_broken_connection_ends_some_time(tmp_path: Path, server: Server) -> None:
     server.files["a.tar"] = DATA
     server.faults = ["cut no ranges"] * 9
