@@ -103,8 +103,8 @@ def test_those_that_cannot_are_named(base_models: Path, tmp_path: Path, family: 
 
 
 def test_a_cascade_names_them_too(base_models: Path, tmp_path: Path) -> None:
-    """RWKV takes padding for text, so that a sentence would depend on those beside it."""
-    load(base_models, tmp_path, "rwkv", REFUSED["rwkv"])
+    """With a state that takes padding for text, a sentence would depend on those beside it."""
+    load(base_models, tmp_path, "minimax", REFUSED["minimax"])
     options = {
         "kind": "cascade",
         "whisper": {"base": "./whisper", "window": "clip"},
@@ -113,5 +113,5 @@ def test_a_cascade_names_them_too(base_models: Path, tmp_path: Path) -> None:
     }
     bases = {"whisper": DEMO / "whisper", "llm": tmp_path}
     inputs = SystemInputs(None, bases, DecodingOptions(), torch.device("cpu"))
-    with pytest.raises(DataError, match=r"'rwkv'"):
+    with pytest.raises(DataError, match=r"'minimax'"):
         CascadeSystem(CascadeExperiment.model_validate(options), inputs)
