@@ -1,5 +1,7 @@
 """Whether a sound file ends before its own headers say: libsndfile decodes what is left of it without complaint."""
 
+import math
+import re
 import struct
 
 _MP3_KBIT = {
@@ -14,11 +16,17 @@ _MP3_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_0
 def is_cut(data: bytes) -> bool:
     """Whether the end of a file is missing, as far as its headers tell.
 
-    A wav, aiff or au file says how long it is. The frames of an mp3 file and the pages of an ogg file say it each of
+    A wav (or RF64, W64), aiff, au or NIST SPHERE file says how long it is. The frames of an mp3 file and the pages of an ogg file say it each of
     their own, so that a cut within one is known; a cut between two is not.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _ends_before(data, 8, struct.unpack("<I", data[4:8])[0])
+    if data[:4] == b"RF64" and data[12:16] == b"ds64" and len(data) >= 28:
+        return _ends_before(data, 8, struct.unpack("<Q", data[20:28])[0])
+    if data[:4] == b"riff" and data[24:28] == b"wave":
+        return _ends_before(data, 0, struct.unpack("<Q", data[16:24])[0])
+    if data[:8] == b"NIST_1A\n":
+        return _is_cut_sphere(data)
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
         return _ends_before(data, 8, struct.unpack(">I", data[4:8])[0])
     if data[:4] == b".snd" and len(data) >= 12:
@@ -38,6 +46,18 @@ def has_frame_count(data: bytes) -> bool:
 def _ends_before(data: bytes, start: int, promised: int) -> bool:
     # Streaming writers leave a size near 4 GiB, or 0: that promises nothing.
     return promised < 0xF0000000 and len(data) < start + promised
+
+
+def _is_cut_sphere(data: bytes) -> bool:
+    """A header in text says its own length, how many samples follow and how long each is."""
+    header = data[:1024].decode("latin-1")
+    numbers = {name: int(value) for name, value in re.findall(r"^(\w+) -i (\d+)$", header, re.MULTILINE)}
+    try:
+        begin = int(header[8:16])
+        sizes = (numbers["sample_count"], numbers["channel_count"], numbers["sample_n_bytes"])
+    except (ValueError, KeyError):
+        return False
+    return "shorten" not in header and _ends_before(data, begin, math.prod(sizes))
 
 
 def _is_cut_ogg(data: bytes) -> bool:

@@ -116,10 +116,11 @@ def decode_file(file: str) -> np.ndarray:
         DataError: the file is gone or damaged.
     """
     try:
-        with soundfile.SoundFile(file) as sound:
+        # Not by its name: libsndfile would look for a file of macOS beside it, `._` and the name, and fail at that.
+        with open(file, "rb") as opened, soundfile.SoundFile(opened) as sound:
             rate = sound.samplerate
             channels = sound.read(MAX_SAMPLES // sound.channels, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
+    except (OSError, soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(
             f"{file} cannot be read any more ({error}). Put it back, or run the steps fetch and resample again."
         ) from None

@@ -147,9 +147,17 @@ def require_distinct(
         raise DataError(
             f"{both}, '{paths[first]}' and '{path}', would both be the clip '{clip_id(path)}': clips are told apart by "
             "the names of their files, without folder and ending. Give each a name of its own, in the tables and of "
-            f"its audio file, such as '{path.strip('/').replace('/', '_')}'."
+            f"its audio file, such as '{_name_of_its_own(path, row)}'."
         )
     return {clip: paths[row] for clip, row in rows.items()}
+
+
+def _name_of_its_own(path: str, row: int) -> str:
+    """A path that makes another clip: with the folder in the name, or else with the number of the row."""
+    flat = path.strip("/").replace("/", "_")
+    if clip_id(flat) != clip_id(path):
+        return flat
+    return f"{clip_id(path)}_{row + 1}{flat.removeprefix(flat.rpartition('.')[0]) if '.' in flat else ''}"
 
 
 def _what_to_do(

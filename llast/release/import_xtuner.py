@@ -167,7 +167,7 @@ def convert(tensors: Mapping[str, torch.Tensor]) -> Converted:
     """Rename the released code's tensors.
 
     Raises:
-        DataError: LoRA of more than one rank on one part.
+        DataError: LoRA of more than one rank on one part, or of rank 0.
     """
     result = Converted()
     ranks: dict[str, set[int]] = {}
@@ -187,6 +187,8 @@ def convert(tensors: Mapping[str, torch.Tensor]) -> Converted:
         if len(found) > 1:
             raise DataError(f"LoRA on the {part} has ranks {sorted(found)}; the released code has one.")
         result.ranks[part] = found.pop()
+        if not result.ranks[part]:
+            raise DataError(f"LoRA on the {part} has rank 0: it holds nothing. Take another checkpoint.")
     return result
 
 

@@ -10,6 +10,7 @@ from llast.artifacts.scores import MetricScore
 from llast.config.steps import ScoreOptions
 from llast.evaluation.metrics.base import Metric
 from llast.languages import Language
+from llast.normalisation import normalised
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
@@ -75,7 +76,7 @@ def _corpus_score(
     metric: "SacrebleuMetric", rows: Sequence[Hypothesis], resamples: int = 1
 ) -> MetricScore | None:
     """None where all references are empty: sacreBLEU says 0, as of hypotheses that are all wrong."""
-    if not any(row.reference.strip() for row in rows):
+    if not any(normalised(row.reference) for row in rows):  # what cannot be seen is no text either
         return None
     os.environ["SACREBLEU_SEED"] = SEED
     references = [[row.reference for row in rows]]

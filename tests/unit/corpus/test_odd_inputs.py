@@ -238,6 +238,7 @@ LINES = [
         "fetch",
         r"'a\.wav'",
         r"'a\.MP3'",
+        r"such as 'a_14\.MP3'",
         tables=lambda text: text + "a.wav\tOne.\ttrain\na.MP3\tTwo.\ttrain\n",
     ),
     fails(

@@ -16,7 +16,7 @@ import soundfile
 from llast.artifacts.corpus import ResampleSummary
 from llast.config.corpus import ResampleOptions
 from llast.corpus.cut import is_cut
-from llast.corpus.decode import MAX_SAMPLES, decode_clip, decode_flac
+from llast.corpus.decode import MAX_SAMPLES, decode_clip, decode_file, decode_flac
 from llast.corpus.resample import resample
 from llast.corpus.store import AudioStore
 from llast.errors import DataError
@@ -238,6 +238,9 @@ KINDS = {
     "WAV": (16_000, 44_100),
     "AIFF": (16_000,),
     "AU": (8_000,),
+    "RF64": (16_000,),
+    "W64": (16_000,),
+    "NIST": (16_000,),
 }
 
 
@@ -247,6 +250,13 @@ def test_whole_clips_are_never_truncated_and_half_ones_always(kind: str, rate: i
         data = tone(seconds, rate=rate, kind=kind)
         assert not decode_clip("a", data, 0.1, 0.0).reason
         assert decode_clip("a", data[: len(data) // 2], 0.1, 0.0).reason == "truncated"
+
+
+def test_a_clip_in_place_is_read_beside_a_file_of_macos(tmp_path: Path) -> None:
+    """Which libsndfile would take for its resource fork."""
+    (tmp_path / "a.mp3").write_bytes(tone(1.0))
+    (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(200))
+    assert len(decode_file(str(tmp_path / "a.mp3"))) == 16_000
 
 
 def test_an_ogg_is_cut_where_a_page_is() -> None:

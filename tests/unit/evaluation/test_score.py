@@ -236,8 +236,9 @@ def test_a_pair_without_rows_and_one_with_few(tmp_path: Path) -> None:
     assert pairs["de_en"].scored["bleu"].interval is None
 
 
-def test_references_that_are_all_empty_have_no_score(tmp_path: Path) -> None:
-    rows = [{**row, "reference": " "} for row in rows_of("en_ja", 20)]
+@pytest.mark.parametrize("reference", [" ", "\u200b"])
+def test_references_that_are_all_empty_have_no_score(tmp_path: Path, reference: str) -> None:
+    rows = [{**row, "reference": reference} for row in rows_of("en_ja", 20)]
     own = score([write_translation(tmp_path, {"en_ja": rows})], "test", tmp_path / "score.json").pairs[
         "en_ja"
     ]

@@ -217,6 +217,12 @@ def test_files_that_are_no_checkpoint(tmp_path: Path, value: Any) -> None:
         read_tensors(tmp_path)
 
 
+def test_lora_of_rank_0_is_refused() -> None:
+    ((name, shape), _) = lora("llm.base_model.model.model.layers.0.self_attn.q_proj", 32, 32, 0)
+    with pytest.raises(DataError, match=r"llm.*rank 0"):
+        convert({name: torch.zeros(shape)})
+
+
 def test_a_checkpoint_that_does_not_fit_names_what_differs(
     experiment: ExperimentConfig, tensors: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
