@@ -73,30 +73,33 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
         wanted: clip ids; the extension of the file does not matter.
 
     Raises:
-        DataError: the archive is missing, damaged, hostile, or not the one that was fetched.
+        DataError: the archive is missing, damaged, hostile, or not the one that was fetched; a clip has files in two
+            folders.
     """
-    left, path = set(wanted), Path(audio.path)
+    wanted, path = set(wanted), Path(audio.path)
     # What is here already is no input of a rule: nothing else notices that another archive took its place.
     if path.is_file() and path.stat().st_size != audio.bytes:
         raise DataError(
             f"{path} is not the archive that the step fetch has read: its size has changed. Run that step again "
             "(snakemake --forcerun fetch)."
         )
-    if not left:
+    if not wanted:
         return
     folder = posixpath.join(audio.root, "clips")
     if path.is_dir():
         names = sorted_files(path / folder, "A Common Voice folder has clips/ beside validated.tsv.")
-        for clip, name in wanted_files(names, left):
+        for clip, name in wanted_files(names, wanted):
             yield clip, clip_content(path / folder / name)
         return
+    found: dict[str, str] = {}
     with open_file(path) as file:
-        for member in members(file, path):
-            if member.name.startswith(f"{folder}/") and (clip := clip_id(member.name)) in left:
-                left.remove(clip)
-                yield clip, member.read(MAX_CLIP_BYTES)
-                if not left:
-                    return
+        for member in members(file, path):  # to the end: there may be a second file of a clip
+            if member.name.startswith(f"{folder}/") and (clip := clip_id(member.name)) in wanted:
+                if clip in found:
+                    _require_one_folder(clip, found[clip], member.name)
+                else:
+                    found[clip] = member.name
+                    yield clip, member.read(MAX_CLIP_BYTES)
 
 
 def clip_content(path: Path) -> bytes | Path:
@@ -227,10 +230,14 @@ def wanted_files(names: Sequence[str], wanted: Collection[str]) -> list[tuple[st
     found: dict[str, str] = {}
     for name in names:
         if (clip := clip_id(name)) in wanted:
-            first = found.setdefault(clip, name)
-            if posixpath.dirname(first) != posixpath.dirname(name):
-                raise DataError(
-                    f"{first} and {name} are both the clip '{clip}': clips are told apart by the names of their files, "
-                    "without folder and ending. Give each a name of its own, in the tables too, or take one away."
-                )
+            _require_one_folder(clip, found.setdefault(clip, name), name)
     return list(found.items())
+
+
+def _require_one_folder(clip: str, first: str, name: str) -> None:
+    """See that two files of a clip differ in their endings only."""
+    if posixpath.dirname(first) != posixpath.dirname(name):
+        raise DataError(
+            f"{first} and {name} are both the clip '{clip}': clips are told apart by the names of their files, "
+            "without folder and ending. Give each a name of its own, in the tables too, or take one away."
+        )

@@ -353,6 +353,13 @@ LINES = [
         clips=lambda clips: clips | {"a/common_voice_de_1000.wav": b"RIFF"},
     ),
     fails(
+        "audio of one name in two folders, packed",
+        "resample",
+        r"a/common_voice_de_1000\.wav",
+        pack=".tar.gz",
+        clips=lambda clips: clips | {"a/common_voice_de_1000.wav": b"RIFF"},
+    ),
+    fails(
         "half of the dev clips",
         "filter",
         "de_en dev: 2 of 3",
