@@ -65,13 +65,15 @@ def read_json(path: Path) -> Any:
     """Read a JSON file that a step has written.
 
     Raises:
-        DataError: the file is missing or is not JSON.
+        DataError: the file is missing, is none (a pipe would be waited for), or is not JSON.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a file. Move it away and run the step that writes it.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Run the step that writes it first.") from None
-    except ValueError as error:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or brackets without end
         raise DataError(
             f"{path} is not valid JSON ({error}). Delete it and run snakemake again: its step writes it anew."
         ) from None

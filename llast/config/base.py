@@ -198,10 +198,15 @@ def check_hub_name(name: str) -> str:
     return name
 
 
+_HOST = re.compile(r"""[^\s<>"{}|\\^`$]+""")
+
+
 def is_server(address: str) -> bool:
     """Whether there may be a server at an address of HTTP: it has a host, and a port that can be."""
     try:
         parts = urlsplit(address)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, or brackets without an address
+        host = parts.hostname or ""
+        host.encode("idna")  # as sockets do
+        return bool(_HOST.fullmatch(host)) and parts.port != 0
+    except ValueError:  # a port that is none, brackets without an address, an empty label or a long one
         return False

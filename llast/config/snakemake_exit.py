@@ -33,7 +33,7 @@ def exit_as_the_steps(logs: Sequence[str]) -> None:
     Args:
         logs: Snakemake's own log files.
     """
-    text = "".join(Path(log).read_text(encoding="utf-8") for log in logs)
+    text = "".join(Path(log).read_text(encoding="utf-8", errors="replace") for log in logs)
     codes = {int(code) for code in re.findall(r"returned non-zero exit status (\d+)", text)}
     if codes and codes <= _USERS:
         sys.exit(min(codes))

@@ -1,5 +1,6 @@
 """From pydantic's errors to one message that names file, dotted key, what is wrong and the nearest valid name."""
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -81,8 +82,8 @@ def _problem(detail: ErrorDetails, key: Key, parent: list[Any]) -> str:
 
 
 def _quoted(text: str) -> list[str]:
-    """The words of `'a', 'b' or 'c'`."""
-    return text.split("'")[1::2]
+    """The values of `'a', 'b' or 'c'`, or of `1, 2 or 3`."""
+    return [value.strip("'") for value in re.split(", | or ", text)]
 
 
 def _walk(model: type[BaseModel], path: list[Any]) -> tuple[Key, list[Any]]:

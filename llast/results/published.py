@@ -38,36 +38,44 @@ def read_published(path: Path, pairs: Sequence[str]) -> list[PublishedSystem]:
     """Read `published.csv` (`COLUMNS`), as far as it concerns `pairs`.
 
     Raises:
-        ConfigError: a missing column, a case other than cased, lower and unknown, no pair, no number, no source.
+        ConfigError: no CSV file, a missing column, a case other than cased, lower and unknown, no pair, no number, no
+            source.
     """
     systems: dict[tuple[str, str], tuple[list[str], dict[str, float]]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.DictReader(file)
-        if missing := [name for name in COLUMNS if name not in (lines.fieldnames or ())]:
-            raise ConfigError(f"{path}: no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
-        for number, line in enumerate(lines, 2):
-            if line["case"] not in CASES:
-                raise ConfigError(
-                    f"{path}:{number}: case is '{line['case']}'; write one of {', '.join(CASES)}."
-                )
-            if line["pair"] not in PAIRS:
-                raise ConfigError(f"{path}:{number}: CoVoST-2 has no pair '{line['pair']}'.")
-            if not line["source"]:
-                raise ConfigError(f"{path}:{number}: no source. Say where the number stands.")
-            try:
-                value = float(line["value"])
-            except ValueError:
-                value = math.nan
-            if not math.isfinite(value):
-                raise ConfigError(f"{path}:{number}: '{line['value']}' is no BLEU score.")
-            if line["pair"] in pairs:
-                sources, bleu = systems.setdefault((line["system"], line["case"]), ([], {}))
-                bleu[line["pair"]] = value
-                if line["source"] not in sources:
-                    sources.append(line["source"])
+    for number, line in enumerate(_lines(path), 2):
+        if line["case"] not in CASES:
+            raise ConfigError(f"{path}:{number}: case is '{line['case']}'; write one of {', '.join(CASES)}.")
+        if line["pair"] not in PAIRS:
+            raise ConfigError(f"{path}:{number}: CoVoST-2 has no pair '{line['pair']}'.")
+        if not line["source"]:
+            raise ConfigError(f"{path}:{number}: no source. Say where the number stands.")
+        try:
+            value = float(line["value"])
+        except (ValueError, TypeError):  # a short line has none
+            value = math.nan
+        if not math.isfinite(value):
+            raise ConfigError(f"{path}:{number}: '{line['value']}' is no BLEU score.")
+        if line["pair"] in pairs:
+            sources, bleu = systems.setdefault((line["system"], line["case"]), ([], {}))
+            bleu[line["pair"]] = value
+            if line["source"] not in sources:
+                sources.append(line["source"])
     return [
         PublishedSystem(name, case, tuple(sources), bleu) for (name, case), (sources, bleu) in systems.items()
     ]
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is not a file: name a CSV file with {', '.join(COLUMNS)}.")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = csv.DictReader(file)
+            if missing := [name for name in COLUMNS if name not in (lines.fieldnames or ())]:
+                raise ConfigError(f"{path}: no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
+            return list(lines)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} is no CSV file in UTF-8 ({error}). Save it as one.") from None
 
 
 def beside_ours(published: Sequence[PublishedSystem], ours: OwnScores) -> dict[str, list[PublishedSystem]]:

@@ -194,6 +194,19 @@ def test_a_path_that_cannot_be_is_no_defect(
     assert "defect" not in said
 
 
+def test_inputs_that_are_no_json_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    for name in ("pipe", "folder", "deep", "bytes", "absent"):
+        path = str(tmp_path / name)
+        assert cli.main(["statistics", "--corpus", path, "--output", str(tmp_path / "s.csv")]) == 3
+        said = capsys.readouterr().err
+        assert path in said
+        assert said.count("\n") == 1
+
+
 def test_an_output_that_is_no_summary_is_refused(tmp_path: Path) -> None:
     result = llast("join", "--fetched", "a", "--output", str(tmp_path))
     assert result.returncode == 2

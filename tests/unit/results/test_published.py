@@ -1,6 +1,7 @@
 """Published scores: each with its source, none beside ours in another case."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,15 @@ def test_the_shipped_published_scores_are_well_formed() -> None:
         ("X,fr_de,1.0,cased,me", r"published\.csv:2: .*'fr_de'"),
         ("X,fr_en,1.0,cased,", r"published\.csv:2: .*source"),
         ("X,fr_en,high,cased,me", r"published\.csv:2: .*'high'"),
+        ("X,fr_en", r"published\.csv:2: case"),
+        ("\xdcbersetzer,fr_en,1.0,cased,me", r"published\.csv .*UTF-8"),
+        (f"{'X' * 200_000},fr_en,1.0,cased,me", r"published\.csv .*limit"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_a_line_that_cannot_be_used_is_refused(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "published.csv"
-    path.write_text(f"system,pair,value,case,source\n{line}\n")
+    path.write_text(f"system,pair,value,case,source\n{line}\n", encoding="latin-1")
     with pytest.raises(ConfigError, match=message):
         read_published(path, ["fr_en"])
 
@@ -71,3 +76,9 @@ def test_only_scores_of_the_same_case_stand_together() -> None:
     llast = next(system for system in groups["lower"] if system.name == "LLaST-8B")
     assert llast.six == pytest.approx((44.1 + 24.4 + 40.8 + 23.3 + 45.3 + 42.1) / 6)
     assert next(system for system in groups["cased"] if system.name == "Canary-1b-v2").six is None
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "published.csv")
+    with pytest.raises(ConfigError, match=r"published\.csv is not a file"):
+        read_published(tmp_path / "published.csv", ["fr_en"])
