@@ -10,7 +10,7 @@ from llast.artifacts.corpus import FetchSummary, JoinDetails, JoinSummary, RowDi
 from llast.config.steps import STEP_VERSIONS
 from llast.corpus.archive import clip_id
 from llast.corpus.official import official_table
-from llast.corpus.tables import read_covost
+from llast.corpus.tables import read_fetched
 from llast.corpus.tsv import Table, read_tsv_file, write_tsv
 from llast.languages import SPLITS, CorpusSplit
 
@@ -29,7 +29,7 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSumm
         official_counts: compare the rows with the published ones.
 
     Raises:
-        DataError: a table is missing or broken.
+        DataError: a table is missing, broken, or not the one that was fetched.
     """
     began = time.monotonic()
     files = FetchSummary.read(fetched).details
@@ -41,7 +41,7 @@ def join(fetched: Path, output: Path, official_counts: bool = False) -> JoinSumm
     short_rows = {"validated": validated.short_rows}
     rows = 0
     for pair, file in files.tables.items():
-        table = read_covost(Path(file.path))
+        table = read_fetched(file)
         splits, ignored, unmatched = join_tables(validated, table, files.splits)
         counts[pair] = {split: len(splits[split]["path"]) for split in SPLITS}
         labels[pair] = dict(sorted(ignored.items()))

@@ -22,7 +22,7 @@ from llast.corpus.decode import DecodedClip, decode_clip, text_seconds
 from llast.corpus.pool import map_in_order
 from llast.corpus.readers import read_clips
 from llast.corpus.store import complete_shards, shard_path, write_index, write_shard
-from llast.corpus.tables import one_of_each, read_covost
+from llast.corpus.tables import one_of_each, read_fetched
 from llast.corpus.tsv import read_tsv_file
 from llast.errors import DataError
 from llast.languages import language
@@ -115,7 +115,7 @@ def _wanted(files: FetchDetails, sentences: Path) -> dict[str, float]:
     """The clips to be had, each with the shortest time in seconds in which its sentence can be spoken."""
     wanted: dict[str, float] = {}
     for file in files.tables.values():
-        table = read_covost(Path(file.path))
+        table = read_fetched(file)
         for name, label in zip(table["path"], table["split"], strict=True):
             if label in files.splits:
                 wanted[clip_id(name)] = 0.0
@@ -130,7 +130,7 @@ def _wanted(files: FetchDetails, sentences: Path) -> dict[str, float]:
 
 def _a_path(files: FetchDetails) -> str:
     """The first path of a table that counts."""
-    tables = (read_covost(Path(file.path)) for file in files.tables.values())
+    tables = (read_fetched(file) for file in files.tables.values())
     rows = (
         (path, label) for table in tables for path, label in zip(table["path"], table["split"], strict=True)
     )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llast.artifacts import sha256_of
+from llast.artifacts.corpus import FetchedTable
 from llast.corpus.archive import clip_id, read_table
 from llast.corpus.tsv import Table, read_tsv, read_tsv_file
 from llast.errors import DataError
@@ -33,6 +35,22 @@ def read_covost(path: Path) -> Table:
         DataError: it is missing or broken.
     """
     return read_tsv(io.BytesIO(read_table(path)), str(path), ("path", "translation", "split"))
+
+
+def read_fetched(table: FetchedTable) -> Table:
+    """Read the table that the step fetch has checked; it lies where the user has it.
+
+    Raises:
+        DataError: it is missing, or another one by now.
+    """
+    path = Path(table.path)
+    rows = read_covost(path)
+    if sha256_of(path) != table.sha256:
+        raise DataError(
+            f"{path} is not the table that the step fetch has checked: it has changed. Run that step again "
+            "(snakemake --forcerun fetch)."
+        )
+    return rows
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llast.artifacts.corpus import RowDifference
+from llast.artifacts.corpus import FetchSummary, RowDifference
+from llast.config.corpus import ResampleOptions
 from llast.corpus.join import join, join_tables
 from llast.corpus.official import official_table
+from llast.corpus.resample import resample
 from llast.corpus.tables import SPLIT_OF_LABEL
 from llast.corpus.tsv import Table, read_tsv_file
+from llast.errors import DataError
 from llast.languages import PAIRS
 from tests.unit.corpus.conftest import SPEAKER, Release
 
@@ -112,6 +115,20 @@ def test_rows_that_lack_fields_are_filled_up_and_counted(tmp_path: Path, mp3: by
     assert summary.details.short_rows == {"fr_en": 1}
     assert summary.details.labels == {"fr_en": {"": 1}}
     assert summary.rows_out == 2
+
+
+def test_a_table_that_has_changed_since_it_was_checked(tmp_path: Path, mp3: bytes) -> None:
+    """A row that was written twice after the step fetch would be joined without a word."""
+    release = Release()
+    release.add("a.mp3", mp3, "un", "one")
+    fetched = release.fetch(tmp_path)
+    table = FetchSummary.read(fetched).details.tables["fr_en"].path
+    release.tables["fr_en"] *= 2
+    release.write(tmp_path / "files")
+    with pytest.raises(DataError, match=f"{table}.*--forcerun fetch"):
+        join(fetched, tmp_path / "out")
+    with pytest.raises(DataError, match=f"{table}.*--forcerun fetch"):
+        resample(fetched, tmp_path / "resampled", ResampleOptions())
 
 
 def test_published_counts_cover_every_pair() -> None:

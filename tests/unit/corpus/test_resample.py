@@ -350,7 +350,7 @@ def test_an_archive_that_took_the_place_of_the_fetched_one_is_noticed(
     tmp_path: Path, release: Release
 ) -> None:
     fetched = release.fetch(tmp_path)
-    release.add("more.mp3", tone(1.2), "encore", "more")
+    release.clips["more.mp3"], release.tables = tone(1.2), {}
     release.write(tmp_path / "files")
     with pytest.raises(DataError, match=r"fr\.tar\.gz.*snakemake --forcerun fetch"):
         resample(fetched, tmp_path / "out", ResampleOptions())
