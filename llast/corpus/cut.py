@@ -16,8 +16,8 @@ _MP3_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_0
 def is_cut(data: bytes) -> bool:
     """Whether the end of a file is missing, as far as its headers tell.
 
-    A wav (or RF64, W64), aiff, au or NIST SPHERE file says how long it is. The frames of an mp3 file and the pages of an ogg file say it each of
-    their own, so that a cut within one is known; a cut between two is not.
+    A wav (or RF64, W64), aiff, au or NIST SPHERE file says how long it is. The frames of an mp3 file and the pages of
+    an ogg file say it each of their own, so that a cut within one is known; a cut between two is not.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _ends_before(data, 8, struct.unpack("<I", data[4:8])[0])
