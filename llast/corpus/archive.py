@@ -51,7 +51,8 @@ def inspect(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
         DataError: the archive is missing, damaged or hostile, or holds no `validated.tsv`.
     """
     if path.is_dir():
-        return _inspect_folder(path, language)
+        audio, validated, _ = _inspect_root(path, find_root(path, language))
+        return audio, validated
     found: dict[str, bytes] = {}
     example = ""
     digest = hashlib.sha256()
@@ -77,17 +78,16 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
             folders.
     """
     wanted, path = set(wanted), Path(audio.path)
-    # What is here already is no input of a rule: nothing else notices that another archive took its place.
+    # What is here already is no input of a rule: nothing else notices that another release took its place.
     if path.is_file() and path.stat().st_size != audio.bytes:
-        raise DataError(
-            f"{path} is not the archive that the step fetch has read: its size has changed. Run that step again "
-            "(snakemake --forcerun fetch)."
-        )
+        raise not_fetched(path)
     if not wanted:
         return
     folder = posixpath.join(audio.root, "clips")
     if path.is_dir():
-        names = sorted_files(path / folder, "A Common Voice folder has clips/ beside validated.tsv.")
+        now, _, names = _inspect_root(path, audio.root)
+        if now.sha256 != audio.sha256:
+            raise not_fetched(path)
         for clip, name in wanted_files(names, wanted):
             yield clip, clip_content(path / folder / name)
         return
@@ -100,6 +100,14 @@ def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[s
                 else:
                     found[clip] = member.name
                     yield clip, member.read(MAX_CLIP_BYTES)
+
+
+def not_fetched(path: Path) -> DataError:
+    """The error of an archive or folder that has changed since it was fetched."""
+    return DataError(
+        f"{path} is not what the step fetch has read: it has changed. Run that step again "
+        "(snakemake --forcerun fetch)."
+    )
 
 
 def clip_content(path: Path) -> bytes | Path:
@@ -176,8 +184,8 @@ def find_root(path: Path, language: str) -> str:
     return _choose_root(["" if root == "." else root for root in roots], path, language)
 
 
-def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
-    root = find_root(path, language)
+def _inspect_root(path: Path, root: str) -> tuple[FetchedAudio, bytes, list[str]]:
+    """Of a folder whose release lies in `root`: what is known of it, its `validated.tsv`, and its clips."""
     with open_file(path / root / "validated.tsv") as file:
         validated = read_whole(file, path / root / "validated.tsv")
     digest = hashlib.sha256(validated)
@@ -188,7 +196,7 @@ def _inspect_folder(path: Path, language: str) -> tuple[FetchedAudio, bytes]:
         state = os.stat(clips / name)
         total += state.st_size
         digest.update(f"{name}\t{state.st_size}\t{state.st_mtime_ns}\n".encode())
-    return _audio(path, root, total, digest.hexdigest(), *names[:1]), validated
+    return _audio(path, root, total, digest.hexdigest(), *names[:1]), validated, names
 
 
 def _audio(path: Path, root: str, size: int, sha256: str, example: str = "") -> FetchedAudio:

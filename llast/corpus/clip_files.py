@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from llast.artifacts.corpus import FetchedAudio
-from llast.corpus.archive import clip_content, sorted_files, wanted_files
+from llast.corpus.archive import clip_content, not_fetched, sorted_files, wanted_files
 
 
 def inspect(folder: Path, in_place: bool) -> FetchedAudio:
@@ -36,8 +36,14 @@ def inspect(folder: Path, in_place: bool) -> FetchedAudio:
 
 
 def read_clips(audio: FetchedAudio, wanted: Collection[str]) -> Iterator[tuple[str, bytes | Path]]:
-    """Yield id and content of each wanted clip, once each; the absolute path of one that stays in place."""
+    """Yield id and content of each wanted clip, once each; the absolute path of one that stays in place.
+
+    Raises:
+        DataError: there is no such folder, its files are not those that were fetched, or a clip is in two folders.
+    """
     folder = Path(audio.path)
+    if inspect(folder, audio.in_place).sha256 != audio.sha256:
+        raise not_fetched(folder)
     for clip, name in wanted_files(_names(folder), wanted):
         path = (folder / name).absolute()
         yield clip, path if audio.in_place else clip_content(path)

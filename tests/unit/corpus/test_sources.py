@@ -1,7 +1,9 @@
 """Corpora from Data Collective, from the hub and from a prepared folder come out of join and resample as any other."""
 
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
@@ -26,6 +28,7 @@ from llast.errors import ConfigError, DataError, UserError
 from llast.languages import SPLITS
 from tests.unit.corpus.conftest import Release, tone
 from tests.unit.corpus.server import KEY, SIGNATURE, Server
+from tests.unit.corpus.small import Small
 
 REVISION = "17c8c81e331e7a6929118121771a58c7ef7331d8"
 
@@ -338,6 +341,19 @@ def test_what_changes_in_a_prepared_folder_is_other_audio(
             table.read_text().replace("She said", "She has said again and again and again and again")
         )
     assert audio_of() != found[2]
+
+
+@pytest.mark.parametrize("odd", [{"layout": "prepared"}, {"layout": "prepared", "source": {"copy_audio": True}}, {}])
+def test_a_clip_that_has_changed_since_the_folder_was_fetched(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """Else other audio would pass for that which the summary of fetch describes."""
+    rules = Small(**odd).write(tmp_path)
+    source = rules.resolved.corpus.source.for_language("de")
+    fetch("de", ["de_en"], tmp_path / "fetch", FetchOptions(source=source), tmp_path / "downloads")
+    fetched = tmp_path / "fetch" / "summary.json"
+    (clip, *_) = sorted((tmp_path / "data").rglob("*.wav"))
+    os.utime(clip, (1, 1))
+    with pytest.raises(DataError, match="--forcerun fetch"):
+        resample(fetched, tmp_path / "resample", ResampleOptions())
 
 
 def test_sentences_that_differ_between_tables_are_said(
