@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import TemplateError
 from transformers import AutoProcessor, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from llast.errors import ConfigError, DataError
@@ -16,6 +15,7 @@ from llast.model.configuration import LlastConfig
 from llast.model.features import SAMPLE_RATE, encoder_positions
 from llast.model.prompts import AUDIO, TEMPLATES, Task, around_audio, message, prompt
 from llast.model.tokenizer import ends_of, load_tokenizer
+from llast.model.weights import first_line
 
 ANSWER = "It rains."
 _FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
@@ -34,7 +34,7 @@ class LlastProcessor(ProcessorMixin):
         ends: all ids that end a text: that one, those of the LLM, and what closes an answer in the chat template.
 
     Raises:
-        ConfigError: `chat`, and the tokenizer has no chat template, or one that does not show the message once.
+        ConfigError: `chat`, and the tokenizer has no chat template, one that is broken or does not show the message once.
         DataError: the tokenizer has no end-of-sequence token.
     """
 
@@ -165,7 +165,7 @@ class LlastProcessor(ProcessorMixin):
             text: str = self.tokenizer.apply_chat_template(
                 answered, chat_template=_FIXED_DATE + self.tokenizer.get_chat_template(), tokenize=False
             )
-        except TemplateError:  # a template for questions only
+        except Exception:  # a template for questions only, which may end in any error
             return []
         _, answer, after = text.rpartition(ANSWER)
         first = self._ids([after])[0][:1] if answer else []
@@ -179,7 +179,14 @@ class LlastProcessor(ProcessorMixin):
                 f"the tokenizer of {where} has no chat template. Choose a chat model, or set llm.template to one of "
                 f"{', '.join(TEMPLATES)}."
             )
-        if self._chat(AUDIO).count(AUDIO) != 1:
+        try:
+            shown = self._chat(AUDIO)
+        except Exception as error:  # of jinja, or of whatever a template computes
+            raise ConfigError(
+                f"the chat template of {where} cannot be used: {first_line(error)} Correct it, or set llm.template to "
+                f"one of {', '.join(TEMPLATES)}."
+            ) from None
+        if shown.count(AUDIO) != 1:
             raise ConfigError(f"the chat template of {where} does not show a user's message as it is, once.")
 
 

@@ -10,6 +10,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from llast.errors import DataError
 from llast.model.weights import first_line, reading
@@ -54,16 +55,21 @@ def ends_of(folder: Path) -> list[int]:
     """Ids of the tokens that end a text for the LLM of a folder, by its generation configuration or its own.
 
     Raises:
-        DataError: neither can be read.
+        DataError: one of them cannot be read, or what it names are no ids.
     """
+    found: Any = None
     with reading(folder):
-        try:
+        if (folder / GENERATION_CONFIG_NAME).exists():
             found = GenerationConfig.from_pretrained(folder).eos_token_id
-        except OSError:
-            found = None
         if found is None:
             found = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config().eos_token_id
-    return [] if found is None else [found] if isinstance(found, int) else sorted(found)
+    ends = found if isinstance(found, list) else [] if found is None else [found]
+    if any(type(end) is not int or end < 0 for end in ends):
+        raise DataError(
+            f"{folder}: eos_token_id is {found!r}; it has to be the id of a token, or a list of them. Correct "
+            f"{GENERATION_CONFIG_NAME} or config.json there."
+        )
+    return sorted(ends)
 
 
 def _rebuilt(folder: Path) -> PreTrainedTokenizerBase:

@@ -90,6 +90,8 @@ WEIGHTS = "model.safetensors"
     [
         (more_tokens(eos_token="<|im_end|>"), "<|im_end|>"),
         (keys("llama/generation_config.json", eos_token_id=[2, 9999]), "generation_config.json"),
+        (keys("llama/generation_config.json", eos_token_id="2"), "'2'"),
+        (cut("llama/generation_config.json", 20), "generation_config.json"),
         (keys("llama/config.json", model_type="of-tomorrow"), "of-tomorrow"),
         (cut("llama/config.json", 20), "llama"),
         (cut(f"llama/{WEIGHTS}"), "llama"),

@@ -172,7 +172,7 @@ def test_a_chat_prompt_is_the_same_every_day_and_does_not_ask_for_reasoning(base
     assert chat_processor(base_models, dated).tokenizer.decode(before).startswith("26 Jul 2024 <|im_start|>")
 
 
-@pytest.mark.parametrize(("template"), [None, "{{ messages[0].content }}" * 2], ids=["none", "twice"])
+@pytest.mark.parametrize("template", [None, "{{ messages[0].content }}" * 2, "{% if", "{{ 1 + 'a' }}"])
 def test_a_chat_template_that_is_of_no_use(base_models: Path, template: str | None) -> None:
     with pytest.raises(ConfigError):
         chat_processor(base_models, template)
