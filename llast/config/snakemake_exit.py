@@ -6,25 +6,45 @@ would leave could not tell a last attempt from one that a retry made good, nor h
 job that Snakemake submits to Slurm has its code in a log of its own; there the workflow ends with 1.
 """
 
+import contextlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llast.config.resolved import ResolvedConfig, resolve
+from llast.config.yaml_file import read_yaml
 from llast.errors import ConfigError, DataError, JobError, UserError
 
 _USERS = {error.exit_code for error in (ConfigError, DataError, JobError)}
 
 
-def resolve_or_exit(values: Mapping[str, Any], files: Sequence[str | Path]) -> ResolvedConfig:
-    """`resolve`; a user's error is printed and ends Snakemake with the error's exit code."""
+@contextlib.contextmanager
+def user_errors_end() -> Iterator[None]:
+    """A user's error is printed and ends Snakemake with the error's exit code."""
     try:
-        return resolve(values, files)
+        yield
     except UserError as error:
         print(f"llast: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def resolve_or_exit(values: Mapping[str, Any], files: Sequence[str | Path]) -> ResolvedConfig:
+    """`resolve` for Snakemake."""
+    with user_errors_end():
+        return resolve(values, files)
+
+
+def readable_or_exit(file: str) -> str:
+    """A configuration's file that Snakemake is about to read, whose own message names no line, if any.
+
+    One that is given by `--configfile` it reads before all else.
+    """
+    with user_errors_end():
+        if Path(file).exists():
+            read_yaml(Path(file))
+    return file
 
 
 def exit_as_the_steps(logs: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +152,16 @@ def test_a_bad_configuration_is_one_message_and_exit_code_2(
     assert result.returncode == 2
     (message,) = [line for line in result.stdout.splitlines() if line.startswith("llast: ")]
     assert re.search(".*".join(map(re.escape, names)), message)
+    assert "Traceback" not in result.stdout
+
+
+def test_a_configuration_that_snakemake_cannot_read_is_one_message(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("corpus: c\ncase: 2020-13-01\n")
+    result = place.snakemake("--dry-run")
+    assert result.returncode == 2
+    assert "\nllast: config/config.yaml:2: '2020-13-01'" in result.stdout
     assert "Traceback" not in result.stdout
 
 
