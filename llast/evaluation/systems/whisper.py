@@ -22,7 +22,7 @@ from llast.model.features import HOP, SAMPLE_RATE, encoder_positions
 from llast.model.memory_budget import MemoryBudget
 from llast.model.modeling import DTYPES
 from llast.model.processing import pad_audio
-from llast.model.tokenizer import load_tokenizer
+from llast.model.tokenizer import ends_of, load_tokenizer
 from llast.model.weights import load_whole, reading
 
 TASKS = {"asr": "transcribe", "st": "translate"}
@@ -60,8 +60,7 @@ class WhisperSystem:
         self._decoding = decoding
         self._budget = MemoryBudget(decoding.batch_tokens)
         known = self.model.generation_config
-        found = known.eos_token_id if isinstance(known.eos_token_id, list) else [known.eos_token_id]
-        ends = {end for end in (*found, self.tokenizer.eos_token_id) if end is not None}
+        ends = {end for end in (*ends_of(folder), self.tokenizer.eos_token_id) if end is not None}
         if max(ends, default=0) >= self.model.config.vocab_size:
             raise DataError(
                 f"{folder}: the token {max(ends)} that ends a text has no embedding, of which there are "

@@ -224,6 +224,10 @@ def test_whisper_is_held_to_the_same(base_models: Path, tmp_path: Path) -> None:
     keys("whisper/generation_config.json", eos_token_id=4000)(bases)
     with pytest.raises(DataError, match=rf"{bases}/whisper.*4000"):
         system()
+    cut("whisper/generation_config.json", 20)(bases)
+    with pytest.raises(DataError, match=rf"{bases}/whisper.*generation_config"):
+        system()
+    (bases / "whisper/generation_config.json").write_text("{}")
     keys("whisper/generation_config.json", eos_token_id=4)(bases)
     tensors(f"whisper/{WEIGHTS}", nan)(bases)
     with pytest.raises(DataError, match=f"{bases}/whisper"):
