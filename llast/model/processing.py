@@ -34,7 +34,8 @@ class LlastProcessor(ProcessorMixin):
         ends: all ids that end a text: that one, those of the LLM, and what closes an answer in the chat template.
 
     Raises:
-        ConfigError: `chat`, and the tokenizer has no chat template, one that is broken or does not show the message once.
+        ConfigError: `chat`, and the tokenizer has no chat template, one that is broken or does not show the message
+            once.
         DataError: the tokenizer has no end-of-sequence token.
     """
 

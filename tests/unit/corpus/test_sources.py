@@ -343,7 +343,9 @@ def test_what_changes_in_a_prepared_folder_is_other_audio(
     assert audio_of() != found[2]
 
 
-@pytest.mark.parametrize("odd", [{"layout": "prepared"}, {"layout": "prepared", "source": {"copy_audio": True}}, {}])
+@pytest.mark.parametrize(
+    "odd", [{"layout": "prepared"}, {"layout": "prepared", "source": {"copy_audio": True}}, {}]
+)
 def test_a_clip_that_has_changed_since_the_folder_was_fetched(tmp_path: Path, odd: dict[str, Any]) -> None:
     """Else other audio would pass for that which the summary of fetch describes."""
     rules = Small(**odd).write(tmp_path)
