@@ -234,7 +234,7 @@ def _check_metrics(path: Path, file: ScoreFile) -> None:
             for metric, score in scores.metrics.items():
                 known = METRICS.get(metric)
                 if known is None or known.of != of or not (score is None or known.takes(score)):
-                    value = "null" if score is None else score.interval if known else score.value
+                    value = score and (score.value, *(score.interval or ()))
                     raise ScoreFile.broken(
                         path, f"'{field}.{name}.metrics.{metric}': {value} is no score of {of} that is known"
                     )

@@ -101,6 +101,14 @@ def test_averages_leave_out_pairs_that_were_not_trained(tmp_path: Path) -> None:
     assert row["avg_en_x"] == row["avg_x_en_6"] == ""
 
 
+def test_a_score_beyond_its_scale_is_shown(tmp_path: Path) -> None:
+    bleu: Bleu = {"fr_en": 40.0}
+    run = scored_run(tmp_path, "a", ["fr_en"], [bleu], [bleu])
+    change(run.scores[0], fr_en={"metrics": {"bleu": MetricScore(value=101.5, signature="x", interval=(39, 42))}})
+    with pytest.raises(DataError, match=rf"{run.scores[0]}.*101\.5"):
+        make_table(tmp_path, run)
+
+
 def test_the_papers_six_need_all_six(tmp_path: Path) -> None:
     bleu: Bleu = {pair: 10.0 * i for i, pair in enumerate(PAPER_X_EN)}
     make_table(tmp_path, scored_run(tmp_path, "a", PAPER_X_EN, [bleu], [bleu]))
