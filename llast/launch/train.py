@@ -135,7 +135,7 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
     """Have a job train until all is there; on Slurm, start again what ended for a reason that may pass.
 
     Raises:
-        DataError: the disk is full, or takes no more for another reason.
+        DataError: the disk is full, or takes no more for another reason; a checkpoint is missing that was there.
         JobError: the job failed.
     """
     what = spec.name
@@ -146,6 +146,7 @@ def _train(run: RunFolder, spec: RunSpec, steps: int, kept: list[int]) -> None:
                 job = _running(run, spec)  # another launcher may have been quicker
                 if job is None:
                     require_known(run, has_locks)
+                    _require_earlier(run, kept)
                     restarts.forget(run)
                     job = _start(run, spec)
         while True:
@@ -206,6 +207,21 @@ def _start(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob:
             )
     spec.write(run.spec)
     return jobs.submit(run, spec.name, spec.machine)
+
+
+def _require_earlier(run: RunFolder, kept: list[int]) -> None:
+    """See that no checkpoint is missing that training is past: it would end without it, however often it is started.
+
+    Raises:
+        DataError: one is.
+    """
+    newest = max((folder.step for folder in run.resumable()), default=0)
+    lost = [run.checkpoint(step) for step in kept if step <= newest and not run.checkpoint(step).complete]
+    if lost:
+        raise DataError(
+            f"{lost[0].path} is missing or not whole, and training is past it, at step {newest}. Put it back, or "
+            f"delete {lost[0].path.parent} and run the same command again: it trains from the start."
+        )
 
 
 def _newest_record(run: RunFolder) -> CheckpointRecord | None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from llast.artifacts.training import JobRecord, Place
 from llast.config.steps import Machine
-from llast.errors import JobError
+from llast.errors import DataError, JobError
 from llast.launch import job as jobs
 from llast.launch import lock, train
 from llast.launch.lock import locked, require_known
@@ -127,4 +128,15 @@ def test_a_training_starts_only_where_there_is_none(call: Callable[[], RunFolder
     with pytest.raises(JobError, match="4711"):
         call()
     run.job.unlink()  # as the message says
+    call()
+
+
+def test_a_checkpoint_that_training_is_past_cannot_be_missing(call: Callable[[], RunFolder]) -> None:
+    run = call()
+    newest = run.checkpoint(1_000)
+    newest.engine.mkdir(parents=True)
+    newest.marker.touch()
+    with pytest.raises(DataError, match=rf"step-\d+ is missing.*step 1000.*delete {newest.path.parent} "):
+        call()
+    shutil.rmtree(newest.path.parent)
     call()
