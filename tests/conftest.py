@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ TEXTS = [
     "he buys bread",
     "it rains today",
 ]
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """A verb that is called in this process sets variables for the libraries that it imports."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -155,6 +155,7 @@ CHANGES: dict[str, tuple[type[BaseModel], Changes]] = {
             "training.dev_every": (3, TRAIN),
             "training.precision": ("float32", TRAIN),
             "training.gradient_checkpointing": (True, TRAIN),
+            "training.compile": (False, TRAIN),
             "training.deepspeed": ({"zero_optimization": {"stage": 1}}, TRAIN),
             **of_any("one"),
         },

@@ -104,7 +104,9 @@ def test_averages_leave_out_pairs_that_were_not_trained(tmp_path: Path) -> None:
 def test_a_score_beyond_its_scale_is_shown(tmp_path: Path) -> None:
     bleu: Bleu = {"fr_en": 40.0}
     run = scored_run(tmp_path, "a", ["fr_en"], [bleu], [bleu])
-    change(run.scores[0], fr_en={"metrics": {"bleu": MetricScore(value=101.5, signature="x", interval=(39, 42))}})
+    change(
+        run.scores[0], fr_en={"metrics": {"bleu": MetricScore(value=101.5, signature="x", interval=(39, 42))}}
+    )
     with pytest.raises(DataError, match=rf"{run.scores[0]}.*101\.5"):
         make_table(tmp_path, run)
 
