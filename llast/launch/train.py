@@ -97,6 +97,8 @@ def launch(
         )
     kept = checkpoint_steps(steps, options.training.checkpoints)
 
+    if run.finished(kept):
+        _require_whole(run, kept)
     if not run.finished(kept):
         forwarder = Forwarder(run, experiment, seed, key)
         try:
@@ -207,6 +209,25 @@ def _start(run: RunFolder, spec: RunSpec) -> jobs.TrainingJob:
             )
     spec.write(run.spec)
     return jobs.submit(run, spec.name, spec.machine)
+
+
+def _require_whole(run: RunFolder, kept: list[int]) -> None:
+    """See that the adapters of a training that was finished are what it saved; the last ones are trained again.
+
+    Raises:
+        DataError: earlier ones are not, or there is nothing to go on from.
+    """
+    for folder in map(run.checkpoint, kept):
+        if changed := folder.changed_adapter():
+            what = f"{changed} is cut off, missing or not what was saved."
+            earlier = any(other.step < folder.step for other in run.resumable())
+            if folder.step < kept[-1] or not earlier:
+                raise DataError(
+                    f"{what} Put it back, or delete {folder.path.parent} and run the same command again: it trains "
+                    "from the start."
+                )
+            print(f"train: {what} Training goes on from an earlier checkpoint.", file=sys.stderr)
+            folder.marker.unlink()
 
 
 def _require_earlier(run: RunFolder, kept: list[int]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from llast.artifacts import write_text
+from llast.artifacts import sha256_of, write_text
 from llast.artifacts.base import first_problem
 from llast.artifacts.training import CheckpointRecord, TrainingRecord
 from llast.errors import DataError
@@ -61,6 +61,18 @@ class CheckpointFolder:
         """Paths of all its files but the marker, from its folder."""
         found = (path for path in self.path.rglob("*") if path.is_file() and path != self.marker)
         return sorted(path.relative_to(self.path).as_posix() for path in found)
+
+    def changed_adapter(self) -> Path | None:
+        """A file of the adapters that is cut off, missing or not what was saved.
+
+        Raises:
+            DataError: the record is missing or broken.
+        """
+        for name, digest in self.record().files.items():
+            file = self.path / name
+            if file.is_relative_to(self.adapter) and not (file.is_file() and sha256_of(file) == digest):
+                return file
+        return None
 
     @property
     def step(self) -> int:

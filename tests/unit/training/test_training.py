@@ -169,6 +169,25 @@ def ranks_of(launcher: psutil.Process) -> list[psutil.Process]:
 STEPS = 120
 
 
+def test_a_finished_run_whose_adapters_were_cut_is_not_finished(
+    base_models: Path, training_rows: Rows, tmp_path: Path, reference: Path
+) -> None:
+    shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
+    found = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").unlink()
+    first, last = (tmp_path / checkpoint["folder"] / "adapter" for checkpoint in found["checkpoints"])
+    file = next(last.glob("*.safetensors"))
+    os.truncate(file, file.stat().st_size - 1)
+    train(base_models, training_rows, tmp_path, spec())
+    same_end(tmp_path, reference)
+
+    (tmp_path / "run.json").unlink()
+    file = next(first.glob("*.safetensors"))
+    file.unlink()
+    with pytest.raises(DataError, match=rf"{file} .*delete {first.parents[1]} "):
+        train(base_models, training_rows, tmp_path, spec())
+
+
 @pytest.fixture(scope="module")
 def long_reference(base_models: Path, training_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("long")
