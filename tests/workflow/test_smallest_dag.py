@@ -165,7 +165,7 @@ def test_snakemakes_own_report_holds_the_results(finished: Workplace) -> None:
         "every configured experiment",
     ):
         assert text in page
-    for caption in ("marks what dev chose", "a row per number", "It needs no"):
+    for caption in ("marks those that stand for their runs", "a row per number", "It needs no"):
         assert caption in page
     (finished.folder / "results/workflow.html").unlink()
 
