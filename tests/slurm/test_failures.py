@@ -9,7 +9,8 @@ from tests.slurm.trainings import SPEC, TWO_NODES, Rows, Training
 def test_what_trying_again_does_not_help(
     cluster: Path, base_models: Path, training_rows: Rows, tmp_path: Path
 ) -> None:
-    options = SPEC.training.model_copy(update={"learning_rate": 1e30, "warmup": 0.0})
+    diverging = {"learning_rate": 1.0, "warmup": 0.0, "loss_limit": 1.0001, "rows_per_update": 1}
+    options = SPEC.training.model_copy(update=diverging)
     memory = Training(base_models, training_rows, tmp_path, "memory", *TWO_NODES, "--memory-mb", "150")
     diverged = Training(
         base_models,
