@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(Path(__file__).parent / "without_bitsandbytes"), os.environ.get("PYTHONPATH")])
 )
+sys.modules.pop("bitsandbytes", None)  # the tests themselves have it, in workers of pytest-xdist, too
 
 TEXTS = [
     "the red house",
